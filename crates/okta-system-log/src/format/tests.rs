@@ -64,8 +64,24 @@ fn object(members: Vec<(String, Value)>) -> Value {
 
 /// Types of targets that mean something, several of one kind among them.
 const TARGET_TYPES: &[&str] = &[
-    "User", "AppUser", "AppInstance", "PublicClientApp", "UserGroup", "AppGroup", "PolicyEntity", "PolicyRule", "Rule",
-    "NetworkZone", "UDDevice", "CUSTOM_ROLE", "Org", "access_token", "refresh_token", "email", "ServiceAccount", "Thing",
+    "User",
+    "AppUser",
+    "AppInstance",
+    "PublicClientApp",
+    "UserGroup",
+    "AppGroup",
+    "PolicyEntity",
+    "PolicyRule",
+    "Rule",
+    "NetworkZone",
+    "UDDevice",
+    "CUSTOM_ROLE",
+    "Org",
+    "access_token",
+    "refresh_token",
+    "email",
+    "ServiceAccount",
+    "Thing",
 ];
 
 /// An object with the members of a System Log event, each of which may be anything.
@@ -145,7 +161,9 @@ fn as_sets(value: &Value) -> Value {
             elements.sort_by_cached_key(Value::to_string);
             Value::Array(elements)
         }
-        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), as_sets(member))).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), as_sets(member))).collect()
+        }
         other => other.clone(),
     }
 }

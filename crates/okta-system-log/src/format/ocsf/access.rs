@@ -93,10 +93,15 @@ fn is_between_scopes(letter: char) -> bool {
 fn parts(text: Cow<'_, str>, is_between: fn(char) -> bool) -> Vec<Cow<'_, str>> {
     let is_part = |part: &&str| !part.is_empty();
     let parts: Vec<_> = match &text {
-        Cow::Borrowed(text) => text.split(is_between).map(str::trim).filter(is_part).map(Cow::Borrowed).collect(),
-        Cow::Owned(text) => {
-            text.split(is_between).map(str::trim).filter(is_part).map(|part| Cow::Owned(part.to_owned())).collect()
+        Cow::Borrowed(text) => {
+            text.split(is_between).map(str::trim).filter(is_part).map(Cow::Borrowed).collect()
         }
+        Cow::Owned(text) => text
+            .split(is_between)
+            .map(str::trim)
+            .filter(is_part)
+            .map(|part| Cow::Owned(part.to_owned()))
+            .collect(),
     };
     if parts.is_empty() { vec![text] } else { parts }
 }

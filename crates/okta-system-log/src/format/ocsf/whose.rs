@@ -94,8 +94,10 @@ pub(super) fn member<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<
 /// The principal among the targets: the account that the event type names, else a user with the account in an application
 /// if there is one, else any account.
 fn principal<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<'a>> {
-    let target = |kind| event.target(kind).filter(|user| !is_only_actor(event, event_type, user)).and_then(User::of);
-    let of_type = |kind| event.target(kind).filter(|account| is_named(event_type, account)).and_then(User::of);
+    let target =
+        |kind| event.target(kind).filter(|user| !is_only_actor(event, event_type, user)).and_then(User::of);
+    let of_type =
+        |kind| event.target(kind).filter(|account| is_named(event_type, account)).and_then(User::of);
     if let Some(account) = of_type(Kind::Service).or_else(|| of_type(Kind::Account)) {
         return Some(account);
     }

@@ -1,4 +1,4 @@
-//! Whose each attribute is, and that all of a kind are written. Whether it is valid is for the judges in `tests/it/format`.
+//! Whose each attribute is, and that all of a kind are written.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -45,12 +45,18 @@ fn who_gets_a_right_is_not_who_gives_it() {
         json!({"target": [target("00uAda", "User"), target("0oaClient", "PublicClientApp")],
                "debugContext": {"debugData": {"grantedScopes": "openid okta.users.read"}}}),
     );
-    assert_eq!((consent["user"]["uid"].as_str(), consent["user"]["type"].as_str()), (Some("0oaClient"), Some("Service")));
+    assert_eq!(
+        (consent["user"]["uid"].as_str(), consent["user"]["type"].as_str()),
+        (Some("0oaClient"), Some("Service"))
+    );
     assert_eq!(consent["privileges"], json!(["openid", "okta.users.read"]));
     let bound = [target("00gStaff", "UserGroup"), target("ROLE1", "ROLE"), target("iam1", "RESOURCE_SET")];
     let binding = render("iam.resourceset.bindings.add", json!({"target": bound}));
     assert_eq!(binding["user"]["groups"][0]["uid"], "00gStaff", "whoever is in the group");
-    assert_eq!((&binding["privileges"], &binding["resources"][0]["uid"]), (&json!(["Name of ROLE1"]), &json!("iam1")));
+    assert_eq!(
+        (&binding["privileges"], &binding["resources"][0]["uid"]),
+        (&json!(["Name of ROLE1"]), &json!("iam1"))
+    );
     let support = render("user.session.impersonation.grant", json!({}));
     assert_eq!(support["user"]["name"], "Okta Support");
     assert_eq!(support["actor"]["user"]["uid"], "00uAdmin");
@@ -73,13 +79,17 @@ fn an_administrator_is_not_the_one_whose_account_changes() {
 #[test]
 fn not_every_actor_is_a_person() {
     let app = json!({"id": "0oaApp", "type": "PublicClientAppEntity", "alternateId": "unknown", "displayName": "Updater"});
-    let detail = json!({"requestApiTokenId": "AT.1", "requestApiTokenClientId": "0oaApp", "rootApiTokenId": "AT.1"});
+    let detail =
+        json!({"requestApiTokenId": "AT.1", "requestApiTokenClientId": "0oaApp", "rootApiTokenId": "AT.1"});
     let added = render(
         "group.user_membership.add",
         json!({"actor": app, "transaction": {"detail": detail},
                "target": [target("00uAda", "User"), target("00gStaff", "UserGroup")]}),
     );
-    assert_eq!((&added["actor"]["app_uid"], &added["actor"]["app_name"]), (&json!("0oaApp"), &json!("Updater")));
+    assert_eq!(
+        (&added["actor"]["app_uid"], &added["actor"]["app_name"]),
+        (&json!("0oaApp"), &json!("Updater"))
+    );
     assert_eq!(added["actor"]["user"]["type"], "Service");
     let credentials = &added["actor"]["user"]["programmatic_credentials"];
     assert_eq!(credentials, &json!([{"uid": "AT.1", "type": "Access Token"}]));
@@ -91,11 +101,13 @@ fn not_every_actor_is_a_person() {
 
 #[test]
 fn an_address_is_where_an_attack_comes_from_and_no_user() {
-    let address = json!({"id": "x", "type": "IP address", "alternateId": "unknown", "displayName": "203.0.113.9"});
+    let address =
+        json!({"id": "x", "type": "IP address", "alternateId": "unknown", "displayName": "203.0.113.9"});
     let detected = render("security.threat.detected", json!({"actor": address}));
     let evidences = &detected["evidences"];
     assert!(evidences[0].get("actor").is_none() && detected.get("actor").is_none());
-    let addresses: Vec<_> = evidences.as_array().unwrap().iter().map(|one| &one["src_endpoint"]["ip"]).collect();
+    let addresses: Vec<_> =
+        evidences.as_array().unwrap().iter().map(|one| &one["src_endpoint"]["ip"]).collect();
     assert_eq!(addresses, ["198.51.100.7", "203.0.113.9"]);
 }
 
@@ -136,41 +148,62 @@ fn a_session_is_of_the_one_it_belongs_to() {
 
 #[test]
 fn what_pertains_to_an_entity_is_with_it() {
-    let removed = render("device.user.remove", json!({"target": [target("00uAda", "User"), target("guo1", "UDDevice")]}));
+    let removed = render(
+        "device.user.remove",
+        json!({"target": [target("00uAda", "User"), target("guo1", "UDDevice")]}),
+    );
     let entity = &removed["entity"];
     assert_eq!((&entity["uid"], &entity["device"]["uid"]), (&json!("guo1"), &json!("guo1")));
     assert_eq!(entity["user"]["uid"], "00uAda");
-    let rule = render("policy.rule.update", json!({"target": [target("0pr1", "PolicyRule"), target("00p1", "PolicyEntity")]}));
+    let rule = render(
+        "policy.rule.update",
+        json!({"target": [target("0pr1", "PolicyRule"), target("00p1", "PolicyEntity")]}),
+    );
     assert_eq!((&rule["entity"]["uid"], &rule["entity"]["policy"]["uid"]), (&json!("00p1"), &json!("00p1")));
     assert_eq!(rule["authorizations"][0]["policy"]["uid"], "0pr1");
     let shown = render(
         "application.user_membership.show_password",
         json!({"target": [target("0ua1", "AppUser"), target("0oa1", "AppInstance"), target("00uAda", "User")]}),
     );
-    assert_eq!((&shown["entity"]["uid"], &shown["entity"]["user"]["uid"]), (&json!("0oa1"), &json!("00uAda")));
+    assert_eq!(
+        (&shown["entity"]["uid"], &shown["entity"]["user"]["uid"]),
+        (&json!("0oa1"), &json!("00uAda"))
+    );
     assert_eq!(shown["entity"]["user"]["account"]["uid"], "0ua1");
     // Workflows names who acted among the targets.
-    let table = render("workflows.user.table.delete", json!({"target": [target("00uAdmin", "User"), target("t1", "Table")]}));
+    let table = render(
+        "workflows.user.table.delete",
+        json!({"target": [target("00uAdmin", "User"), target("t1", "Table")]}),
+    );
     assert_eq!((&table["entity"]["uid"], table["entity"].get("user")), (&json!("t1"), None));
 }
 
 #[test]
 fn all_of_a_kind_are_written() {
-    let policies = [target("r1", "Rule"), target("p1", "PolicyEntity"), target("r2", "Rule"), target("p2", "PolicyEntity")];
-    let evaluated = render(
-        "policy.evaluate_sign_on",
-        json!({"target": policies, "outcome": {"result": "DENY"}}),
-    );
+    let policies = [
+        target("r1", "Rule"),
+        target("p1", "PolicyEntity"),
+        target("r2", "Rule"),
+        target("p2", "PolicyEntity"),
+    ];
+    let evaluated =
+        render("policy.evaluate_sign_on", json!({"target": policies, "outcome": {"result": "DENY"}}));
     let decided = evaluated["authorizations"].as_array().unwrap();
     assert_eq!(decided.iter().map(|one| &one["policy"]["uid"]).collect::<Vec<_>>(), ["r1", "p1", "r2", "p2"]);
     assert!(decided.iter().all(|one| one["decision"] == "Denied"));
     let users = [target("1", "User"), target("2", "User")];
     let found = render("user.risk.detect", json!({"target": users}));
-    let victims: Vec<_> = found["evidences"].as_array().unwrap().iter().filter_map(|one| one["user"]["uid"].as_str()).collect();
+    let victims: Vec<_> =
+        found["evidences"].as_array().unwrap().iter().filter_map(|one| one["user"]["uid"].as_str()).collect();
     assert_eq!(victims, ["1", "2"]);
     let tokens = [target("t1", "access_token"), target("t2", "refresh_token"), target("00uAda", "User")];
     let granted = render("app.oauth2.as.token.grant", json!({"target": tokens}));
-    let uids: Vec<_> = granted["user"]["programmatic_credentials"].as_array().unwrap().iter().map(|one| &one["uid"]).collect();
+    let uids: Vec<_> = granted["user"]["programmatic_credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["uid"])
+        .collect();
     assert_eq!(uids, ["t1", "t2"]);
     let apps = [target("a1", "AppInstance"), target("a2", "AppInstance"), target("00uAda", "User")];
     let given = render("application.user_membership.add", json!({"target": apps}));
@@ -193,9 +226,13 @@ fn flags_are_labels_only_where_they_are_raised() {
 
 #[test]
 fn an_error_names_the_application_and_the_address() {
-    let error = render("app.office365.api.error.create.user", json!({"target": [target("0oaO365", "AppInstance")]}));
+    let error =
+        render("app.office365.api.error.create.user", json!({"target": [target("0oaO365", "AppInstance")]}));
     assert_eq!(error["class_uid"], 6008);
-    assert_eq!((&error["actor"]["app_uid"], &error["actor"]["app_name"]), (&json!("0oaO365"), &json!("Name of 0oaO365")));
+    assert_eq!(
+        (&error["actor"]["app_uid"], &error["actor"]["app_name"]),
+        (&json!("0oaO365"), &json!("Name of 0oaO365"))
+    );
     assert_eq!(error["device"]["ip"], "198.51.100.7");
 }
 
