@@ -6,6 +6,7 @@
 
 mod detail;
 pub mod ecs;
+pub mod fields;
 mod lines;
 mod log_event;
 mod object;
