@@ -1,33 +1,33 @@
-//! The users and groups that have an app (Okta, "Application Users" and "Application Groups").
+//! Apps, and their assignments to users and groups (Okta, "Application Users" and "Application Groups").
 
 use serde_json::{Map, Value, json};
 
 use super::{Change, Target, request::Confirmation};
 
-/// Okta's most for a page of apps.
+/// The largest page of apps that Okta gives.
 const PAGE_SIZE: usize = 200;
 
-/// An app.
+/// The app with this id.
 pub fn get(id: &str) -> Target {
     Target::of(&["apps", id])
 }
 
-/// One of them, whichever that is: whether we may look.
+/// Any one app: shows whether the credential may read apps.
 pub fn any() -> Target {
     Target::of(&["apps"]).with("limit", &1)
 }
 
-/// Those whose labels or names begin so, whatever the case. Several may have one label.
+/// The apps whose label or name begins with this text, in any case. Several apps can have the same label.
 pub fn beginning(label: &str) -> Target {
     Target::of(&["apps"]).with("q", label).with("limit", &PAGE_SIZE)
 }
 
-/// How a user has an app, if at all.
+/// A user's assignment to the app, if there is one.
 pub fn user(id: &str, user: &str) -> Target {
     Target::of(&["apps", id, "users", user])
 }
 
-/// How a group has an app, if at all.
+/// A group's assignment to the app, if there is one.
 pub fn group(id: &str, group: &str) -> Target {
     Target::of(&["apps", id, "groups", group])
 }
@@ -38,13 +38,13 @@ pub fn assign_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change
     Change::post(Target::of(&["apps", id, "users"]), Confirmation::Object(user.to_owned())).body(body)
 }
 
-/// Sets these attributes of a user's profile in the app.
+/// Sets these attributes of the user's profile in the app.
 pub fn update_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
     Change::post(Target::of(&["apps", id, "users", user]), Confirmation::Object(user.to_owned()))
         .body(json!({ "profile": profile }))
 }
 
-/// Takes the app from a user.
+/// Removes the assignment of a user.
 pub fn unassign_user(id: &str, user: &str) -> Change {
     Change::delete(Target::of(&["apps", id, "users", user]))
 }
@@ -55,7 +55,7 @@ pub fn assign_group(id: &str, group: &str) -> Change {
         .body(json!({}))
 }
 
-/// Takes the app from a group.
+/// Removes the assignment of a group.
 pub fn unassign_group(id: &str, group: &str) -> Change {
     Change::delete(Target::of(&["apps", id, "groups", group]))
 }

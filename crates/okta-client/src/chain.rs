@@ -1,4 +1,4 @@
-//! An error with its causes on one line. Messages themselves never repeat their cause.
+//! Writes an error with its causes on one line. A message never repeats its cause.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Requests to one org, looks and changes, each with a credential and within the budget, so that no resource has to think of either.
+//! Requests to one org, look-ups and changes. Adds the credential and keeps to the budget, so that the resources need not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,14 +21,14 @@ use super::{
     transport::{ClientError, Failure, Reply, Transport},
 };
 
-/// How long a change waits at most for its next attempt: what it was decided by gets old meanwhile.
+/// The longest wait of a change for its next attempt: the facts that it was decided by get old meanwhile.
 const NEXT_ATTEMPT_WITHIN: Duration = Duration::from_secs(2);
-/// The most bytes of a URL: of longer ones the `http` crate makes no request.
+/// The longest URL in bytes that the `http` crate accepts.
 const URL_BYTES_MAX: usize = u16::MAX as usize - 1;
-/// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
+/// The largest answer in bytes, except for a page of events: Okta's longest lists have 200 users.
 const JSON_BYTES_MAX: usize = 16 << 20;
-/// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
-/// attempt does away with.
+/// The most attempts at one request: connections break, tokens expire, nonces change. The next attempt removes each of
+/// these causes.
 const ATTEMPTS_MAX: u32 = 4;
 
 /// A client of one org.
@@ -45,15 +45,15 @@ pub(super) struct Answer {
     pub(super) next: Option<Url>,
 }
 
-/// A change that Okta made. The answer may have secrets in it.
+/// A change that Okta has made. The answer may contain secrets.
 pub struct Changed {
-    /// What Okta answered; `null` if that is nothing.
+    /// Okta's answer; `null` if it was empty.
     pub body: Value,
     /// Okta's id of the request: the events that it caused have it as `transaction.id`.
     pub request_id: Option<String>,
 }
 
-/// What Okta answered to a look-up, and where it goes on.
+/// The answer to a look-up, with the link to the next page.
 #[derive(Debug)]
 pub struct Found<T> {
     /// The answer.
@@ -78,7 +78,7 @@ struct Ready {
     credential: Credential,
 }
 
-/// The right to send one change at once: a place in the budget, and a credential. Dropped unsent, the place is spent.
+/// The permit to send one change at once: a place in the budget, and a credential. If it is dropped unsent, the place counts as used.
 #[derive(Debug)]
 pub struct ChangePermit<'a> {
     client: &'a Client,
@@ -95,7 +95,7 @@ impl Client {
         Ok(Self { transport: Transport::new(org)?, auth })
     }
 
-    /// A client that is only asked about its org, by who may not be able to read a credential. Reads no source.
+    /// A client that makes no requests, for callers that may not be able to read a credential. Reads no source.
     pub fn without_secrets(mut org: Org) -> Result<Self, ClientError> {
         let auth = Authenticator::unread(&org);
         (org.http.authorities, org.http.proxy_auth) = (None, None);
@@ -124,24 +124,24 @@ impl Client {
         self.transport.budgets()
     }
 
-    /// Reads the secret again. One that cannot be used leaves the one before in place; a usable one that Okta then refuses
-    /// gives way to the one before, if that has worked. What happened is logged.
+    /// Reads the secret again. A secret that cannot be used leaves the previous one in place; if Okta refuses a usable one,
+    /// the previous one is used again if it has worked. The result is logged.
     pub async fn reload_secret(&self) {
         self.auth.reload(&self.org().name).await;
     }
 
-    /// The scopes of the org beside the System Log's that the service app was not granted. Okta refuses
+    /// The scopes of the org besides the System Log's that are not granted to the service app. Okta refuses
     /// several at once without saying which, so each is asked for alone.
     pub async fn ungranted_scopes(&self) -> Result<Vec<Scope>, OktaError> {
         self.auth.ungranted_scopes(&self.transport).await
     }
 
-    /// By how much Okta's clock is ahead of ours, as far as it is known.
+    /// The offset of Okta's clock from ours, as far as it is known.
     pub fn clock_ahead(&self) -> SignedDuration {
         SignedDuration::from_secs(self.transport.clock().ahead_s())
     }
 
-    /// What Okta's clock shows, as far as it is known.
+    /// The time on Okta's clock, as far as it is known.
     pub fn okta_now(&self) -> Timestamp {
         let epoch_s = self.transport.clock().now().epoch_s;
         Timestamp::from_second(epoch_s).unwrap_or_else(|_| Timestamp::now())
@@ -157,7 +157,7 @@ impl Client {
         self.transport.is_own(url)
     }
 
-    /// Gets `url` within the budget.
+    /// Gets `url`, within the budget.
     pub(super) async fn get(&self, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
         let sending = Sending { method: Method::GET, url: url.clone(), body: None, priority };
         let reply = self.look(&sending).await?;
@@ -167,12 +167,12 @@ impl Client {
         Ok(Answer { next: self.next_link(&reply.headers, url)?, body: reply.body })
     }
 
-    /// Where `target` is.
+    /// The URL of `target`.
     pub fn url_of(&self, target: &Target) -> Url {
         target.url(&self.org().url)
     }
 
-    /// Looks up what is at `url`: a target's, or one that a link points to.
+    /// Looks up the object or list at `url`, the URL of a target or a link.
     pub async fn look_up<T: DeserializeOwned>(&self, url: &Url) -> Result<Found<T>, OktaError> {
         let answer = self.get(url, Priority::LookUp).await?;
         Ok(Found { body: json(&answer.body)?, next: answer.next })
@@ -194,7 +194,7 @@ impl Client {
         Ok(ChangePermit { client: self, sending, confirmation: change.confirmation.clone(), ready })
     }
 
-    /// Waits for a place in the budget, and then for a credential, which would get old meanwhile.
+    /// Waits for a place in the budget, and only then for a credential, which could expire during the wait.
     async fn ready(&self, sending: &Sending) -> Result<Ready, OktaError> {
         if !self.is_own(&sending.url) {
             return Err(self.foreign(sending.url.origin().ascii_serialization()));
@@ -211,7 +211,7 @@ impl Client {
         Ok(Ready { permit, credential })
     }
 
-    /// Asks until there is an answer that another attempt would not better.
+    /// Sends attempts until another one would not change the answer.
     async fn look(&self, sending: &Sending) -> Result<Reply, OktaError> {
         let mut attempts_left = ATTEMPTS_MAX;
         let mut has_broken = false;
@@ -220,12 +220,12 @@ impl Client {
             let ready = self.ready(sending).await?;
             let (reply, verdict) = match self.attempt(ready, sending).await {
                 Ok(answered) => answered,
-                // What only looks may be repeated.
+                // A look-up may be repeated.
                 Err(Failure::Broken(_)) if !has_broken && attempts_left > 0 => {
                     has_broken = true;
                     continue;
                 }
-                // Who looks decides alone how long to wait.
+                // The caller of a look-up decides how long to wait.
                 Err(failure) => return Err(failure.into_error()),
             };
             if verdict == Verdict::TryAgain && attempts_left > 0 {
@@ -235,11 +235,11 @@ impl Client {
         }
     }
 
-    /// One attempt, and what its credential is worth by the answer.
+    /// One attempt, and what its answer says about the credential.
     async fn attempt(&self, ready: Ready, sending: &Sending) -> Result<(Reply, Verdict), Failure> {
         let Ready { permit, credential } = ready;
         let Sending { method, url, body, .. } = sending;
-        // Only now: what is signed says when it was, and waiting may have taken a minute.
+        // Signed only now, because the signature has a time, and the wait may have taken a minute.
         let signed = self.transport.clock().now();
         let authorization = credential.headers(method, url, signed.epoch_s)?;
         let mut request = self.transport.request(method.clone(), url).header(ACCEPT, "application/json");
@@ -254,11 +254,11 @@ impl Client {
         Ok((reply, verdict))
     }
 
-    /// The link to the next page of what was `asked`. One to anything else is not followed, be it in the same org.
+    /// The link to the next page of what was `asked`. A link to anything else is not followed, even in the same org.
     fn next_link(&self, headers: &HeaderMap, asked: &Url) -> Result<Option<Url>, OktaError> {
         let lines = headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok());
         let Some(target) = link::find(lines, "next") else { return Ok(None) };
-        // A relative target is legal in RFC 8288.
+        // RFC 8288 allows a relative target.
         let next = self.org().url.join(target).map_err(|_| self.foreign("nowhere".to_owned()))?;
         if !self.is_own(&next) {
             return Err(self.foreign(next.origin().ascii_serialization()));
@@ -305,7 +305,7 @@ fn changed(reply: &Reply, confirmation: &Confirmation) -> Result<Changed, OktaEr
     Ok(Changed { body, request_id: header::request_id(&reply.headers) })
 }
 
-/// Sees that `url` is of the resource at `path`: a link may come from outside, and a credential goes with it.
+/// Checks that `url` belongs to the resource at `path`: a link may come from outside, and a credential is sent with it.
 pub(super) fn see_resource(url: &Url, path: &str) -> Result<(), OktaError> {
     if url.path() == path {
         return Ok(());
@@ -320,7 +320,7 @@ fn refusal(reply: &Reply) -> OktaError {
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
 }
 
-/// Who answers nothing, or something else, where Okta tells what it has changed is not Okta, but something on the way to it.
+/// An empty or foreign answer, where Okta would describe the change, comes from something between us and Okta.
 fn unconfirmed(status: StatusCode, how: &str) -> OktaError {
     OktaError::NotAsAsked(format!(
         "{} {how}, where okta tells what it made of it; a proxy may have answered",
@@ -328,7 +328,7 @@ fn unconfirmed(status: StatusCode, how: &str) -> OktaError {
     ))
 }
 
-/// What is read whole takes many times the memory of its bytes, so it is held to fewer of them than a page of events.
+/// Parsed JSON takes several times the memory of its bytes, so the limit is lower than for a page of events.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, OktaError> {
     if body.len() > JSON_BYTES_MAX {
         return Err(OktaError::NotAsAsked(format!(

@@ -1,6 +1,6 @@
-//! Okta's clock: what the `Date` of its answers told last, carried on by the monotonic clock. So it stays right when this
-//! machine's clock is put, be that forwards or back. After a pause of the whole machine, during which the monotonic clock
-//! stood still, it is behind until the next answer.
+//! Okta's clock: the last `Date` header of its answers, advanced by the monotonic clock. So it stays right when this
+//! machine's clock is changed. After a suspend of the machine, during which the monotonic clock
+//! stops, it is behind until the next answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ pub(super) struct OktaClock {
     told: Mutex<Option<Moment>>,
 }
 
-/// A moment by Okta's clock as it was known then.
+/// A time on Okta's clock, as it was known then.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     /// Seconds since 1970.
@@ -22,12 +22,12 @@ pub(super) struct Moment {
 }
 
 impl OktaClock {
-    /// Okta says that it is now so many seconds since 1970.
+    /// Takes the current time at Okta, in seconds since 1970.
     pub(super) fn learn(&self, epoch_s: i64) {
         *self.told() = Some(Moment { epoch_s, at: Instant::now() });
     }
 
-    /// What it shows now.
+    /// The current time.
     pub(super) fn now(&self) -> Moment {
         let at = Instant::now();
         let epoch_s = match *self.told() {
@@ -42,14 +42,14 @@ impl OktaClock {
         self.now().epoch_s.saturating_sub(Timestamp::now().as_second())
     }
 
-    /// Seconds by which `then` was wrong, by what is known now.
+    /// The error of `then` in seconds, as it is known now.
     pub(super) fn error_s(&self, then: Moment) -> u64 {
         let now = self.now();
         now.epoch_s.abs_diff(then.epoch_s.saturating_add(whole_seconds(now.at, then.at)))
     }
 
     fn told(&self) -> MutexGuard<'_, Option<Moment>> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! What a user has let OAuth clients have: refresh tokens and grants of scopes (Okta, "User OAuth" and "User Grants").
+//! What a user has granted to OAuth clients: refresh tokens and scopes (Okta, "User OAuth" and "User Grants").
 
 use super::{Change, Target};
 
-/// One refresh token of a client, whichever that is.
+/// Any one refresh token of a client.
 pub fn any_token(user: &str, client: &str) -> Target {
     Target::of(&["users", user, "clients", client, "tokens"]).with("limit", &1)
 }
@@ -12,7 +12,7 @@ pub fn revoke_tokens(user: &str, client: &str) -> Change {
     Change::delete(Target::of(&["users", user, "clients", client, "tokens"]))
 }
 
-/// One grant, of a client or of any.
+/// Any one grant, of this client or of all.
 pub fn any_grant(user: &str, client: Option<&str>) -> Target {
     grants(user, client).with("limit", &1)
 }

@@ -1,4 +1,4 @@
-//! What Okta can answer instead of what was asked for, classified once. The status decides, the error code comes second.
+//! The errors of a request, classified in one place. The HTTP status decides first, the error code second.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,17 +6,17 @@ use serde::Deserialize;
 
 use super::{auth::AuthError, header::Challenge};
 
-/// A request that brought no usable answer.
+/// Why a request has no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum OktaError {
-    /// No answer, or not all of it.
+    /// No answer, or an incomplete one.
     #[error("no answer from {host}: {reason}")]
     Transport {
         /// The host.
         host: String,
         /// What went wrong, without the URL.
         reason: String,
-        /// Whether the request may have reached Okta all the same.
+        /// Whether the request may have reached Okta.
         was_sent: bool,
     },
     /// Too many requests.
@@ -41,7 +41,7 @@ pub enum OktaError {
         /// Okta's id of the request, for its support.
         request_id: Option<String>,
     },
-    /// More than the configured limit.
+    /// The answer is larger than the configured limit.
     #[error(
         "the answer has more than {limit_bytes} bytes: raise `http.body_max` of the org or lower the `page_size`"
     )]
@@ -60,10 +60,10 @@ pub enum OktaError {
     /// A success whose body is not what was asked for.
     #[error("the answer is not a page of events: {0}")]
     NotAPage(String),
-    /// The same, of users, groups and apps.
+    /// The same, for users, groups and apps.
     #[error("the answer is not what was asked for: {0}")]
     NotAsAsked(String),
-    /// A text that Okta refuses: nothing was sent.
+    /// A text that Okta would refuse. Nothing was sent.
     #[error("okta takes no characters beyond U+FFFF, such as emoji, and there is one in {path}")]
     Unsendable {
         /// Where it is in the body.
@@ -75,7 +75,7 @@ pub enum OktaError {
         /// What is wrong with it, without the URL.
         reason: String,
     },
-    /// Okta has refused the credential, and there was no better one at once: the change was not made.
+    /// Okta has refused the credential, and there was no other. The change was not made.
     #[error("okta has refused the credential, and a new one takes a while: nothing was changed")]
     NotTaken,
     /// A polling answer always has a `next` link.
@@ -99,7 +99,7 @@ pub enum OktaError {
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Ask again after this time at the earliest, or after a back-off.
+    /// Retry after this time at the earliest, or after a back-off.
     Retry(Option<Duration>),
     /// Okta will not answer this request differently.
     Permanent,
@@ -128,7 +128,7 @@ impl OktaError {
         }
     }
 
-    /// Whether a change that ended so may have been made all the same: only a look at Okta can tell.
+    /// Whether the change may have been made in spite of this error: only a look-up can tell.
     pub fn is_ambiguous(&self) -> bool {
         match self {
             Self::Transport { was_sent, .. } => *was_sent,
@@ -195,7 +195,7 @@ impl OktaError {
         request_id.as_deref()
     }
 
-    /// What stays the same when the same happens again: no waiting times, no request ids.
+    /// The part of the message that is the same when the same error occurs again: no waiting times, no request ids.
     pub fn essence(&self) -> String {
         match self {
             Self::RateLimited { .. } => "429".to_owned(),
@@ -222,7 +222,7 @@ impl OktaError {
         }
     }
 
-    /// Whether Okta gave a query up after its 30 seconds. It says so with the code of any internal error.
+    /// Whether Okta aborted a query after 30 seconds. It reports this with the code of any internal error.
     pub fn is_query_timeout(&self) -> bool {
         matches!(self, Self::Status { status: 500, code: Some(code), .. } if code == "E0000009")
     }
@@ -282,16 +282,16 @@ fn class_of(status: u16, code: Option<&str>) -> Class {
         // The state of the user forbids it, or another system masters what would change: no credential could do it.
         (403, Some("E0000016" | "E0000023" | "E0000032" | "E0000038" | "E0000077")) => Class::Permanent,
         (401 | 403, _) => Class::Authentication,
-        // There is no such object, in an org that there is.
+        // The object does not exist.
         (404, Some("E0000007")) => Class::Permanent,
-        // Okta is still at work on the user, or somebody else is.
+        // Okta or another client is still changing the user.
         (409, Some("E0000055")) => Class::Permanent,
         // Unsupported: what Okta does not do to this object, such as a group that an app fills.
         (501, Some("E0000060")) => Class::Permanent,
         (408 | 409 | 423 | 425 | 429, _) | (500.., _) => Class::Retry(None),
-        // Okta answers a look with 200: others stand in its place, and may leave it.
+        // Okta answers a look-up with 200; any other success comes from something in between, and may pass.
         (..=299, _) => Class::Retry(None),
-        // 407: the proxy wants to know who asks.
+        // 407: the proxy demands credentials.
         (300..=399 | 404 | 405 | 407, _) => Class::Configuration,
         _ => Class::Permanent,
     }
@@ -317,7 +317,7 @@ fn causes(causes: &serde_json::Value) -> String {
     summaries.map(|summary| format!("; {summary}")).collect()
 }
 
-/// Okta's words may quote what was sent; a line is enough of them.
+/// Okta's message may quote the request, so it is cut to one line.
 pub(super) fn shorten(text: &str) -> String {
     const LENGTH_MAX: usize = 300;
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LENGTH_MAX).collect()

@@ -1,29 +1,29 @@
-//! Groups and who is in them (Okta, "Groups"). Groups of apps and Okta's own are read only.
+//! Groups and their members (Okta, "Groups"). Groups of apps and Okta's built-in groups are read only.
 
 use serde_json::{Map, Value, json};
 
 use super::{Change, Target, request::Confirmation};
 
-/// Okta advises 200 a page and answers 500 to pages that take it too long.
+/// Okta advises 200 a page, and answers 500 if a page takes too long.
 const PAGE_SIZE: usize = 200;
 
-/// By id.
+/// The group with this id.
 pub fn get(id: &str) -> Target {
     Target::of(&["groups", id])
 }
 
-/// One of them, whichever that is: whether we may look.
+/// Any one group: shows whether the credential may read groups.
 pub fn any() -> Target {
     Target::of(&["groups"]).with("limit", &1)
 }
 
-/// Those of exactly this name. Okta's lists are some seconds behind.
+/// The groups with exactly this name. Okta's lists lag by some seconds.
 pub fn named(name: &str) -> Target {
     let search = format!("profile.name eq {}", Value::from(name));
     Target::of(&["groups"]).with("search", &search).with("limit", &PAGE_SIZE)
 }
 
-/// Those whose names begin so.
+/// The groups whose name begins with this text.
 pub fn beginning(name: &str) -> Target {
     let search = format!("profile.name sw {}", Value::from(name));
     Target::of(&["groups"]).with("search", &search).with("limit", &PAGE_SIZE)
@@ -39,7 +39,7 @@ pub fn create(profile: &Map<String, Value>) -> Change {
     Change::post(Target::of(&["groups"]), Confirmation::New).body(json!({ "profile": profile }))
 }
 
-/// Gives a group this profile: what is not in it is gone.
+/// Replaces the profile of a group: attributes that are not in it are removed.
 pub fn replace(id: &str, profile: &Map<String, Value>) -> Change {
     Change::put(Target::of(&["groups", id]), Confirmation::Object(id.to_owned()))
         .body(json!({ "profile": profile }))

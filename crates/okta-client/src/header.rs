@@ -1,4 +1,4 @@
-//! What the headers of an answer say: rate limit, server clock, request id, DPoP nonce, and why a credential was refused.
+//! Reads the headers of an answer: rate limit, server clock, request id, DPoP nonce, and why a credential was refused.
 
 use reqwest::header::{DATE, HeaderMap, WWW_AUTHENTICATE};
 
@@ -19,7 +19,7 @@ pub(super) struct Challenge {
     pub(super) description: Option<String>,
 }
 
-/// The rate limit as the headers tell it; members that are missing or nonsense are absent.
+/// The rate limit in the headers; members that are missing or invalid are absent.
 pub(super) fn rate_limit(headers: &HeaderMap) -> RateLimit {
     // Okta may send a header more than once; its own SDK takes the lowest value.
     let lowest = |name| {
@@ -39,7 +39,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     Some(headers.get(REQUEST_ID)?.to_str().ok()?.to_owned())
 }
 
-/// What the server wants to see in the next DPoP proof (RFC 9449, section 8.2).
+/// The nonce that the server demands in the next DPoP proof (RFC 9449, section 8.2).
 pub(super) fn dpop_nonce(headers: &HeaderMap) -> Option<&str> {
     headers.get(DPOP_NONCE)?.to_str().ok().filter(|nonce| !nonce.is_empty())
 }
@@ -55,7 +55,7 @@ pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
         .find(|challenge| challenge.error.is_some())
 }
 
-/// Why the token endpoint refused, whether it says so in OAuth's form or in Okta's.
+/// Why the token endpoint refused, in OAuth's form or in Okta's.
 pub(super) fn oauth_error(reply: &Reply) -> Challenge {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]

@@ -1,22 +1,22 @@
-//! PEM in the forms in which it comes out of forms, variables and editors: on one line, with `\n` written out, with blanks
-//! for line breaks, indented, with the line ends of Windows. Knows nothing of what is in it.
+//! PEM as it comes out of web forms, environment variables and editors: on one line, with `\n` written out, with blanks
+//! for line breaks, indented, with the line ends of Windows. Does not know what the sections contain.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// One section of PEM.
 pub struct Section {
-    /// What it says it is, such as `PRIVATE KEY`.
+    /// Its label, such as `PRIVATE KEY`.
     pub label: String,
-    /// What stands between its borders, on one line: Base64, with headers before it if it has any.
+    /// Its content on one line: Base64, after headers if there are any.
     pub body: SecretString,
 }
 
 impl Section {
-    /// The section as it should have been, with lines of 64 characters.
+    /// The section in the standard form, with lines of 64 characters.
     pub fn to_pem(&self) -> SecretString {
         const LINE: usize = 64;
         let body = self.body.expose_secret();
-        // Never moved to a larger place, so that no copy stays in memory.
+        // Allocated at its full size, so that growing leaves no copy in memory.
         let mut text = String::with_capacity(body.len() + body.len() / LINE + 2 * self.label.len() + 64);
         text.extend(["-----BEGIN ", &self.label, "-----\n"]);
         for (at, character) in body.chars().enumerate() {
@@ -30,7 +30,7 @@ impl Section {
     }
 }
 
-/// The sections in `text` that are whole, in their order.
+/// The complete sections in `text`, in order.
 pub fn sections(text: &str) -> Vec<Section> {
     const BORDER: &str = "-----";
     let mut sections = Vec::new();

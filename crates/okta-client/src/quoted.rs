@@ -1,6 +1,6 @@
-//! The quoted strings of HTTP headers (RFC 9110, section 5.6.4), which links and challenges have.
+//! Quoted strings in HTTP headers (RFC 9110, section 5.6.4), as in links and challenges.
 
-/// What the quoted string says of which `quoted` is all but the opening quote, and what comes after it.
+/// Reads a quoted string. `quoted` begins after the opening quote. Returns the text and what follows the closing quote.
 pub(super) fn quoted_string(quoted: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = quoted.char_indices();

@@ -17,7 +17,7 @@ pub(super) struct RateLimiter {
     by_bucket: Mutex<BTreeMap<Bucket, Arc<BucketLimiter>>>,
 }
 
-/// The budget of one bucket, and those who wait for it.
+/// The budget of one bucket, and the requests that wait for it.
 #[derive(Debug)]
 struct BucketLimiter {
     queue: Mutex<Queue>,
@@ -75,7 +75,7 @@ impl RateLimiter {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Bucket, Arc<BucketLimiter>>> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.by_bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,14 +88,14 @@ impl BucketLimiter {
         let waiter = Waiter { limiter: &self, ticket: self.lock().line.join(priority) };
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
-            // From here on no change is missed.
+            // Registered before the look, so that no change is missed.
             changed.as_mut().enable();
             let next = self.lock().admit(waiter.ticket);
             match next {
                 Next::Go => break,
                 Next::Behind => changed.await,
                 Next::At(instant) => {
-                    // Either way, look again.
+                    // In both cases look again.
                     let _ = tokio::time::timeout_at(instant, changed).await;
                 }
             }
@@ -105,7 +105,7 @@ impl BucketLimiter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,14 +113,14 @@ impl BucketLimiter {
 /// When a waiter may proceed.
 enum Next {
     Go,
-    /// Not before that.
+    /// Not before this time.
     At(Instant),
-    /// After others.
+    /// After other requests.
     Behind,
 }
 
 impl Queue {
-    /// Without a line there is no need to join it.
+    /// If no request waits, there is no need to queue.
     fn admit_at_once(&mut self, priority: Priority) -> bool {
         self.line.is_empty() && self.budget.admit(priority, Instant::now()).is_ok()
     }
@@ -137,7 +137,7 @@ impl Queue {
     }
 }
 
-/// A waiter in the line, given up when this is dropped.
+/// A place in the queue, given up on drop.
 struct Waiter<'a> {
     limiter: &'a BucketLimiter,
     ticket: u64,
@@ -151,12 +151,12 @@ impl Drop for Waiter<'_> {
 }
 
 impl Permit {
-    /// An answer came that was not a 429.
+    /// An answer other than 429 has arrived.
     pub(super) fn answered(self, headers: RateLimit) {
         self.end(|budget| budget.observe(headers, Instant::now()));
     }
 
-    /// A 429 came; returns how long nothing may be asked of the bucket.
+    /// A 429 has arrived; returns how long no request may be sent to the bucket.
     pub(super) fn refused(self, headers: RateLimit) -> Duration {
         self.end(|budget| budget.refuse(headers, Instant::now()))
     }

@@ -1,5 +1,4 @@
-//! What is asked of a resource: a path of escaped segments, a query, and for a change its method and body. Nothing is sent
-//! here.
+//! A request to a resource: a path of escaped segments, a query, and for a change its method and body. Sends nothing.
 
 use std::fmt;
 
@@ -7,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-/// What a request is about.
+/// The resource of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     segments: Vec<String>,
@@ -40,13 +39,13 @@ impl Target {
     }
 }
 
-/// Whether `text` can be an id that Okta made. What cannot is never put where an id belongs: a segment `..` would make
-/// another request of it.
+/// Whether `text` can be an id of Okta. Nothing else is used as an id in a path: a segment `..` would make
+/// it another request.
 pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// A request that changes something. Its body may have secrets, so it is shown without it.
+/// A request that changes something. Its body may contain secrets, so it is not displayed.
 #[derive(Clone)]
 pub struct Change {
     pub(super) method: Method,
@@ -55,23 +54,23 @@ pub struct Change {
     pub(super) confirmation: Confirmation,
 }
 
-/// What Okta's reference says that a change is answered with, once it is made.
+/// The answer to a completed change, by Okta's API reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Confirmation {
     /// A new object, which has an id.
     New,
     /// The object of this id, as it is now.
     Object(String),
-    /// An object with this member: a secret that is told once.
+    /// An object with this member: a secret that Okta shows once.
     Member(&'static str),
-    /// A body: an object, or `{}`. A success without one does not come from Okta, and confirms nothing.
+    /// An object, or `{}`. A success without a body does not come from Okta, and confirms nothing.
     Body,
-    /// Nothing (204), or `{}` that some versions of Okta leave out: who needs to know more has to look.
+    /// 204, or `{}`, which some versions of Okta leave out: a caller that needs certainty has to look.
     Status,
 }
 
 impl Confirmation {
-    /// Whether Okta may have answered so; what does not come from Okta confirms nothing.
+    /// Whether this can be an answer of Okta; any other answer confirms nothing.
     pub(super) fn is_by(&self, body: &Value) -> bool {
         let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         match self {
@@ -127,7 +126,7 @@ impl fmt::Debug for Change {
     }
 }
 
-/// The path of a text that Okta would refuse: it takes no characters beyond U+FFFF, emoji for example.
+/// The path of a text that Okta would refuse: it accepts no characters beyond U+FFFF, such as emoji.
 pub(super) fn unsendable(value: &Value) -> Option<String> {
     let is_beyond = |text: &str| text.chars().any(|c| c.len_utf8() > 3);
     match value {

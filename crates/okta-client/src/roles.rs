@@ -33,7 +33,7 @@ pub fn assign_custom(user: &str, role: &str, set: &str) -> Change {
         .body(json!({ "type": CUSTOM, "role": role, "resource-set": set }))
 }
 
-/// Takes an assignment from a user.
+/// Removes an assignment from a user.
 pub fn unassign(user: &str, assignment: &str) -> Change {
     Change::delete(Target::of(&["users", user, "roles", assignment]))
 }

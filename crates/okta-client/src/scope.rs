@@ -1,6 +1,6 @@
-//! The rights that Okta grants to a service app, by name.
+//! The OAuth scopes that Okta grants to a service app.
 
-/// A right that Okta grants to an app; an administrator role must go with it.
+/// An OAuth scope of an app; the app needs an administrator role too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// To read the System Log.

@@ -24,22 +24,22 @@ pub struct Org {
     pub scopes: BTreeSet<Scope>,
     /// The share of each rate-limit bucket that we may use, above 0 and at most 1.
     pub budget_share: f64,
-    /// Timeouts, limits and the way out.
+    /// Timeouts, limits and the proxy.
     pub http: HttpSettings,
 }
 
-/// Timeouts, limits and the way out.
+/// Timeouts, limits and the proxy.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// The `User-Agent`.
     pub user_agent: String,
-    /// Until a connection stands.
+    /// Until a connection is established.
     pub connect_timeout: Duration,
-    /// Between two pieces of an answer. Okta itself gives up a query after 30 seconds.
+    /// Between two chunks of an answer. Okta aborts a query after 30 seconds.
     pub read_timeout: Duration,
     /// For a whole answer.
     pub total_timeout: Duration,
-    /// An answer larger than this, unpacked, is given up.
+    /// The largest answer, decompressed.
     pub body_max_bytes: usize,
     /// Certificate authorities to trust beside those of the system, PEM.
     pub authorities: Option<PemSource>,
@@ -91,13 +91,13 @@ pub struct PrivateKeyJwt {
     pub private_key: SecretSource,
     /// The `kid` under which the app knows the key, where the key itself does not say it.
     pub key_id: Option<String>,
-    /// What to sign with; the usual one for the key unless set.
+    /// The algorithm to sign with; the usual one for the key by default.
     pub algorithm: Option<SigningAlgorithm>,
     /// Whether access tokens are to be bound to a key of ours.
     pub dpop: Dpop,
 }
 
-/// Algorithms that Okta takes for client assertions.
+/// Algorithms that Okta accepts for client assertions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "UPPERCASE")]
 #[strum(serialize_all = "UPPERCASE")]
@@ -168,7 +168,7 @@ impl Org {
         Self { name: name.into(), url, auth, scopes, budget_share: BUDGET_SHARE_DEFAULT, http }
     }
 
-    /// Whether the org is on this machine, as a simulated one is: no proxy leads there.
+    /// Whether the org is on this machine, as a simulated one is. No proxy is used then.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
     }

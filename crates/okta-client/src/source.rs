@@ -1,5 +1,5 @@
 //! Where secrets and certificate authorities come from. They are named here and read when they are needed, so that they
-//! can be rotated. Knows no files: where they are kept, and which of them are trusted, is the user's.
+//! can be rotated. Knows no files: where secrets are kept, and which files are trusted, is for the caller to decide.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -8,10 +8,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// Why something cannot be read at its source.
 pub type SourceError = Box<dyn Error + Send + Sync>;
 
-/// Where something comes from that is read when it is needed. Displayed, it says where that is and never what: for example
+/// A source that is read when its content is needed. Its display names the source and never shows the content: for example
 /// `the file /etc/acme/token`.
 pub trait Source<T>: fmt::Debug + fmt::Display + Send + Sync {
-    /// Reads it as it stands now. May do blocking I/O, as on a small file.
+    /// Reads the current content. May do blocking I/O on a small file.
     fn read(&self) -> Result<T, SourceError>;
 }
 
@@ -21,11 +21,11 @@ pub type SecretSource = Arc<dyn Source<SecretString>>;
 /// Where certificate authorities come from, as PEM.
 pub type PemSource = Arc<dyn Source<Vec<u8>>>;
 
-/// A secret that the program has already. It cannot be rotated.
+/// A secret that is already in memory. It cannot be rotated.
 #[derive(Clone)]
 pub struct FixedSecret(SecretString);
 
-/// A token or password that has what none can have.
+/// A text that cannot be a token or password.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret from {0} has a control character in it: is it the right file?")]
 struct Malformed(String);

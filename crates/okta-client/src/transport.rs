@@ -18,10 +18,10 @@ use super::{
     source::read_line,
 };
 
-/// Idle connections are dropped before the load balancers on the way forget them (60 s and more).
+/// Idle connections are closed before load balancers on the way drop them (60 s and more).
 const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(25);
 const HTTP2_PING: std::time::Duration = std::time::Duration::from_secs(20);
-/// What rustls-platform-verifier says, whose error is not a type that could be asked.
+/// The message of rustls-platform-verifier, whose error has no type to match.
 const NO_AUTHORITIES: &str = "No CA certificates were loaded";
 
 /// The client cannot be built.
@@ -78,7 +78,7 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
-/// How an exchange ended without an answer.
+/// Why an exchange has no answer.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The connection broke before the answer began: Okta's side closes idle ones whenever it likes.
@@ -147,7 +147,7 @@ impl Transport {
         self.rate_limiter.permit(Bucket::of(method.as_str(), url.path()), priority).await
     }
 
-    /// A request to be filled.
+    /// A request builder.
     pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
         self.http.request(method, url.clone())
     }
@@ -215,7 +215,7 @@ impl Transport {
 }
 
 fn build_http(org: &Org) -> Result<reqwest::Client, ClientError> {
-    // Fails if there is one, which is what is wanted then.
+    // Fails if one is installed already, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let HttpSettings { user_agent, connect_timeout, read_timeout, total_timeout, authorities, proxy, .. } =
         &org.http;
@@ -235,7 +235,7 @@ fn build_http(org: &Org) -> Result<reqwest::Client, ClientError> {
         builder = builder.tls_certs_merge(read_authorities(source)?);
     }
     match proxy {
-        // A proxy is a way to other machines; and to this one http is spoken, whose credential it would see.
+        // No proxy to this machine: the request is plain http, and a proxy would see its credential.
         _ if org.is_loopback() => builder = builder.no_proxy(),
         Some(proxy) => {
             let proxy = reqwest::Proxy::all(proxy.clone()).map_err(broken)?;
@@ -244,7 +244,7 @@ fn build_http(org: &Org) -> Result<reqwest::Client, ClientError> {
         None => {}
     }
     if is_plain {
-        // A simulator on loopback is not known by a certificate, and a machine without authorities can have one.
+        // A simulator on loopback has no certificate, so a machine without authorities can use it.
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|err| match chain(&err) {
@@ -253,7 +253,7 @@ fn build_http(org: &Org) -> Result<reqwest::Client, ClientError> {
     })
 }
 
-/// The password of the proxy is read once: a proxy has no rotation that could not wait for a restart.
+/// The password of the proxy is read once: its rotation can wait for a restart.
 fn with_password(proxy: reqwest::Proxy, org: &Org) -> Result<reqwest::Proxy, ClientError> {
     let Some(auth) = &org.http.proxy_auth else { return Ok(proxy) };
     let password = read_line(&*auth.password).map_err(|err| {

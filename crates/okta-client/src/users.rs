@@ -1,6 +1,6 @@
-//! Users: what can be asked about them and done to them (Okta, "Users", "User Lifecycle", "User Credentials").
+//! Users: look-ups and changes (Okta, "Users", "User Lifecycle", "User Credentials").
 //!
-//! Users are carried as Okta wrote them; only what decisions hang on is read.
+//! A user is kept as Okta wrote it; only the members that decisions need are read.
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -8,24 +8,24 @@ use serde_json::{Map, Value, json};
 
 use super::{Change, Target, request::Confirmation};
 
-/// Okta's most for a page of users.
+/// The largest page of users that Okta gives.
 const PAGE_SIZE: usize = 200;
 
 /// A user.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// As Okta wrote them.
+    /// The object as Okta wrote it.
     pub raw: Value,
     /// Okta's id.
     pub id: String,
-    /// `ACTIVE`, `SUSPENDED` and so on; new ones may come.
+    /// `ACTIVE`, `SUSPENDED` and so on; Okta may add others.
     pub status: String,
-    /// What Okta is still at work on: the status to come.
+    /// The status to which Okta is changing the user, if it is.
     pub transitioning_to: Option<String>,
 }
 
 impl User {
-    /// Reads a user; none if that is no user.
+    /// Reads a user; None if `value` is not one.
     pub fn read(raw: Value) -> Option<Self> {
         let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
         let (id, status) = (text("id")?, text("status")?);
@@ -33,7 +33,7 @@ impl User {
         Some(Self { id, status, transitioning_to, raw })
     }
 
-    /// An attribute of the profile; one that is not set is `null`.
+    /// An attribute of the profile; `null` if it is not set.
     pub fn attribute(&self, name: &str) -> &Value {
         self.raw.get("profile").and_then(|profile| profile.get(name)).unwrap_or(&Value::Null)
     }
@@ -54,37 +54,37 @@ pub fn get(name: &str) -> Target {
     Target::of(&["users", name])
 }
 
-/// Those with this login, whatever its case: a filter would tell upper from lower. Okta's lists are some seconds behind.
+/// The users with this login, in any case: a filter would distinguish upper and lower case. Okta's lists lag by some seconds.
 pub fn with_login(login: &str) -> Target {
     list().with("search", &format!("profile.login eq {}", Value::from(login)))
 }
 
-/// Those with this e-mail, whatever its case; several may have the same.
+/// The users with this e-mail, in any case; several users can have the same.
 pub fn with_email(email: &str) -> Target {
     list().with("search", &format!("profile.email eq {}", Value::from(email)))
 }
 
-/// Those whose logins begin so.
+/// The users whose login begins with this text.
 pub fn with_login_beginning(beginning: &str) -> Target {
     list().with("search", &format!("profile.login sw {}", Value::from(beginning)))
 }
 
-/// By an expression over any attribute.
+/// A search: an expression over any attribute.
 pub fn search(expression: &str) -> Target {
     list().with("search", expression)
 }
 
-/// By an expression over a few attributes.
+/// A filter: an expression over a few attributes.
 pub fn filter(expression: &str) -> Target {
     list().with("filter", expression)
 }
 
-/// By the beginning of a name or an e-mail; the only page.
+/// The users whose name or e-mail begins with this text; Okta gives one page only.
 pub fn query(words: &str, limit: usize) -> Target {
     Target::of(&["users"]).with("q", words).with("limit", &limit.min(PAGE_SIZE))
 }
 
-/// One of them, whoever that is: whether we may look.
+/// Any one user: shows whether the credential may read users.
 pub fn any() -> Target {
     Target::of(&["users"]).with("limit", &1)
 }
@@ -167,7 +167,7 @@ pub fn activate(id: &str, send_email: bool) -> Change {
     lifecycle(id, "activate", Some(send_email), Confirmation::Body)
 }
 
-/// Begins the activation once more; without the e-mail the answer has the link.
+/// Starts the activation again; without the e-mail the answer has the link.
 pub fn reactivate(id: &str, send_email: bool) -> Change {
     lifecycle(id, "reactivate", Some(send_email), told_unless(send_email, "activationUrl"))
 }
@@ -192,7 +192,7 @@ pub fn deactivate(id: &str, send_email: bool) -> Change {
     lifecycle(id, "deactivate", Some(send_email), Confirmation::Status)
 }
 
-/// Deletes a deprovisioned user. One who is not is only deprovisioned, and gone with the second call.
+/// Deletes a deprovisioned user. Any other user is only deprovisioned, and a second call deletes it.
 pub fn delete(id: &str, send_email: bool) -> Change {
     Change::delete(Target::of(&["users", id]).with("sendEmail", &send_email))
 }
@@ -218,7 +218,7 @@ pub fn reset_password(id: &str, send_email: bool, revoke_sessions: bool) -> Chan
     Change::post(target.with("revokeSessions", &revoke_sessions), confirmation)
 }
 
-/// Begins the recovery of the password; without the e-mail the answer has the link.
+/// Starts the recovery of the password; without the e-mail the answer has the link.
 pub fn forgot_password(id: &str, send_email: bool) -> Change {
     let target = Target::of(&["users", id, "credentials", "forgot_password"]);
     Change::post(target.with("sendEmail", &send_email), told_unless(send_email, "resetPasswordUrl"))

@@ -4,25 +4,25 @@ use serde_json::Value;
 
 use super::{Change, Target, request::Confirmation};
 
-/// What Okta alone writes.
+/// Members that only Okta writes.
 const READ_ONLY: [&str; 5] = ["id", "created", "lastUpdated", "system", "_links"];
 
-/// By id.
+/// The zone with this id.
 pub fn get(id: &str) -> Target {
     Target::of(&["zones", id])
 }
 
-/// All of them: an org has a hundred at most.
+/// All zones: an org has at most a hundred.
 pub fn all() -> Target {
     Target::of(&["zones"])
 }
 
-/// One of them, whichever that is: whether we may look.
+/// Any one zone: shows whether the credential may read zones.
 pub fn any() -> Target {
     all().with("limit", &1)
 }
 
-/// Gives a zone, which is like `zone` now, these gateways. Whatever else is written meanwhile is overwritten.
+/// Replaces the gateways of a zone whose current content is `zone`. Overwrites what others have changed meanwhile.
 pub fn replace_gateways(id: &str, zone: &Value, gateways: Vec<Value>) -> Change {
     let mut body = zone.clone();
     if let Some(members) = body.as_object_mut() {

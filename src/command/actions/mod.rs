@@ -1,7 +1,7 @@
 //! The parameters and the executor of each action: one row an action, in one file a family.
 //!
-//! A new action is a line in `crate::action`, a row with parameters and executor in a file here, and a line in the list
-//! below. Nothing else distinguishes actions: a test counts the places. What all executors need is in `execute`.
+//! A new action is a row in the table of `crate::action`, which names its row with parameters and executor in a file here.
+//! Nothing else distinguishes actions: a test counts the places. What all executors need is in `execute`.
 
 mod app;
 mod group;
@@ -36,12 +36,19 @@ use super::{
     Action, ActionFailure,
     execute::work::{Finished, Work},
 };
+use crate::action::with_actions;
 
 /// Attributes as Okta names them, passed through: custom ones too.
 pub type Profile = serde_json::Map<String, Value>;
 
 macro_rules! actions {
-    ($($variant:ident($parameters:ident) = $family:ident::$row:ident;)+) => {
+    ($(
+        #[doc = $about:literal]
+        $variant:ident {
+            name: $name:literal, effect: $effect:ident, scope: $scope:ident, finds: $finds:tt, lists: $lists:literal,
+            row: $family:ident::$row:ident($parameters:ident)
+        }
+    )+) => {
         /// A request with its parameters.
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each is an action with its parameters")]
@@ -97,51 +104,7 @@ macro_rules! actions {
     };
 }
 
-actions! {
-    UserCreate(CreateUser) = user_create::CREATE;
-    UserActivate(ActivateUser) = user_status::ACTIVATE;
-    UserReactivate(ReactivateUser) = user_status::REACTIVATE;
-    UserUpdate(UpdateUser) = user_update::UPDATE;
-    UserUpsert(UpsertUser) = user_upsert::UPSERT;
-    UserSuspend(OneUser) = user_status::SUSPEND;
-    UserUnsuspend(OneUser) = user_status::UNSUSPEND;
-    UserUnlock(OneUser) = user_status::UNLOCK;
-    UserDeactivate(DeactivateUser) = user_status::DEACTIVATE;
-    UserDelete(DeleteUser) = user_delete::DELETE;
-    UserExpirePassword(ExpirePassword) = user_password::EXPIRE;
-    UserResetPassword(ResetPassword) = user_password::RESET;
-    UserForgotPassword(ForgotPassword) = user_password::FORGOT;
-    UserSetPassword(SetPassword) = user_password::SET;
-    UserClearSessions(ClearSessions) = user_sessions::CLEAR;
-    UserRevokeAppTokens(RevokeAppTokens) = user_consents::REVOKE_APP_TOKENS;
-    UserRevokeGrants(RevokeGrants) = user_consents::REVOKE_GRANTS;
-    UserFactors(OneUser) = user_factors::LIST;
-    UserResetFactor(ResetFactor) = user_factors::RESET;
-    UserResetFactors(OneUser) = user_factors::RESET_ALL;
-    UserGet(OneUser) = user_look_up::GET;
-    UserSearch(SearchUsers) = user_look_up::SEARCH;
-    UserGroups(UserList) = user_look_up::GROUPS;
-    UserApps(UserList) = user_look_up::APPS;
-    GroupGet(OneGroup) = group_look_up::GET;
-    GroupFind(FindGroups) = group_look_up::FIND;
-    GroupMembers(GroupList) = group_look_up::MEMBERS;
-    LogByUser(LogByUser) = log::BY_USER;
-    LogByIp(LogByIp) = log::BY_IP;
-    LogSearch(LogSearch) = log::SEARCH;
-    GroupAddUser(Membership) = group_membership::ADD;
-    GroupRemoveUser(Membership) = group_membership::REMOVE;
-    GroupCreate(CreateGroup) = group::CREATE;
-    GroupUpdate(UpdateGroup) = group::UPDATE;
-    GroupDelete(OneGroup) = group::DELETE;
-    AppAssignUser(AssignUser) = app::ASSIGN_USER;
-    AppUnassignUser(AppUsers) = app::UNASSIGN_USER;
-    AppAssignGroup(AppGroups) = app::ASSIGN_GROUP;
-    AppUnassignGroup(AppGroups) = app::UNASSIGN_GROUP;
-    RoleAssignUser(UserRole) = role::ASSIGN;
-    RoleUnassignUser(UserRole) = role::UNASSIGN;
-    ZoneBlockIp(ZoneAddresses) = zone::BLOCK;
-    ZoneUnblockIp(ZoneAddresses) = zone::UNBLOCK;
-}
+with_actions!(actions);
 
 impl Action {
     /// The action whose rights our own look-up of a user needs.

@@ -1,4 +1,4 @@
-//! An API token, sent as `SSWS`. It has the rights of the administrator who made it, and dies with that account or after
+//! An API token, sent as `SSWS`. It has the rights of the administrator who created it, and ends with that account or after
 //! 30 days without use (Okta, "Create an API token").
 
 use secrecy::SecretString;

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{AuthError, jws, private_key::PrivateKey};
 
-/// Okta takes up to an hour. An assertion is used at once, and a stolen one should be of no use.
+/// Okta accepts up to an hour. An assertion is used at once, so a short life costs nothing, and a stolen one is soon useless.
 const LIFETIME_S: i64 = 300;
-/// "Must be issued before the current time": clocks that agree to the second still disagree by less than one.
+/// Okta demands an `iat` in the past. Clocks that agree to the second can still differ by almost a second.
 const BACKDATED_S: i64 = 10;
 
 #[derive(Serialize)]

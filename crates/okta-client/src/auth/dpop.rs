@@ -16,7 +16,7 @@ use super::jws::{self, base64url};
 /// Proofs "issued in the future" are refused, and those older than 5 minutes.
 const BACKDATED_S: i64 = 5;
 
-/// A key to which one access token is bound.
+/// The key to which one access token is bound.
 pub(super) struct DpopKey {
     key: SigningKey,
     x: String,
@@ -30,7 +30,7 @@ struct Header<'a> {
     jwk: Jwk<'a>,
 }
 
-/// The public half, and nothing else.
+/// The public half of the key.
 #[derive(Serialize)]
 struct Jwk<'a> {
     kty: &'static str,
@@ -57,9 +57,9 @@ pub(super) struct Purpose<'a> {
     pub(super) method: &'a str,
     pub(super) url: &'a Url,
     pub(super) epoch_seconds: i64,
-    /// What the server wants to see again.
+    /// The nonce that the server demands.
     pub(super) nonce: Option<&'a str>,
-    /// The token that is sent along; none is, while it is being asked for.
+    /// The access token of the request; none in a token request.
     pub(super) access_token: Option<&'a str>,
 }
 

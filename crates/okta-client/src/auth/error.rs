@@ -5,7 +5,7 @@ use crate::{Class, OktaError, SourceError};
 /// Why there is no credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The secret cannot be had.
+    /// The secret cannot be read.
     #[error(transparent)]
     Secret(SourceError),
     /// The private key cannot be used.
@@ -13,7 +13,7 @@ pub enum AuthError {
     PrivateKey {
         /// Where it comes from.
         origin: String,
-        /// What is wrong and what would be right.
+        /// What is wrong with it, and what is expected.
         reason: String,
     },
     /// Okta does not give an access token.
@@ -33,19 +33,19 @@ pub enum AuthError {
         /// Okta's id of the request, for its support.
         request_id: Option<String>,
     },
-    /// A success that cannot be used as a token.
+    /// An answer with status 200 that is not a usable token.
     #[error("the answer is no usable access token: {0}")]
     NotAToken(String),
-    /// A bearer token, although the settings demand one that is bound to our key.
+    /// A bearer token, although the settings demand a token that is bound to our key.
     #[error("okta gave a bearer token, and `dpop = true` demands one that is bound to a key")]
     Unbound,
-    /// Nothing could be asked.
+    /// The token endpoint could not be reached.
     #[error(transparent)]
     Unanswered(Box<OktaError>),
-    /// The system would not give what a signature needs.
+    /// The system gave no random numbers for a signature.
     #[error("cannot sign: the system gives no random numbers")]
     Unsigned,
-    /// The process is ending.
+    /// The process stops.
     #[error("interrupted")]
     Interrupted,
 }
@@ -70,7 +70,7 @@ impl AuthError {
         matches!(self, Self::Refused { error, .. } if error == "invalid_scope")
     }
 
-    /// What stays the same when the same happens again: Okta's request id does not.
+    /// The part of the message that is the same when the same error occurs again, so without Okta's request id.
     pub(crate) fn essence(&self) -> String {
         match self {
             Self::Refused { status, error, description, .. } => format!("{status} {error} {description}"),
@@ -79,8 +79,8 @@ impl AuthError {
         }
     }
 
-    /// What an operator can do, where the message itself does not say it. Okta's codes are few, so its words help to tell
-    /// causes apart; words that are not known get the general advice.
+    /// What an operator can do, where the message does not say it. Okta has few codes, so its words help to tell
+    /// the causes apart; unknown words get the general advice.
     pub(crate) fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Refused { status, error, description, .. } => remedy(*status, error, description),

@@ -1,4 +1,4 @@
-//! The access token for one set of scopes: held, replaced before it dies, and once for all requests that wait.
+//! The access token for one set of scopes: cached, and renewed before it expires, once for all requests that wait.
 
 use std::{
     sync::{
@@ -13,40 +13,40 @@ use tokio::time::Instant;
 use super::{AuthError, service_app::ServiceApp, token::AccessToken};
 use crate::{OktaError, Scope, chain::chain, transport::Transport};
 
-/// How long a token that is still good is used before its renewal is tried again.
+/// The time between attempts to renew a token that is still valid.
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Grant {
     scopes: Vec<Scope>,
-    /// The same as Okta is asked for them.
+    /// The scopes as the token request names them.
     asked: String,
     held: Mutex<Held>,
     /// The holder of this lock requests the token.
     renewal: tokio::sync::Mutex<Renewal>,
-    /// Renewals that failed so far.
+    /// Renewals that have failed so far.
     failures: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Held {
     token: Option<Arc<AccessToken>>,
-    /// When to try to replace it.
+    /// When to try to renew it.
     renew_from: Option<Instant>,
 }
 
-/// What is known for the next token request.
+/// What the last token requests have shown, for the next one.
 #[derive(Debug)]
 pub(super) struct Renewal {
     pub(super) with_dpop: bool,
-    /// What the token endpoint wants to see in proofs.
+    /// The nonce that the token endpoint demands in proofs.
     pub(super) nonce: Option<String>,
-    /// Why the last one failed.
+    /// Why the last request failed.
     failure: Option<Arc<AuthError>>,
 }
 
 impl Grant {
-    /// Of `scopes`, to be asked for with a proof at once or only if the app demands it.
+    /// A grant of `scopes`. The first token request has a proof if `with_dpop`, else only once Okta demands one.
     pub(super) fn new(scopes: Vec<Scope>, with_dpop: bool) -> Self {
         let names: Vec<_> = scopes.iter().map(|scope| scope.name()).collect();
         let renewal = Renewal { with_dpop, nonce: None, failure: None };
@@ -59,7 +59,7 @@ impl Grant {
         }
     }
 
-    /// A token that is good now.
+    /// A token that is valid now.
     pub(super) async fn access_token(
         &self,
         app: &ServiceApp,
@@ -69,10 +69,10 @@ impl Grant {
         match self.good_token() {
             Some((token, false)) => return Ok(token),
             Some((token, true)) => {
-                // Another task may have renewed it already.
+                // Another task may have renewed it meanwhile.
                 let Ok(mut renewal) = self.renewal.try_lock() else { return Ok(token) };
                 return match self.good_token() {
-                    // Or has just been.
+                    // Or it has just been renewed.
                     Some((replaced, false)) => Ok(replaced),
                     _ => Ok(self.replace(&mut renewal, token, app, transport).await),
                 };
@@ -83,7 +83,7 @@ impl Grant {
         if let Some((token, _)) = self.good_token() {
             return Ok(token);
         }
-        // It failed while this waited: all waiters get this error, instead of asking one after the other.
+        // The request failed while this task waited: all waiting tasks get this error, and do not ask one after the other.
         if self.failures.load(Ordering::Acquire) != failures
             && let Some(failure) = &renewal.failure
         {
@@ -93,7 +93,7 @@ impl Grant {
         obtained.map_err(|err| OktaError::Auth(self.fail(&mut renewal, err)))
     }
 
-    /// The scopes that are not granted to `app`: asks for each alone.
+    /// The scopes that are not granted to `app`. Requests a token for each scope alone.
     pub(super) async fn ungranted(
         &self,
         app: &ServiceApp,
@@ -119,12 +119,12 @@ impl Grant {
         }
     }
 
-    /// Whether the token in use is bound to a key.
+    /// Whether the current token is bound to a key.
     pub(super) fn is_bound(&self) -> Option<bool> {
         self.held().token.as_ref().map(|token| token.is_bound())
     }
 
-    /// A token that has not expired, and whether it is due for replacement.
+    /// A token that has not expired, and whether to renew it.
     fn good_token(&self) -> Option<(Arc<AccessToken>, bool)> {
         let held = self.held();
         let (token, now) = (held.token.clone()?, Instant::now());
@@ -132,7 +132,7 @@ impl Grant {
         (now < token.expires).then_some((token, is_due))
     }
 
-    /// Replaces a token that is still good. If that fails, the good one is used on.
+    /// Renews a token that is still valid. If that fails, the old one stays in use.
     async fn replace(
         &self,
         renewal: &mut Renewal,
@@ -187,7 +187,7 @@ impl Grant {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes behind base64url without padding.
+/// Decodes base64url without padding.
 pub(super) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
@@ -21,7 +21,7 @@ pub(super) fn compact<E>(
     sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
 ) -> Result<String, E> {
     let encoded = |part: Vec<u8>| base64url(&part);
-    // Plain structures of text and numbers always have a JSON form.
+    // Structures of texts and numbers always serialize.
     let header = serde_json::to_vec(header).map(encoded).unwrap_or_default();
     let claims = serde_json::to_vec(claims).map(encoded).unwrap_or_default();
     let message = format!("{header}.{claims}");

@@ -1,7 +1,7 @@
-//! Authentication: what each request is authorized with, and what to make of a refusal.
+//! Authentication: the credential of each request, and what a refusal means for it.
 //!
-//! Two ways, by configuration: an API token, or a service app that gets access tokens with a private key, bound by DPoP
-//! if the org demands it. Secrets are read when they are needed and can be exchanged meanwhile.
+//! The configuration chooses an API token, or a service app that gets access tokens with a private key, bound by DPoP
+//! if the org demands it. Secrets are read when they are needed, so that they can be rotated.
 
 mod api_token;
 mod assertion;
@@ -47,12 +47,12 @@ pub(super) enum Credential {
     AccessToken(Arc<AccessToken>),
 }
 
-/// Whether another attempt is worth it at once.
+/// Whether to make another attempt at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The answer is what it is.
+    /// The answer stands.
     Final,
-    /// The credential was refused, and the next one will be another.
+    /// The credential was refused, and there is another one.
     TryAgain,
 }
 
@@ -77,8 +77,8 @@ impl Authenticator {
         }
     }
 
-    /// What the next request to `url` is authorized with. Gets an access token first if there is none; all requests that
-    /// need one wait for the same.
+    /// The credential for the next request to `url`. Gets an access token first if there is none; all requests that
+    /// need one wait for the same token request.
     pub(super) async fn credential(&self, url: &Url, transport: &Transport) -> Result<Credential, OktaError> {
         match self {
             Self::ApiToken(token) => Ok(Credential::ApiToken(token.current().await?)),
@@ -86,7 +86,7 @@ impl Authenticator {
         }
     }
 
-    /// The scopes beside the System Log's that Okta has not granted: asks for a token for each alone. An API token has none.
+    /// The scopes besides the System Log's that Okta has not granted. Requests a token for each scope alone. Empty for an API token.
     pub(super) async fn ungranted_scopes(&self, transport: &Transport) -> Result<Vec<Scope>, OktaError> {
         match self {
             Self::ApiToken(_) => Ok(Vec::new()),
@@ -94,7 +94,7 @@ impl Authenticator {
         }
     }
 
-    /// Is told how Okta answered a request with this credential, and by how many seconds the clock was wrong by which it
+    /// Takes how Okta answered a request with this credential, and by how many seconds the clock was wrong with which it
     /// was signed.
     pub(super) async fn judge(&self, credential: &Credential, reply: &Reply, clock_error_s: u64) -> Verdict {
         match (self, credential) {
@@ -102,12 +102,12 @@ impl Authenticator {
                 token.judge(version, reply.status == StatusCode::UNAUTHORIZED).await
             }
             (Self::ServiceApp(app), Credential::AccessToken(token)) => app.judge(token, reply, clock_error_s),
-            // A credential comes from the authenticator that is asked about it.
+            // Each credential comes from this authenticator.
             _ => Verdict::Final,
         }
     }
 
-    /// Reads the secret again, and logs what came of it.
+    /// Reads the secret again, and logs the result.
     pub(super) async fn reload(&self, org: &str) {
         let reloaded = match self {
             Self::ApiToken(token) => token.reload().await,
@@ -139,7 +139,7 @@ impl Authenticator {
 }
 
 impl Credential {
-    /// The headers that authorize one attempt at `method` on `url`. A DPoP proof is made anew each time, as none may be
+    /// The headers that authorize one attempt at `method` on `url`. Each attempt gets a new DPoP proof, because none may be
     /// sent twice.
     pub(super) fn headers(
         &self,

@@ -1,6 +1,6 @@
-//! The app's private key: from PEM (PKCS#1, PKCS#8, SEC1) or JWK to something that signs.
+//! The app's private key: read from PEM (PKCS#1, PKCS#8, SEC1) or JWK, used to sign.
 //!
-//! RSA is signed by ring, because the `rsa` crate leaks timing (RUSTSEC-2023-0071); the EC family by RustCrypto, because
+//! ring signs with RSA keys, because the `rsa` crate leaks timing (RUSTSEC-2023-0071); RustCrypto signs with EC keys, because
 //! ring has no P-521 and reads EC keys only with their public half.
 
 use p256::pkcs8::{DecodePrivateKey as _, PrivateKeyInfo};
@@ -18,7 +18,7 @@ pub(super) struct PrivateKey {
     signer: Signer,
     algorithm: SigningAlgorithm,
     key_id: Option<String>,
-    /// What it was read from, to tell whether that has changed.
+    /// The text it was read from, to see whether the source has changed.
     text: SecretString,
 }
 
@@ -29,7 +29,7 @@ enum Signer {
     P521(Box<p521::ecdsa::SigningKey>),
 }
 
-/// A key and what is said about it beside it.
+/// A key, with what its source says about it.
 struct Parsed {
     signer: Signer,
     algorithm: Option<SigningAlgorithm>,
@@ -37,7 +37,7 @@ struct Parsed {
 }
 
 impl PrivateKey {
-    /// Reads the key from `source`. What `algorithm` and `key_id` say wins over what a JWK says.
+    /// Reads the key from `source`. `algorithm` and `key_id` take precedence over the members of a JWK.
     pub(super) fn read(
         source: &SecretSource,
         algorithm: Option<SigningAlgorithm>,
@@ -147,11 +147,11 @@ fn sign_rsa(key: &rsa::KeyPair, algorithm: SigningAlgorithm, message: &[u8]) -> 
     let padding: &dyn ring_signature::RsaEncoding = match algorithm {
         SigningAlgorithm::Rs384 => &ring_signature::RSA_PKCS1_SHA384,
         SigningAlgorithm::Rs512 => &ring_signature::RSA_PKCS1_SHA512,
-        // Others were refused when the key was read.
+        // Reading the key refused all other algorithms.
         _ => &ring_signature::RSA_PKCS1_SHA256,
     };
     let mut signature = vec![0; key.public().modulus_len()];
-    // Fails only if there is no randomness to blind with.
+    // Fails only if the system gives no random numbers for blinding.
     key.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| AuthError::Unsigned)?;
     Ok(signature)
 }
@@ -218,7 +218,7 @@ fn from_pkcs8(der: &[u8]) -> Result<Signer, String> {
     }
 }
 
-/// The curve is told by the length of the key, which is fixed (RFC 5915, section 3), and by the public half if there is
+/// The curve follows from the length of the key, which is fixed (RFC 5915, section 3), and from the public half if there is
 /// one, so that trying the shorter curves first finds the right one.
 fn ec(der: &[u8]) -> Result<Signer, String> {
     let p256 = || p256::SecretKey::from_sec1_der(der).ok().map(p256_signer);
@@ -291,7 +291,7 @@ mod tests {
         }
     }
 
-    /// What openssl says of a signature of ours.
+    /// openssl's answer about a signature of ours.
     fn openssl_verifies(pem: &[u8], hash: &str, message: &[u8], der_signature: &[u8]) -> bool {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();

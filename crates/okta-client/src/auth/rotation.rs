@@ -1,7 +1,7 @@
-//! A secret that can be exchanged at its source while the client is in use.
+//! A secret that can be rotated at its source while the client runs.
 //!
-//! A new one that cannot be read or understood changes nothing. A new one that Okta refuses gives way to the one before,
-//! if that has worked: a slip of the hand in a secret store must not stop what still works.
+//! A new secret that cannot be read or parsed changes nothing. If Okta refuses a new secret, the previous one is used again
+//! if it has worked: a mistake in a secret store must not stop what still works.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ impl<T> Clone for Version<T> {
 
 type Read<T> = dyn Fn(&SecretSource) -> Result<T, AuthError> + Send + Sync;
 
-/// A secret that can be exchanged at its source.
+/// A secret that can be rotated at its source.
 pub(super) struct Rotating<T> {
     source: SecretSource,
     read: Arc<Read<T>>,
@@ -37,7 +37,7 @@ struct Held<T> {
     current: Option<Version<T>>,
     /// Whether Okta has accepted the current one.
     is_proven: bool,
-    /// One that Okta accepted before the current one came.
+    /// The previous secret, if Okta accepted it.
     before: Option<Version<T>>,
     next_number: u64,
 }
@@ -69,7 +69,7 @@ impl SameSecret for secrecy::SecretString {
 }
 
 impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
-    /// A secret from `source` as `read` understands it. Nothing is read yet.
+    /// A secret from `source`, parsed by `read`. Reads nothing yet.
     pub(super) fn new(
         source: SecretSource,
         read: impl Fn(&SecretSource) -> Result<T, AuthError> + Send + Sync + 'static,
@@ -78,33 +78,33 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         Self { source, read: Arc::new(read), held: Mutex::new(held) }
     }
 
-    /// The same, read. Blocking I/O on a small file.
+    /// The same, and reads the secret. Blocking I/O on a small file.
     pub(super) fn read_now(self) -> Result<Self, AuthError> {
         let value = (self.read)(&self.source)?;
         self.lock().take_up(value);
         Ok(self)
     }
 
-    /// The secret that is held now, if any is.
+    /// The current secret, if one was read.
     pub(super) fn known(&self) -> Option<Version<T>> {
         self.lock().current.clone()
     }
 
-    /// The secret, read now if there is none.
+    /// The current secret; reads it if there is none.
     pub(super) async fn current(&self) -> Result<Version<T>, AuthError> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
         let value = self.read().await?;
         let mut held = self.lock();
-        // Another task may have been quicker.
+        // Another task may have read it meanwhile.
         match held.current.clone() {
             Some(current) => Ok(current),
             None => Ok(held.take_up(value)),
         }
     }
 
-    /// Okta has accepted this one.
+    /// Okta has accepted this secret.
     pub(super) fn accepted(&self, version: &Version<T>) {
         let mut held = self.lock();
         if held.is_current(version) && !held.is_proven {
@@ -113,7 +113,7 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         }
     }
 
-    /// Okta has refused this one; true if there is another to try.
+    /// Okta has refused this secret; true if there is another to try.
     pub(super) async fn refused(&self, version: &Version<T>) -> bool {
         if !self.lock().is_current(version) {
             return true;
@@ -138,7 +138,7 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         held.is_proven
     }
 
-    /// Reads the secret again; true if it has changed. One that cannot be read changes nothing.
+    /// Reads the secret again; true if it has changed. A secret that cannot be read changes nothing.
     pub(super) async fn reload(&self) -> Result<bool, AuthError> {
         let value = self.read().await?;
         let mut held = self.lock();
@@ -158,7 +158,7 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<T>> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{Source, SourceError};
 
-    /// A place where a secret can be exchanged; one that is empty cannot be read.
+    /// A source whose secret a test can rotate; an empty one cannot be read.
     #[derive(Debug, Default)]
     struct Vault(Mutex<String>);
 

@@ -1,10 +1,10 @@
 //! An OAuth 2.0 service app: gets access tokens for its private key, one for the System Log and one for all else.
 //!
-//! Okta refuses a token request whole if a single scope is not granted to the app, so the log has a token of its own: what
-//! commands lack keeps no stream from reading.
+//! Okta refuses a whole token request if one scope is not granted to the app. So the log has its own token: scopes that
+//! commands lack do not stop the streams.
 //!
-//! Whether the app demands DPoP is found out from Okta's answers, unless the configuration says so. Each attempt has an
-//! assertion and a proof of its own: Okta takes neither twice, not even after a refusal.
+//! Okta's answers show whether the app demands DPoP, unless the configuration says so. Each attempt has its own
+//! assertion and its own proof: Okta accepts neither twice, not even after a refusal.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ use crate::{
 
 /// Attempts at one token: DPoP demanded, nonce demanded, clock corrected, key exchanged, connection broken; once each.
 const ATTEMPTS_MAX: u32 = 6;
-/// A clock that turns out to be off by more is worth another attempt.
+/// If the clock was wrong by more than this, another attempt is made.
 const CLOCK_OFF_S: u64 = 5;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -45,11 +45,11 @@ pub(crate) struct ServiceApp {
     endpoint: Url,
     key: Rotating<PrivateKey>,
     log: Grant,
-    /// All that is not the System Log.
+    /// Everything except the System Log.
     directory: Grant,
 }
 
-/// What to do after an attempt that brought no token.
+/// What to do after an attempt without a token.
 enum Next {
     Again,
     Fail(AuthError),
@@ -69,7 +69,7 @@ impl ServiceApp {
         Ok(Self { key: app.key.read_now()?, ..app })
     }
 
-    /// The same without a look at its key.
+    /// The same, without reading its key.
     pub(super) fn unread(org: &Org, config: PrivateKeyJwt) -> Self {
         let mut endpoint = org.url.clone();
         endpoint.set_path("/oauth2/v1/token");
@@ -86,7 +86,7 @@ impl ServiceApp {
         }
     }
 
-    /// A token that is good now for a request to `url`.
+    /// A token that is valid now for a request to `url`.
     pub(super) async fn access_token(
         &self,
         url: &Url,
@@ -96,12 +96,12 @@ impl ServiceApp {
         grant.access_token(self, transport).await
     }
 
-    /// The scopes beside the System Log's that are not granted to the app: asks for each alone.
+    /// The scopes besides the System Log's that are not granted to the app. Requests a token for each scope alone.
     pub(super) async fn ungranted(&self, transport: &Transport) -> Result<Vec<Scope>, OktaError> {
         self.directory.ungranted(self, transport).await
     }
 
-    /// Is told how Okta answered a request with `token`, and by how many seconds the clock was wrong by which its proof
+    /// Takes how Okta answered a request with `token`, and by how many seconds the clock was wrong with which its proof
     /// was made.
     pub(super) fn judge(&self, token: &Arc<AccessToken>, reply: &Reply, clock_error_s: u64) -> Verdict {
         let has_new_nonce = token.is_bound()
@@ -130,7 +130,7 @@ impl ServiceApp {
             (StatusCode::UNAUTHORIZED, _) => {
                 self.log.drop_token(token);
                 self.directory.drop_token(token);
-                // A token that never worked would not be better the next time.
+                // A token that has never worked will not work the next time.
                 if token.is_proven() { Verdict::TryAgain } else { Verdict::Final }
             }
             _ => Verdict::Final,
@@ -241,7 +241,7 @@ impl ServiceApp {
         Err(Next::Fail(refused(&reply, refusal, scopes)))
     }
 
-    /// Whether the refusal told something that the next attempt does better.
+    /// Whether the refusal said something that lets the next attempt succeed.
     fn is_worth_another(
         &self,
         renewal: &mut Renewal,

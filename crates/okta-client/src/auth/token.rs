@@ -18,11 +18,11 @@ use super::{
     dpop::{DpopKey, Purpose},
 };
 
-/// The part of its life after which a token is replaced: early enough to try for minutes before it dies.
+/// The part of its life after which a token is replaced: early enough to try for minutes before it expires.
 const RENEWED_AFTER: f64 = 0.8;
-/// What is taken off a token's life for the time that an answer takes to arrive.
+/// Subtracted from a token's lifetime for the time that the answer travels.
 const EARLY: Duration = Duration::from_secs(5);
-/// Where Okta does not say.
+/// The lifetime of a token if Okta does not say it.
 const LIFETIME_DEFAULT_S: u64 = 3_600;
 
 /// An access token in use.
@@ -35,7 +35,7 @@ pub(crate) struct AccessToken {
     pub(super) expires: Instant,
     /// Whether Okta has accepted it.
     is_proven: AtomicBool,
-    /// What the API wants to see in proofs, should it ever ask.
+    /// The nonce that the API demands in proofs, if it does.
     nonce: Mutex<Option<String>>,
 }
 
@@ -51,7 +51,7 @@ impl AccessToken {
     /// The token in the `body` of a successful answer to a request that was made at `asked`, with a proof by `dpop` if
     /// there is one.
     pub(super) fn read(body: &[u8], dpop: Option<DpopKey>, asked: Instant) -> Result<Self, AuthError> {
-        // Serde's own words may quote the token.
+        // A message of serde may quote the token.
         let answer: Answer = serde_json::from_slice(body)
             .map_err(|_| AuthError::NotAToken("it is not the JSON of RFC 6749".to_owned()))?;
         let dpop = match (answer.token_type.to_ascii_lowercase().as_str(), dpop) {
@@ -72,7 +72,7 @@ impl AccessToken {
         })
     }
 
-    /// What stands before it in the `Authorization` header.
+    /// The scheme in the `Authorization` header.
     pub(super) fn scheme(&self) -> &'static str {
         if self.is_bound() { "DPoP " } else { "Bearer " }
     }
@@ -94,7 +94,7 @@ impl AccessToken {
         Some(self.dpop.as_ref()?.proof(purpose))
     }
 
-    /// Takes the nonce that the API wants to see from now on; false if it is the known one.
+    /// Takes the nonce that the API demands from now on; false if it is the known one.
     pub(super) fn take_nonce(&self, nonce: &str) -> bool {
         let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = known.as_deref() != Some(nonce);

@@ -29,7 +29,7 @@ pub(crate) enum Bucket {
 }
 
 impl Bucket {
-    /// All of them.
+    /// All buckets.
     pub(crate) const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The bucket of `method` on `path`.

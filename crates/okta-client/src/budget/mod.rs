@@ -1,7 +1,7 @@
 //! The budget: how many requests of one rate-limit bucket we may make now.
 //!
 //! Planned from Okta's headers and Okta's clock, so that a wrong clock here does no harm: never above the share, spread
-//! over the window, and less than the share where others need the bucket. Pure: is told the time, and returns until
+//! over the window, and less than the share where others need the bucket. Pure: takes the time as an argument, and returns until
 //! when to wait.
 
 mod bucket;
@@ -39,22 +39,22 @@ pub struct BudgetStatus {
     pub used: u64,
     /// Requests that others made in this window.
     pub others: u64,
-    /// How long we wait, if we do.
+    /// How long we wait, if at all.
     pub waiting: Option<Duration>,
 }
 
 /// The first and the longest wait after a 429 that does not say until when.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Okta's own SDKs wait a second beyond the reset.
+/// Okta's SDKs wait a second beyond the reset.
 const AFTER_RESET: Duration = Duration::from_secs(1);
 /// Waits are lengthened by up to this part, so that several daemons do not return together.
 const JITTER: f64 = 0.1;
-/// However much others use, this part of our share stays ours: a stream that stands still helps nobody.
+/// This part of our share stays ours, however much others use: a stream must never stand still.
 const YIELD_MAX: u64 = 8;
 /// The part of the bucket that is left empty beside others, who do not come as evenly as they are expected to.
 const MARGIN: f64 = 0.05;
-/// How soon to look again whether others have left room.
+/// How soon to check again whether others have left room.
 const RECONSIDER: Duration = Duration::from_secs(1);
 /// What all but streams leave to the streams, at the window's beginning; less as it goes by.
 const RESERVE: f64 = 0.25;

@@ -1,25 +1,25 @@
 //! The other users of the bucket: how much of it they will have used by the end of the window.
 //!
-//! Headers say how many requests remain. Used requests that were not ours were theirs.
+//! Headers say how many requests remain. Used requests that we did not send were sent by others.
 
 use std::time::Duration;
 
 use super::window::LENGTH;
 
-/// A rate is not read out of less than this part of a window: one early request is no trend.
+/// No rate is derived from less than this part of a window: one early request is no trend.
 const ELAPSED_MIN: Duration = Duration::from_secs(15);
-/// How much a quieter window counts in what is usual. A busier one counts at once: room is left quickly and taken back
+/// The weight of a quieter window in the average. A busier one counts at once: room is left quickly and taken back
 /// slowly.
 const WEIGHT: f64 = 0.5;
 
-/// What we know of the other users.
+/// What is known about the other users.
 #[derive(Debug, Default)]
 pub(super) struct Others {
-    /// Requests of theirs in this window.
+    /// Requests of others in this window.
     taken: u64,
-    /// How many there will be at its end, as it looked with the last answer: there may be none near the end.
+    /// The number expected at its end, by the last answer: there may be no answer near the end.
     projected: f64,
-    /// How many a window are usual.
+    /// The usual number in a window.
     usual: f64,
 }
 
@@ -31,7 +31,7 @@ impl Others {
         self.projected = self.at_end(left, self.rate(left));
     }
 
-    /// A window is over.
+    /// A window has ended.
     pub(super) fn roll(&mut self) {
         self.usual = self.projected.max(WEIGHT.mul_add(self.projected - self.usual, self.usual));
         self.taken = 0;

@@ -1,23 +1,23 @@
 //! Spreading: a few requests may go at once, and the rest of the share is spread over what is left of the window.
 //!
-//! A stream that polls now and then never notices. A backlog takes the credit and then goes on evenly, so that it does
-//! not empty the bucket at the beginning of each window, and yet has used the whole share at the end.
+//! A stream that polls now and then is not delayed. A backlog uses the credit and then continues evenly, so that it does
+//! not empty the bucket at the beginning of each window, and has used the whole share at its end.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The part of the share that may go at once after a time of rest.
+/// The part of the share that may be sent at once after a pause.
 const CREDIT: f64 = 0.25;
 /// The share should be used up this long before the window's end as we know it, which may be as much too late.
 const EARLY: Duration = Duration::from_secs(2);
-/// The end is never nearer than this, for the sake of division.
+/// The end is never taken to be nearer than this, to keep the division bounded.
 const LEFT_MIN: Duration = Duration::from_millis(100);
 
-/// Requests that may go now, filling up as time passes.
+/// The requests that may be sent now; they increase with time.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
-    /// Set with the first request that is paced.
+    /// Set by the first paced request.
     state: Option<(f64, Instant)>,
 }
 
@@ -41,11 +41,11 @@ impl Pacing {
             return Ok(());
         }
         let wait = ((1.0 - credit) / rate.max(f64::MIN_POSITIVE)).min(left.max(LEFT_MIN).as_secs_f64());
-        // Rounded up: a moment too early would only ask again.
+        // Rounded up: too early would only ask again.
         Err(now + Duration::from_secs_f64(wait) + Duration::from_millis(1))
     }
 
-    /// One went.
+    /// A request was sent.
     pub(super) fn take(&mut self) {
         if let Some((credit, _)) = &mut self.state {
             *credit -= 1.0;

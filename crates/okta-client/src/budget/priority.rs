@@ -1,18 +1,18 @@
-//! The order of waiting requests when the budget does not suffice for all.
+//! The order of waiting requests when the budget is not enough for all.
 //!
-//! The more urgent class goes first. So that nobody starves, a class that more urgent ones have passed over often enough
+//! The more urgent class goes first. So that no class starves, a class that more urgent ones have passed often enough
 //! has one request served next, whatever its class.
 
-/// What a request is for, the most urgent first.
+/// The purpose of a request, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A stream: what is late here is late everywhere.
+    /// A stream: its lag delays all readers.
     Stream,
     /// A person waits for the answer.
     LookUp,
     /// A scheduled search.
     Search,
-    /// Old events, which have time.
+    /// Old events, which are not urgent.
     Backfill,
 }
 
@@ -31,7 +31,7 @@ impl Priority {
     }
 }
 
-/// Those who wait for one bucket.
+/// The requests that wait for one bucket.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     waiting: Vec<Waiting>,
@@ -48,7 +48,7 @@ struct Waiting {
 }
 
 impl Line {
-    /// Takes a place.
+    /// Joins the queue.
     pub(crate) fn join(&mut self, priority: Priority) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -56,7 +56,7 @@ impl Line {
         ticket
     }
 
-    /// Gives a place up.
+    /// Leaves the queue.
     pub(crate) fn leave(&mut self, ticket: u64) {
         self.waiting.retain(|waiting| waiting.ticket != ticket);
     }

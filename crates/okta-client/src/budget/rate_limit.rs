@@ -1,8 +1,8 @@
-//! What the headers of one answer say of its bucket, and what of that makes sense.
+//! The rate-limit headers of one answer, checked for plausibility.
 
 use std::time::Duration;
 
-/// What the headers of one answer say of the bucket.
+/// The state of the bucket by the headers of one answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     pub(crate) limit: Option<u64>,

@@ -1,7 +1,7 @@
 //! The server's window as we know it: when it ends at the latest, and how many requests we have made in it at most.
 //!
-//! Errors always go the careful way: the end is taken to be later than it is, and a request that is under way while
-//! windows change counts on both.
+//! Errors are always on the safe side: the end is taken to be later than it is, and a request that is in flight while
+//! windows change counts in both.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) struct Window {
     lost: u64,
 }
 
-/// Of which window an answer speaks.
+/// The window that an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     Current,
@@ -49,7 +49,7 @@ impl Window {
         is_over
     }
 
-    /// One more request leaves.
+    /// A request is sent.
     pub(super) fn depart(&mut self, now: Instant) {
         self.assumed_end.get_or_insert(now + LENGTH);
         self.used += 1;
@@ -77,7 +77,7 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// A request will never be answered.
+    /// A request ended without an answer.
     pub(super) fn lose(&mut self) {
         self.arrive();
         self.lost += 1;

@@ -1,5 +1,5 @@
 //! Bounded requests: a window with a beginning and an end. Okta answers in the order of `published` and gives no `next`
-//! link with the last page. Events that Okta commits late are missing if the window is asked for too early.
+//! link with the last page. Events that Okta commits late are missing if the window is read too early.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use url::Url;
 use super::{Order, logs_url, okta_time, see_logs};
 use crate::{Client, OktaError, Priority};
 
-/// What is asked for; every request after the first follows a link.
+/// The query of the first request; every later request follows a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// `published` at this time or later. Okta looks at milliseconds.

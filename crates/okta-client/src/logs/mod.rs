@@ -1,6 +1,6 @@
 //! The System Log: `GET /api/v1/logs`, in its two ways.
 //!
-//! A *polling* request never ends and leaves nothing out; a *bounded* one covers a window and ends, and may miss what is
+//! *Polling* never ends and omits nothing; a *bounded* query covers a window and ends, and may miss events that are committed
 //! late (Okta, "System Log query").
 
 mod bounded;
@@ -16,7 +16,7 @@ use super::{OktaError, client::see_resource};
 pub use bounded::{BoundedPage, Window, bounded_page, window_url};
 pub use polling::{LogPage, Query, first_url, get};
 
-/// Most events that Okta gives in one answer.
+/// The largest page of events that Okta gives.
 pub const PAGE_SIZE_MAX: u16 = 1_000;
 /// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
 pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
@@ -47,7 +47,7 @@ pub(super) fn is_log(url: &Url) -> bool {
     url.path() == PATH
 }
 
-/// Sees that a link, which may come from a state that somebody changed, is one of the System Log.
+/// Checks that a link, which may come from a changed state, belongs to the System Log.
 fn see_logs(url: &Url) -> Result<(), OktaError> {
     see_resource(url, PATH)
 }

@@ -1,5 +1,5 @@
 //! Polling requests: no `until`, and ascending. Okta answers in the order in which events were committed to its log,
-//! leaves none out, and always gives a `next` link.
+//! omits none, and always gives a `next` link.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ pub async fn get(client: &Client, url: &Url, priority: Priority) -> Result<LogPa
     Ok(LogPage { body: answer.body, next })
 }
 
-/// A web page with status 200 has no link either, and is the likelier reason.
+/// A web page with status 200 has no link either, and is the more likely cause.
 fn no_next_link(body: &[u8]) -> OktaError {
     match body.trim_ascii_start().first() {
         Some(b'[') => OktaError::NoNextLink,

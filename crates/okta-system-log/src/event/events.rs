@@ -1,31 +1,67 @@
 //! The events of one page: Okta's bytes, cut into events and read once for all routes.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{
     fields::{Fields, Text},
+    json::{Document, TEXT_BYTES_MAX, Tape, Value},
     missing::is_missing,
 };
 
 /// A page's body with the place and the read members of each event in it.
 #[derive(Debug, Clone, Default)]
 pub struct Events {
+    text: Arc<String>,
+    /// The same as bytes that can be given away.
     body: Bytes,
+    tape: Tape,
     entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     raw: Range<u32>,
+    /// Where it is on the tape, if it is kept there.
+    on_tape: Option<u32>,
+    /// Whether something in it is no I-JSON.
+    is_odd: bool,
     fields: Fields,
     /// What identifies the event in place of a uuid, if not the digest of its bytes: those may have been changed.
     identity: Option<Box<str>>,
 }
 
+/// The owner of the bytes that are given away.
+#[derive(Debug)]
+struct Page(Arc<String>);
+
+impl AsRef<[u8]> for Page {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// The tape of an event has about as many bytes as its text. What has so many times more is hardly anything but brackets
+/// or commas, and is read again whenever somebody looks at it, rather than kept.
+const TAPE_BYTES_PER_BYTE_MAX: usize = 8;
+
 impl Entry {
+    /// Reads the event that begins at `at`, and gives the place behind it.
+    fn read(text: &str, at: usize, tape: &mut Tape) -> Result<(Self, usize), usize> {
+        let mark = tape.mark();
+        let read = tape.read(text, at).map_err(|_| at)?;
+        let raw = position(at)?..position(read.end)?;
+        let fields = Fields::of(Value::new(text, tape, read.at));
+        let is_kept = tape.size_bytes_since(mark) <= (read.end - at).saturating_mul(TAPE_BYTES_PER_BYTE_MAX);
+        if !is_kept {
+            tape.rewind(mark);
+        }
+        let on_tape = is_kept.then_some(read.at);
+        Ok((Self { raw, on_tape, is_odd: read.is_odd, fields, identity: None }, read.end))
+    }
+
     /// Bytes that it has outside the page's body.
     fn copied_bytes(&self) -> usize {
         self.fields.copied_bytes() + self.identity.as_deref().map_or(0, str::len)
@@ -43,7 +79,7 @@ pub enum EventsError {
         /// Where it ceases to be one.
         at_byte: usize,
     },
-    /// The positions in a page are 32 bits wide.
+    /// The positions in a page are 31 bits wide.
     #[error("the body has {0} bytes, more than a page can have")]
     TooLarge(usize),
     /// Such an answer is not from Okta, or malicious: the record of an event takes more memory than `0,`.
@@ -61,54 +97,52 @@ impl Events {
     /// The same of an answer from outside, which may have `events_max` events: reading stops at one more.
     pub fn parse_at_most(body: Bytes, events_max: usize) -> Result<Self, EventsError> {
         let size = body.len();
-        if u32::try_from(size).is_err() {
+        if size > TEXT_BYTES_MAX {
             return Err(EventsError::TooLarge(size));
         }
+        let text = String::from_utf8(Vec::from(body));
+        let text = text.unwrap_or_else(|err| String::from_utf8_lossy(err.as_bytes()).into_owned());
         let refused = |fault| match fault {
             Fault::NotAnArray { at_byte } => EventsError::NotAnArray { size_bytes: size, at_byte },
             Fault::TooMany => EventsError::TooMany(events_max),
         };
-        if let Ok(text) = str::from_utf8(&body) {
-            let entries = entries(text, events_max).map_err(refused)?;
-            return Ok(Self { body, entries });
-        }
-        let repaired = String::from_utf8_lossy(&body).into_owned();
-        let entries = entries(&repaired, events_max).map_err(refused)?;
-        Ok(Self { body: Bytes::from(repaired), entries })
+        let (tape, entries) = entries(&text, events_max).map_err(refused)?;
+        Ok(Self::new(text, tape, entries))
     }
 
-    /// The `wanted` events, in the same order and with the same identities, with the bytes that `rewrite` appends for the
-    /// bytes of each. Fails only if the new bytes do not fit into a page.
+    fn new(text: String, mut tape: Tape, entries: Vec<Entry>) -> Self {
+        tape.shrink();
+        let text = Arc::new(text);
+        let body = Bytes::from_owner(Page(Arc::clone(&text)));
+        Self { text, body, tape, entries }
+    }
+
+    /// The `wanted` events, in the same order and with the same identities, with the text that `rewrite` appends for each.
+    /// Fails only if the new text does not fit into a page.
     pub(super) fn rewritten(
         &self,
         mut wanted: impl FnMut(u32, &Event<'_>) -> bool,
-        mut rewrite: impl FnMut(&[u8], &mut Vec<u8>),
+        mut rewrite: impl FnMut(&Event<'_>, &mut String),
     ) -> Result<Self, EventsError> {
-        let mut body = Vec::with_capacity(self.body.len());
+        let mut text = String::with_capacity(self.text.len());
         let mut places = Vec::new();
         for (event, index) in self.iter().zip(0..) {
             if !wanted(index, &event) {
                 continue;
             }
-            let start = body.len();
-            rewrite(event.raw_slice(), &mut body);
+            let start = text.len();
+            rewrite(&event, &mut text);
             let identity = event.uuid().is_none().then(|| event.identity().into());
-            places.push((start..body.len(), identity));
+            places.push((start, identity));
         }
-        let too_large = |_| EventsError::TooLarge(body.len());
-        let text = String::from_utf8_lossy(&body);
-        let mut entries = Vec::with_capacity(places.len());
-        for (place, identity) in places {
-            let fields = Fields::read(text.get(place.clone()).unwrap_or_default(), &text);
-            let fields = fields.map(|(fields, _)| fields).unwrap_or_default();
-            let raw = position(place.start).map_err(too_large)?..position(place.end).map_err(too_large)?;
-            entries.push(Entry { raw, fields, identity });
+        let too_large = |_| EventsError::TooLarge(text.len());
+        let (mut tape, mut entries) = (Tape::default(), Vec::with_capacity(places.len()));
+        tape.expect(text.len());
+        for (start, identity) in places {
+            let (entry, _) = Entry::read(&text, start, &mut tape).map_err(too_large)?;
+            entries.push(Entry { identity, ..entry });
         }
-        let body = match text {
-            Cow::Borrowed(_) => Bytes::from(body),
-            Cow::Owned(repaired) => Bytes::from(repaired),
-        };
-        Ok(Self { body, entries })
+        Ok(Self::new(text, tape, entries))
     }
 
     /// How many events there are.
@@ -124,18 +158,18 @@ impl Events {
     /// Bytes that the page keeps in memory.
     pub fn size_bytes(&self) -> usize {
         let copies: usize = self.entries.iter().map(Entry::copied_bytes).sum();
-        self.body.len() + self.entries.capacity() * size_of::<Entry>() + copies
+        self.text.len() + self.tape.size_bytes() + self.entries.capacity() * size_of::<Entry>() + copies
     }
 
     /// The event at `index`, in Okta's order.
     pub fn get(&self, index: usize) -> Option<Event<'_>> {
         let entry = self.entries.get(index)?;
-        Some(Event { body: &self.body, entry })
+        Some(Event { page: self, entry })
     }
 
     /// All events, in Okta's order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
-        self.entries.iter().map(|entry| Event { body: &self.body, entry })
+        self.entries.iter().map(|entry| Event { page: self, entry })
     }
 }
 
@@ -154,31 +188,36 @@ impl From<usize> for Fault {
     }
 }
 
-/// Reads the array in one pass: where each event ends is known once its members are read.
-fn entries(body: &str, events_max: usize) -> Result<Vec<Entry>, Fault> {
-    let mut entries = Vec::new();
+/// Reads the array in one pass.
+fn entries(body: &str, events_max: usize) -> Result<(Tape, Vec<Entry>), Fault> {
+    let (mut tape, mut entries) = (Tape::default(), Vec::new());
+    tape.expect(body.len());
     let mut at = expect(body, 0, b'[')?;
     if byte_at(body, at) == Some(b']') {
-        return Ok(end(body, at, entries)?);
+        end(body, at)?;
+        return Ok((tape, entries));
     }
     loop {
         if entries.len() == events_max {
             return Err(Fault::TooMany);
         }
-        let (fields, length) = Fields::read(&body[at..], body).ok_or(at)?;
-        entries.push(Entry { raw: position(at)?..position(at + length)?, fields, identity: None });
-        at = skip_space(body, at + length);
+        let (entry, behind) = Entry::read(body, at, &mut tape)?;
+        entries.push(entry);
+        at = skip_space(body, behind);
         match byte_at(body, at) {
             Some(b',') => at = expect(body, at, b',')?,
-            _ => return Ok(end(body, at, entries)?),
+            _ => {
+                end(body, at)?;
+                return Ok((tape, entries));
+            }
         }
     }
 }
 
 /// What comes after the last event: the closing bracket and nothing more.
-fn end(body: &str, at: usize, entries: Vec<Entry>) -> Result<Vec<Entry>, usize> {
+fn end(body: &str, at: usize) -> Result<(), usize> {
     let at = expect(body, at, b']')?;
-    if at == body.len() { Ok(entries) } else { Err(at) }
+    if at == body.len() { Ok(()) } else { Err(at) }
 }
 
 /// The place after the token `expected` and the space around it.
@@ -204,25 +243,40 @@ fn position(at: usize) -> Result<u32, usize> {
 /// One event, borrowed from its page. Every member may be absent.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    body: &'a Bytes,
+    page: &'a Events,
     entry: &'a Entry,
 }
 
 impl<'a> Event<'a> {
     /// Okta's own bytes, without copying.
     pub fn raw(&self) -> Bytes {
-        self.body.slice(self.entry.raw.start as usize..self.entry.raw.end as usize)
+        self.page.body.slice(self.entry.raw.start as usize..self.entry.raw.end as usize)
     }
 
-    fn raw_slice(&self) -> &'a [u8] {
-        &self.body[self.entry.raw.start as usize..self.entry.raw.end as usize]
+    /// The same as text.
+    pub(crate) fn text(&self) -> &'a str {
+        let Range { start, end } = self.entry.raw;
+        self.page.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// The event, read.
+    pub(crate) fn document(&self) -> Document<'a> {
+        match self.entry.on_tape {
+            Some(at) => Document::on_page(&self.page.text, &self.page.tape, at),
+            None => Document::read(self.text()),
+        }
+    }
+
+    /// Whether something in it is JSON that not every reader takes. See [`super::repaired`].
+    pub(crate) fn is_odd(&self) -> bool {
+        self.entry.is_odd
     }
 
     /// What identifies the event for ever: Okta's `uuid`, or a digest of the bytes where Okta sent none.
     pub fn identity(&self) -> Cow<'a, str> {
         match self.uuid().or(self.entry.identity.as_deref()) {
             Some(identity) => Cow::Borrowed(identity),
-            None => Cow::Owned(digest(self.raw_slice())),
+            None => Cow::Owned(digest(self.text().as_bytes())),
         }
     }
 
@@ -282,11 +336,7 @@ impl<'a> Event<'a> {
     }
 
     fn field(&self, field: &'a Text) -> Option<&'a str> {
-        // Positions were taken from this very body, which is UTF-8.
-        match field {
-            Text::At(range) => str::from_utf8(self.body.get(range.start as usize..range.end as usize)?).ok(),
-            other => other.resolve(""),
-        }
+        field.resolve(&self.page.text)
     }
 }
 

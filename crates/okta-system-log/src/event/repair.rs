@@ -1,7 +1,5 @@
 //! JSON as the strictest reader takes it (RFC 7493, I-JSON): no name twice in an object, no half of a surrogate pair, no
 //! number beyond a double. Okta sends none of that, and no event is refused for it.
-//!
-//! Holds its own stack, since events may be nested more deeply than a thread's, and takes time in proportion to the text.
 
 use std::{
     borrow::Cow,
@@ -9,47 +7,26 @@ use std::{
     ops::Range,
 };
 
-/// Up to so many names are compared one by one, which is faster than a set.
-const FEW: usize = 16;
-/// Decimal digits that a double may need before the point.
-const DOUBLE_DIGITS: usize = 300;
-
-/// What becomes of a number beyond a double.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Huge {
-    /// It becomes a text of its digits.
-    Text,
-    /// It counts as no value.
-    Null,
-}
+use super::json::{Tape, Value, is_huge, with_whole_characters};
 
 /// `json`, which is one JSON value, with everything in it in a form that any reader takes; nothing is lost.
 ///
 /// Where a name occurs twice the last one keeps it, as most readers have it, and the others become `name#1` and so on. Half
 /// of a surrogate pair is told as it was written, backslash and all. A number beyond a double becomes a text.
 pub fn repaired(json: &str) -> Cow<'_, str> {
-    repair(json, Huge::Text)
-}
-
-/// The same for those who look for texts alone: a number is none.
-pub(super) fn readable(json: &str) -> Cow<'_, str> {
-    repair(json, Huge::Null)
-}
-
-fn repair(json: &str, huge: Huge) -> Cow<'_, str> {
-    let mut edits = Walk { json, huge, edits: Vec::new(), names: Vec::new(), open: Vec::new() }.edits();
-    if edits.is_empty() {
+    let Some((tape, read)) = Tape::of(json).filter(|(_, read)| read.is_odd) else {
         return Cow::Borrowed(json);
-    }
+    };
+    let mut edits: Vec<_> = (read.at..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
     edits.sort_unstable_by_key(|edit| edit.range.start);
     let mut whole = String::with_capacity(json.len() + 64);
     let mut copied = 0;
     for Edit { range, text } in edits {
-        whole.push_str(&json[copied..range.start]);
+        whole.push_str(json.get(copied..range.start).unwrap_or_default());
         whole.push_str(&text);
         copied = range.end;
     }
-    whole.push_str(&json[copied..]);
+    whole.push_str(json.get(copied..).unwrap_or_default());
     Cow::Owned(whole)
 }
 
@@ -60,202 +37,61 @@ struct Edit {
     text: String,
 }
 
-/// A member's name in an object that is not closed yet.
+/// A member's name.
 #[derive(Debug)]
 struct Name<'a> {
+    /// With its quotation marks.
     range: Range<usize>,
-    text: Cow<'a, str>,
-    /// Whether it has to be rewritten, even if it is shared.
+    text: &'a str,
+    /// Whether it has to be rewritten, even if no other has it.
     is_odd: bool,
 }
 
-/// An object or an array that is not closed yet.
-#[derive(Debug)]
-struct Open {
-    is_object: bool,
-    /// Where its names begin among those of all that is open.
-    names_from: usize,
-    expects_name: bool,
+/// What has to be written in another way: the value if it is a scalar, the names of its members if it is an object.
+fn edits(value: Value<'_, '_>) -> Vec<Edit> {
+    let (range, raw) = (value.place(), value.raw());
+    let instead = match value.first_byte() {
+        b'{' => return edits_of_names(value),
+        b'"' => with_whole_characters(raw),
+        b'-' | b'0'..=b'9' if is_huge(raw) => Some(format!("\"{raw}\"")),
+        _ => None,
+    };
+    instead.map(|text| Edit { range, text }).into_iter().collect()
 }
 
-/// One walk over the text.
-#[derive(Debug)]
-struct Walk<'a> {
-    json: &'a str,
-    huge: Huge,
-    edits: Vec<Edit>,
-    names: Vec<Name<'a>>,
-    open: Vec<Open>,
+fn edits_of_names(object: Value<'_, '_>) -> Vec<Edit> {
+    let names = object.members().map(|member| {
+        let (range, quoted) = member.quoted_name();
+        Name { range, text: member.name(), is_odd: with_whole_characters(quoted).is_some() }
+    });
+    told_apart(names.collect())
 }
 
-impl<'a> Walk<'a> {
-    fn edits(mut self) -> Vec<Edit> {
-        let bytes = self.json.as_bytes();
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            at = match byte {
-                b'"' => self.string(at),
-                b'-' | b'0'..=b'9' => self.number(at),
-                b'{' | b'[' => {
-                    let is_object = *byte == b'{';
-                    self.open.push(Open { is_object, names_from: self.names.len(), expects_name: is_object });
-                    at + 1
-                }
-                b'}' | b']' => {
-                    self.close();
-                    at + 1
-                }
-                b',' => {
-                    if let Some(open) = self.open.last_mut() {
-                        open.expects_name = open.is_object;
-                    }
-                    at + 1
-                }
-                _ => at + 1,
-            };
-        }
-        self.edits
-    }
-
-    /// Looks at the string that begins at `at`, and gives the place behind it.
-    fn string(&mut self, at: usize) -> usize {
-        let end = string_end(self.json.as_bytes(), at);
-        let quoted = &self.json[at..end];
-        let fixed = with_whole_characters(quoted);
-        let is_name = self.open.last_mut().is_some_and(|open| std::mem::take(&mut open.expects_name));
-        match (is_name, fixed) {
-            (true, fixed) => {
-                let is_odd = fixed.is_some();
-                let text = unquoted(fixed.map_or(Cow::Borrowed(quoted), Cow::Owned));
-                self.names.push(Name { range: at..end, text, is_odd });
-            }
-            (false, Some(text)) => self.edits.push(Edit { range: at..end, text }),
-            (false, None) => {}
-        }
-        end
-    }
-
-    fn number(&mut self, at: usize) -> usize {
-        let rest = &self.json[at..];
-        let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-        let length = rest.bytes().take_while(is_part).count();
-        let number = &rest[..length];
-        let may_be_huge = length > DOUBLE_DIGITS || number.contains(['e', 'E']);
-        if may_be_huge && number.parse::<f64>().is_ok_and(f64::is_infinite) {
-            let text = match self.huge {
-                Huge::Text => format!("\"{number}\""),
-                Huge::Null => "null".to_owned(),
-            };
-            self.edits.push(Edit { range: at..at + length, text });
-        }
-        at + length
-    }
-
-    /// Ends what was opened last, and settles the names in it.
-    fn close(&mut self) {
-        let Some(Open { names_from, .. }) = self.open.pop() else { return };
-        let names = &self.names[names_from..];
-        if has_repeats(names) {
-            self.edits.extend(told_apart(self.names.split_off(names_from)));
-            return;
-        }
-        let odd = names.iter().filter(|name| name.is_odd);
-        self.edits.extend(odd.map(|name| Edit { text: quoted(&name.text), range: name.range.clone() }));
-        self.names.truncate(names_from);
-    }
-}
-
-fn has_repeats(names: &[Name<'_>]) -> bool {
-    if names.len() <= FEW {
-        return names
-            .iter()
-            .enumerate()
-            .any(|(index, name)| names[..index].iter().any(|other| other.text == name.text));
-    }
-    let mut known = HashSet::with_capacity(names.len());
-    !names.iter().all(|name| known.insert(&*name.text))
-}
-
-/// The names that have to be written in another way, so that all of them differ.
+/// The names that have to be written in another way, so that all of them differ and are whole.
 fn told_apart(names: Vec<Name<'_>>) -> Vec<Edit> {
-    let last: HashMap<String, usize> =
-        names.iter().enumerate().map(|(index, name)| (name.text.clone().into_owned(), index)).collect();
-    let mut taken: HashSet<String> = last.keys().cloned().collect();
-    let mut counted: HashMap<String, usize> = HashMap::new();
+    let last: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(index, name)| (name.text, index)).collect();
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut counted: HashMap<&str, usize> = HashMap::new();
     let mut edits = Vec::new();
     for (index, Name { range, text, is_odd }) in names.into_iter().enumerate() {
-        if last.get(&*text) == Some(&index) {
+        if last.get(text) == Some(&index) {
             if is_odd {
-                edits.push(Edit { range, text: quoted(&text) });
+                edits.push(Edit { range, text: quoted(text) });
             }
             continue;
         }
-        let count = counted.entry(text.clone().into_owned()).or_default();
+        let count = counted.entry(text).or_default();
         let free = loop {
             *count += 1;
             let candidate = format!("{text}#{count}");
-            if taken.insert(candidate.clone()) {
+            if !last.contains_key(&*candidate) && taken.insert(candidate.clone()) {
                 break candidate;
             }
         };
         edits.push(Edit { range, text: quoted(&free) });
     }
     edits
-}
-
-/// The place behind the string that begins at `at`.
-fn string_end(json: &[u8], at: usize) -> usize {
-    let mut at = at + 1;
-    while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if json[at] == b'"' {
-            return at + 1;
-        }
-        at += 2;
-    }
-    json.len()
-}
-
-/// The string with each half of a surrogate pair as it was written; none if there is none.
-fn with_whole_characters(quoted: &str) -> Option<String> {
-    memchr::memchr(b'\\', quoted.as_bytes())?;
-    let bytes = quoted.as_bytes();
-    let (mut whole, mut copied, mut at) = (String::new(), 0, 0);
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
-        at += found;
-        match (unit(bytes, at), unit(bytes, at + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
-            (Some(0xd800..=0xdfff), _) => {
-                whole.push_str(&quoted[copied..at]);
-                whole.push('\\');
-                copied = at;
-                at += 6;
-            }
-            _ => at += 2,
-        }
-    }
-    if copied == 0 {
-        return None;
-    }
-    whole.push_str(&quoted[copied..]);
-    Some(whole)
-}
-
-/// The UTF-16 code unit that the escape at `at` says, if it is one.
-fn unit(bytes: &[u8], at: usize) -> Option<u16> {
-    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
-    u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
-}
-
-/// What a string without halves of surrogate pairs says.
-fn unquoted(quoted: Cow<'_, str>) -> Cow<'_, str> {
-    match quoted {
-        Cow::Borrowed(quoted) if !quoted.contains('\\') => {
-            Cow::Borrowed(quoted.get(1..quoted.len() - 1).unwrap_or_default())
-        }
-        // It was read as JSON before.
-        quoted => Cow::Owned(serde_json::from_str(&quoted).unwrap_or_else(|_| quoted.into_owned())),
-    }
 }
 
 fn quoted(text: &str) -> String {
@@ -318,7 +154,6 @@ mod tests {
         let json = format!("[1e999,-1E400,{digits},1e-999,1e308,{}]", "9".repeat(305));
         let expected = format!("[\"1e999\",\"-1E400\",\"{digits}\",1e-999,1e308,{}]", "9".repeat(305));
         assert_eq!(repaired(&json), expected);
-        assert_eq!(readable("[1e999,1]"), "[null,1]");
     }
 
     #[test]

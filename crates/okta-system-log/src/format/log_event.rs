@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
+    facts::Moment,
     object::Object,
-    party::{Kind, Party},
+    party::{Kind, Party, lowest},
     writer::ObjectWriter,
 };
-use crate::event::is_missing;
+use crate::event::json::Document;
 
 /// The parts of one event.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ pub(super) struct LogEvent<'a> {
 
 impl<'a> LogEvent<'a> {
     /// Opens the event that `json` is; None if it is no JSON object.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
+    pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let root = Object::read(json)?;
         let client = root.open("client");
         let geography = client.open("geographicalContext");
@@ -72,10 +73,9 @@ impl<'a> LogEvent<'a> {
         })
     }
 
-    /// When it happened, unless Okta wrote no time after 1970.
+    /// When it happened, if the event tells.
     pub(super) fn published(&self) -> Option<Timestamp> {
-        let published = self.root.peek("published")?.parse::<Timestamp>().ok()?;
-        (published >= Timestamp::UNIX_EPOCH).then_some(published)
+        Moment::of(self).timestamp()
     }
 
     /// What happened, for example `user.session.start`.
@@ -83,25 +83,16 @@ impl<'a> LogEvent<'a> {
         self.root.peek("eventType")
     }
 
-    /// The first target of this kind: the order of targets is not stable, so the kind decides.
+    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; and who does
+    /// something is only then whom it is done to, if there is nobody else.
     pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
-        self.targets.iter().find(|target| target.kind == kind)
+        let of_kind = || self.targets.iter().filter(move |target| target.kind == kind);
+        lowest(of_kind().filter(|target| !target.is_same(&self.actor))).or_else(|| lowest(of_kind()))
     }
 
-    /// How risky Okta found it: a level of its own, or the one in the debug data, which is text such as
-    /// `{level=HIGH, reasons=Anomalous Device}`.
-    pub(super) fn risk_level(&self) -> Option<Cow<'a, str>> {
-        self.risk.peek("level").or_else(|| self.debug_risk("level"))
-    }
-
-    /// One value of the debug data's `risk`.
-    pub(super) fn debug_risk(&self, name: &str) -> Option<Cow<'a, str>> {
-        let risk = match self.debug_data.peek("risk")? {
-            Cow::Borrowed(risk) => risk,
-            // Okta escapes nothing there; an escaped value stays as it is.
-            Cow::Owned(_) => return None,
-        };
-        brace_value(risk, name).filter(|value| !is_missing(value)).map(Cow::Borrowed)
+    /// The group among the targets: one of Okta's own, else one of an application or a directory.
+    pub(super) fn group(&self) -> Option<&Party<'a>> {
+        self.target(Kind::Group).or_else(|| self.target(Kind::AppGroup))
     }
 
     /// Writes the members that no mapping took. The debug data is by far the largest part of it and may be left out.
@@ -148,42 +139,9 @@ impl<'a> LogEvent<'a> {
     }
 }
 
-/// The value of `name` in text such as `{level=HIGH, reasons=A, B}`: it ends where the next name begins.
-fn brace_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut value: Option<&str> = None;
-    let mut at = 0;
-    for piece in inside.split(", ") {
-        let start = at;
-        at += piece.len() + 2;
-        match (value, piece.split_once('=')) {
-            (Some(found), Some(_)) => return Some(found),
-            (Some(found), None) => {
-                let from = found.as_ptr() as usize - inside.as_ptr() as usize;
-                value = inside.get(from..start + piece.len());
-            }
-            (None, Some((key, found))) if key.trim() == name => value = Some(found),
-            (None, _) => {}
-        }
-    }
-    value
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn braces_hold_values_that_may_have_commas() {
-        let text = "{level=HIGH, reasons=Anomalous Device, New City, detectionName=x=y}";
-        assert_eq!(brace_value(text, "level"), Some("HIGH"));
-        assert_eq!(brace_value(text, "reasons"), Some("Anomalous Device, New City"));
-        assert_eq!(brace_value(text, "detectionName"), Some("x=y"));
-        assert_eq!(brace_value("{reasons=A, B}", "reasons"), Some("A, B"));
-        for odd in ["", "{", "{}", "level=HIGH", "{level}", "{=}"] {
-            assert_eq!(brace_value(odd, "level"), None, "{odd}");
-        }
-    }
 
     #[test]
     fn odd_parts_count_as_absent_and_are_left() {

@@ -2,11 +2,13 @@
 //!
 //! A new format is one file or folder, one arm in each `match` here and one row in the docs. What the formats that take
 //! an event apart share: `log_event` (the parts of an event), `object` and `writer` (JSON in and out), `rules` (tables
-//! from event types to what they mean).
+//! from event types to what they mean), `findings` (which events somebody should look at).
 
 mod detail;
 pub mod ecs;
+mod facts;
 pub mod fields;
+mod findings;
 mod lines;
 mod log_event;
 mod object;
@@ -21,7 +23,7 @@ mod writer;
 
 use bytes::Bytes;
 
-use crate::event::{Event, repaired};
+use crate::event::{Event, json::Document, repaired};
 use detail::Detail;
 pub use lines::push_line;
 pub use rules::Rule;
@@ -78,10 +80,9 @@ impl Renderer {
             return okta::render(event).into();
         }
         let bytes_max = bytes_max.unwrap_or(usize::MAX);
-        let raw = event.raw();
-        // Events are cut from text.
-        let raw = str::from_utf8(&raw).unwrap_or_default();
-        let json = repaired(raw);
+        let raw = event.text();
+        let repaired = if event.is_odd() { repaired(raw) } else { raw.into() };
+        let json = if event.is_odd() { Document::read(&repaired) } else { event.document() };
         let event = Source { raw, json: &json, identity: &event.identity() };
         let full = self.render_with(&event, Detail::Full);
         if full.bytes.len() <= bytes_max {
@@ -138,7 +139,7 @@ struct Source<'a> {
     /// As Okta sent it.
     raw: &'a str,
     /// The same as any reader takes it.
-    json: &'a str,
+    json: &'a Document<'a>,
     /// What identifies it for ever.
     identity: &'a str,
 }

@@ -3,42 +3,91 @@
 //! Knows nothing of Okta but that it writes words in place of a missing value. A member of an unexpected type
 //! counts as absent and is left over; nothing here fails.
 
-use std::{borrow::Cow, cell::Cell};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+};
 
 use super::writer::ObjectWriter;
-use crate::event::{is_missing, json};
+use crate::event::{
+    is_missing,
+    json::{Document, Key, Value},
+};
 
 /// A JSON object, borrowed from its text, in which no name occurs twice.
 #[derive(Debug, Default)]
 pub(super) struct Object<'a> {
-    members: Vec<Member<'a>>,
+    json: Document<'a>,
+    taken: Taken,
 }
 
-#[derive(Debug)]
-struct Member<'a> {
-    name: Cow<'a, str>,
-    json: &'a str,
-    /// Whether it has found its place in what is being rendered.
-    is_taken: Cell<bool>,
+/// Which members have found their place in what is being rendered: one bit for each, in their order.
+#[derive(Debug, Default)]
+struct Taken {
+    first: Cell<u64>,
+    /// Those after the first, if there are so many.
+    others: RefCell<Vec<u64>>,
+}
+
+/// A member of an object.
+#[derive(Debug, Clone, Copy)]
+struct Member<'a, 'o> {
+    /// How many stand before it.
+    index: usize,
+    value: Value<'a, 'o>,
+}
+
+impl Taken {
+    fn set(&self, index: usize) {
+        match index.checked_sub(64) {
+            None => self.first.set(self.first.get() | 1 << index),
+            Some(index) => {
+                let mut others = self.others.borrow_mut();
+                let word = index / 64;
+                if others.len() <= word {
+                    others.resize(word + 1, 0);
+                }
+                others[word] |= 1 << (index % 64);
+            }
+        }
+    }
+
+    fn has(&self, index: usize) -> bool {
+        let (word, bit) = match index.checked_sub(64) {
+            None => (self.first.get(), index),
+            Some(index) => (self.others.borrow().get(index / 64).copied().unwrap_or_default(), index % 64),
+        };
+        word >> bit & 1 == 1
+    }
 }
 
 impl<'a> Object<'a> {
-    /// Reads the object that `json` is; None if it is anything else.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
-        let members = json::members(json)?.into_iter();
-        let members = members.map(|(name, json)| Member { name, json, is_taken: Cell::new(false) }).collect();
-        Some(Self { members })
+    /// The object that `json` is; None if it is anything else.
+    pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
+        let json = json.into();
+        (json.value().first_byte() == b'{').then(|| Self { json, taken: Taken::default() })
     }
 
-    fn member(&self, name: &str) -> Option<&Member<'a>> {
-        self.members.iter().find(|member| member.name == name)
+    /// The object that `value`, a part of this one, is.
+    fn of(&self, value: Value<'a, '_>) -> Option<Self> {
+        Self::read(self.json.part(value.at()))
+    }
+
+    #[inline]
+    fn member(&self, name: &str) -> Option<Member<'a, '_>> {
+        self.member_with(Key::of(name), name)
+    }
+
+    fn member_with(&self, key: Key, name: &str) -> Option<Member<'a, '_>> {
+        let (index, value) = self.json.value().first(key, name)?;
+        Some(Member { index, value })
     }
 
     /// The object that the member is, taken; an empty one if it is none.
     pub(super) fn open(&self, name: &str) -> Self {
         let Some(member) = self.member(name) else { return Self::default() };
-        let Some(object) = Self::read(member.json) else { return Self::default() };
-        member.is_taken.set(true);
+        let Some(object) = self.of(member.value) else { return Self::default() };
+        self.taken.set(member.index);
         object
     }
 
@@ -51,62 +100,87 @@ impl<'a> Object<'a> {
 
     /// The objects of the array that the member is, without nulls; None if there is anything else in it.
     pub(super) fn peek_array(&self, name: &str) -> Option<Vec<Self>> {
-        let values = Self::read_elements(self.member(name)?.json)?;
-        let values = values.into_iter().filter(|json| *json != "null");
-        values.map(Self::read).collect()
+        let value = self.member(name)?.value;
+        if value.first_byte() != b'[' {
+            return None;
+        }
+        let values = value.elements().filter(|value| value.first_byte() != b'n');
+        values.map(|value| self.of(value)).collect()
     }
 
     /// The JSON of each element of the array that `json` is; None if it is anything else.
-    pub(super) fn read_elements(json: &'a str) -> Option<Vec<&'a str>> {
-        json::elements(json)
+    pub(super) fn read_elements(json: impl Into<Document<'a>>) -> Option<Vec<&'a str>> {
+        let json = json.into();
+        let value = json.value();
+        (value.first_byte() == b'[').then(|| value.elements().map(Value::raw).collect())
     }
 
     /// The text of a member that is a string or a number; None where it says that there is no value.
+    #[inline]
     pub(super) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
-        text(self.member(name)?.json).filter(|text| !is_missing(text))
+        self.peek_with(Key::of(name), name)
+    }
+
+    fn peek_with(&self, key: Key, name: &str) -> Option<Cow<'a, str>> {
+        text(self.member_with(key, name)?.value).filter(|text| !is_missing(text))
     }
 
     /// Like [`Self::peek`], and takes the member.
+    #[inline]
     pub(super) fn take(&self, name: &str) -> Option<Cow<'a, str>> {
-        let member = self.member(name)?;
-        let text = text(member.json)?;
-        member.is_taken.set(true);
+        self.take_with(Key::of(name), name)
+    }
+
+    fn take_with(&self, key: Key, name: &str) -> Option<Cow<'a, str>> {
+        let member = self.member_with(key, name)?;
+        let text = text(member.value)?;
+        self.taken.set(member.index);
         (!is_missing(&text)).then_some(text)
     }
 
     /// The truth value of a member, taken.
     pub(super) fn take_flag(&self, name: &str) -> Option<bool> {
         let member = self.member(name)?;
-        let flag = match member.json {
-            "true" => true,
-            "false" => false,
+        let flag = match member.value.first_byte() {
+            b't' => true,
+            b'f' => false,
             _ => return None,
         };
-        member.is_taken.set(true);
+        self.taken.set(member.index);
         Some(flag)
     }
 
     /// The JSON number of a member as it is written.
     pub(super) fn number(&self, name: &str) -> Option<&'a str> {
-        let number = self.member(name)?.json;
-        number.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(number)
+        let value = self.member(name)?.value;
+        matches!(value.first_byte(), b'-' | b'0'..=b'9').then(|| value.raw())
     }
 
     /// The texts of the array that the member is, or the one text that it is; taken if there is nothing else in it.
     pub(super) fn take_texts(&self, name: &str) -> Vec<Cow<'a, str>> {
         let Some(member) = self.member(name) else { return Vec::new() };
-        let json = member.json;
-        let elements = Self::read_elements(json).unwrap_or_else(|| vec![json]);
-        let texts: Vec<_> = elements.iter().filter_map(|json| text(json)).collect();
-        if texts.len() == elements.len() {
-            member.is_taken.set(true);
+        let (texts, are_all): (Vec<_>, _) = match member.value.first_byte() {
+            b'[' => {
+                let texts: Vec<_> = member.value.elements().filter_map(text).collect();
+                let are_all = texts.len() == member.value.elements().count();
+                (texts, are_all)
+            }
+            _ => {
+                let texts: Vec<_> = text(member.value).into_iter().collect();
+                let are_all = !texts.is_empty();
+                (texts, are_all)
+            }
+        };
+        if are_all {
+            self.taken.set(member.index);
         }
         texts.into_iter().filter(|text| !is_missing(text)).collect()
     }
 
     /// The object that the member is, taken only if it has no members but `known` ones; an empty one if it is none.
     pub(super) fn open_if_only(&self, name: &str, known: &[&str]) -> Self {
-        let Some(object) = self.raw(name).and_then(Self::read) else { return Self::default() };
+        let object = self.member(name).and_then(|member| self.of(member.value));
+        let Some(object) = object else { return Self::default() };
         if object.members().all(|(name, _)| known.contains(&name)) {
             self.mark(name);
         }
@@ -114,14 +188,16 @@ impl<'a> Object<'a> {
     }
 
     /// The member's JSON as it is written, unless it is null.
+    #[inline]
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
-        self.member(name).map(|member| member.json).filter(|json| *json != "null")
+        self.member(name).filter(|member| member.value.first_byte() != b'n').map(|member| member.value.raw())
     }
 
     /// Notes that the member has found its place.
+    #[inline]
     pub(super) fn mark(&self, name: &str) {
         if let Some(member) = self.member(name) {
-            member.is_taken.set(true);
+            self.taken.set(member.index);
         }
     }
 
@@ -132,16 +208,24 @@ impl<'a> Object<'a> {
 
     /// Takes the member if it is a text that says nothing, or of which `is_the_same` holds. What is no text is left.
     pub(super) fn mark_if(&self, name: &str, is_the_same: impl FnOnce(&str) -> bool) {
-        let Some(own) = self.member(name).and_then(|member| text(member.json)) else { return };
+        let Some(member) = self.member(name) else { return };
+        let Some(own) = text(member.value) else { return };
         if is_missing(&own) || is_the_same(&own) {
-            self.mark(name);
+            self.taken.set(member.index);
         }
+    }
+
+    /// All members but nulls.
+    fn present(&self) -> impl Iterator<Item = Member<'a, '_>> {
+        let members = self.json.value().members().enumerate();
+        let members = members.map(|(index, value)| Member { index, value });
+        members.filter(|member| member.value.first_byte() != b'n')
     }
 
     /// Names and JSON of the members that were not taken, without nulls.
     pub(super) fn rest(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        let left = self.members.iter().filter(|member| !member.is_taken.get());
-        left.map(|member| (&*member.name, member.json)).filter(|(_, json)| *json != "null")
+        let left = self.present().filter(|member| !self.taken.has(member.index));
+        left.map(|member| (member.value.name(), member.value.raw()))
     }
 
     /// Writes the members that were not taken.
@@ -151,16 +235,16 @@ impl<'a> Object<'a> {
 
     /// Names and JSON of all members, taken or not, nulls excepted.
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        let members = self.members.iter().map(|member| (&*member.name, member.json));
-        members.filter(|(_, json)| *json != "null")
+        self.present().map(|member| (member.value.name(), member.value.raw()))
     }
 }
 
 /// The text of a string or number.
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    match json.as_bytes().first()? {
-        b'"' => json::string(json),
-        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
+#[inline]
+fn text<'a>(value: Value<'a, '_>) -> Option<Cow<'a, str>> {
+    match value.first_byte() {
+        b'"' => value.string(),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(value.raw())),
         _ => None,
     }
 }
@@ -196,13 +280,34 @@ mod tests {
 
     #[test]
     fn odd_types_are_absent_and_left() {
-        let odd = r#"{"a":[1],"b":{"x":1},"c":true,"d":"\ud800","e":[{},1]}"#;
+        let odd = r#"{"a":[1],"b":{"x":1},"c":true,"d":null,"e":[{},1]}"#;
         let object = Object::read(odd).unwrap();
         for name in ["a", "b", "c", "d"] {
             assert_eq!(object.take(name), None, "{name}");
         }
         assert!(object.open("a").rest().next().is_none() && object.open_array("e").is_empty());
-        assert_eq!(rest(&object), odd);
+        assert_eq!(rest(&object), odd.replace("\"d\":null,", ""));
         assert!(Object::read("[1]").is_none() && Object::read("\"x\"").is_none());
+    }
+
+    #[test]
+    fn each_member_is_taken_by_itself_however_many_there_are() {
+        let members: Vec<_> = (0..200).map(|number| format!("\"n{number}\":{number}")).collect();
+        let json = format!("{{{}}}", members.join(","));
+        let object = Object::read(&*json).unwrap();
+        for number in (0..200).step_by(3) {
+            assert_eq!(object.take(&format!("n{number}")), Some(number.to_string().into()));
+        }
+        let left: Vec<_> = object.rest().map(|(_, json)| json.parse::<usize>().unwrap()).collect();
+        assert_eq!(left, (0..200).filter(|number| number % 3 != 0).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn names_are_what_they_say_however_they_are_written() {
+        let object = Object::read(r#"{"\u0061b":1,"a\u0062c":2,"x\"y":3}"#).unwrap();
+        assert_eq!(object.take("ab").as_deref(), Some("1"));
+        assert_eq!(object.take("x\"y").as_deref(), Some("3"));
+        assert!(object.take("x").is_none() && object.take("\\u0061b").is_none());
+        assert_eq!(rest(&object), r#"{"abc":2}"#);
     }
 }

@@ -115,7 +115,17 @@ fn scalars(value: &Value, found: &mut BTreeSet<String>) {
         Value::Null => {}
         Value::Bool(flag) => drop(found.insert(flag.to_string())),
         Value::Number(number) => drop(found.insert(number.to_string())),
-        Value::String(text) => drop(found.insert(text.to_lowercase())),
+        Value::String(text) => {
+            // A change may be told as the text of its JSON, and a text such as `{level=LOW}` as an object.
+            if let Ok(inner @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str(text) {
+                scalars(&inner, found);
+            }
+            if let Some(map) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+                found.extend(map.split([',', '=']).map(|word| word.trim().to_lowercase()));
+                return;
+            }
+            found.insert(text.to_lowercase());
+        }
         Value::Array(elements) => elements.iter().for_each(|element| scalars(element, found)),
         Value::Object(members) => members.values().for_each(|member| scalars(member, found)),
     }

@@ -1,6 +1,8 @@
 //! Writes JSON straight into bytes. What turns out to be empty is not written at all: neither OCSF nor ECS has a use
 //! for nulls, `{}` and `[]`.
 
+use crate::event::json::is_plain;
+
 /// Writes one JSON object.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -114,6 +116,7 @@ impl ObjectWriter<'_> {
     }
 
     fn name(&mut self, name: &str) {
+        self.out.reserve(name.len() + 4);
         separate(self.out, &mut self.is_empty);
         push_text(name, self.out);
         self.out.push(b':');
@@ -154,6 +157,7 @@ fn object(out: &mut Vec<u8>, text_bytes_max: usize, write: impl FnOnce(&mut Obje
     !is_empty
 }
 
+#[inline]
 fn separate(out: &mut Vec<u8>, is_empty: &mut bool) {
     if !*is_empty {
         out.push(b',');
@@ -161,7 +165,19 @@ fn separate(out: &mut Vec<u8>, is_empty: &mut bool) {
     *is_empty = false;
 }
 
+#[inline]
 fn push_text(text: &str, out: &mut Vec<u8>) {
+    if !is_plain(text.as_bytes()) {
+        return push_escaped(text, out);
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+#[cold]
+fn push_escaped(text: &str, out: &mut Vec<u8>) {
     // Writing text into memory cannot fail.
     let _ = serde_json::to_writer(out, text);
 }

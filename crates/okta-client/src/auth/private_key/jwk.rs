@@ -1,4 +1,4 @@
-//! A private key as JSON Web Key (RFC 7517, RFC 7518): the form in which Okta's console hands one out.
+//! A private key as JSON Web Key (RFC 7517, RFC 7518), the form in which Okta's Admin Console shows it.
 
 use ring::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
 use serde::Deserialize;
@@ -32,14 +32,14 @@ struct Number(Vec<u8>);
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // Not shown: it may be the secret part.
+        // Not shown, because it may be the secret part.
         let bytes = jws::from_base64url(&text);
         bytes.map(Self).ok_or_else(|| serde::de::Error::custom("a number that is not base64url"))
     }
 }
 
 pub(super) fn parse(json: &str) -> Result<Parsed, String> {
-    // Serde's own words may quote the key.
+    // A message of serde may quote the key.
     let jwk: Jwk = serde_json::from_str(json)
         .map_err(|err| format!("it is no JWK: line {}, column {}", err.line(), err.column()))?;
     if jwk.keys.is_some() {
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// RFC 7517, appendix A.2: examples that everybody knows.
+    /// The example keys of RFC 7517, appendix A.2.
     fn ec() -> Value {
         json!({
             "kty": "EC", "crv": "P-256", "kid": "1",

@@ -5,14 +5,13 @@ mod presets;
 mod pseudonym;
 mod rewriter;
 mod rules;
-mod scan;
 
 use secrecy::SecretString;
 
 pub use presets::Preset;
 pub use rules::{Action, RuleError, Rules};
 
-use self::{pseudonym::Pseudonyms, rewriter::Rewriter, rules::Node};
+use self::{pseudonym::Pseudonyms, rewriter::rewrite, rules::Node};
 use super::{Event, Events, EventsError};
 
 /// What a route redacts, ready to be used.
@@ -35,8 +34,10 @@ impl Redaction {
         events: &Events,
         wanted: impl FnMut(u32, &Event<'_>) -> bool,
     ) -> Result<Events, EventsError> {
-        let mut rewriter = Rewriter::new(&self.root, self.pseudonyms.as_ref());
-        events.rewritten(wanted, |event, out| rewriter.rewrite(event, out))
+        events.rewritten(wanted, |event, out| {
+            let document = event.document();
+            rewrite(document.text(), document.value(), &self.root, self.pseudonyms.as_ref(), out);
+        })
     }
 }
 

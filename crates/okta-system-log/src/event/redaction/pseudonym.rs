@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 /// What a pseudonym begins with, so that it is not taken for a value of Okta's.
-const PREFIX: &[u8] = b"hmac-";
+const PREFIX: &str = "hmac-";
 /// Bytes of the digest that are kept: 128 bits, as in a UUID.
 const KEPT_BYTES: usize = 16;
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -23,14 +23,14 @@ impl Pseudonyms {
     }
 
     /// Appends the pseudonym of `text` as a JSON string. It needs no escape and is legal in subjects, topics and headers.
-    pub(super) fn push_quoted(&self, text: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn push_quoted(&self, text: &[u8], out: &mut String) {
         let digest = self.0.clone().chain_update(text).finalize().into_bytes();
-        out.push(b'"');
-        out.extend_from_slice(PREFIX);
+        out.push('"');
+        out.push_str(PREFIX);
         for byte in &digest[..KEPT_BYTES] {
-            out.extend([byte >> 4, byte & 0xf].map(|digit| HEX_DIGITS[usize::from(digit)]));
+            out.extend([byte >> 4, byte & 0xf].map(|digit| char::from(HEX_DIGITS[usize::from(digit)])));
         }
-        out.push(b'"');
+        out.push('"');
     }
 }
 

@@ -4,36 +4,61 @@
 use std::borrow::Cow;
 
 use super::{
-    super::missing::is_missing,
+    super::{
+        json::{Items, Value},
+        missing::is_missing,
+    },
     pseudonym::Pseudonyms,
     rules::{Action, Node},
-    scan,
 };
 
 /// What stands in the place of masked text.
-const MASK: &[u8] = b"\"***\"";
-const NULL: &[u8] = b"null";
+const MASK: &str = "\"***\"";
+const NULL: &str = "null";
 
-/// Rewrites one event after another.
-#[derive(Debug)]
-pub(super) struct Rewriter<'a> {
-    root: &'a Node,
-    pseudonyms: Option<&'a Pseudonyms>,
+/// Appends `event`, which lies in `text`, as `root` wants it. What has no pseudonym becomes a mask.
+pub(super) fn rewrite(
+    text: &str,
+    event: Value<'_, '_>,
+    root: &Node,
+    pseudonyms: Option<&Pseudonyms>,
+    out: &mut String,
+) {
+    let (start, copied) = (out.len(), event.place().start);
+    let mut rewriting = Rewriting { text, pseudonyms, out, copied, stack: Vec::new() };
+    if rewriting.walk(event, root).is_none() {
+        out.truncate(start);
+        out.push_str(NULL);
+    }
+}
+
+/// The event that is being copied, as far as that has come.
+struct Rewriting<'e, 'o> {
+    text: &'e str,
+    pseudonyms: Option<&'e Pseudonyms>,
+    out: &'o mut String,
+    /// The text up to here is in the output, or is left out.
+    copied: usize,
     /// The containers around the current place, innermost last.
-    stack: Vec<Container<'a>>,
+    stack: Vec<Container<'e>>,
 }
 
 /// An object or a list that is being rewritten.
-#[derive(Debug)]
-struct Container<'a> {
+struct Container<'e> {
     /// The rules for what is in it.
-    node: Option<&'a Node>,
+    node: Option<&'e Node>,
     /// What is done with what no rule is about.
     action: Option<Action>,
     is_object: bool,
+    /// What comes next in it.
+    items: Items<'e, 'e>,
+    /// Where it ends.
+    end: usize,
     /// Whether an item of it is in the output.
     has_kept: bool,
-    /// Where its last item ended in the input.
+    /// Whether there was one at all.
+    has_any: bool,
+    /// Where its last item ended.
     last_end: usize,
 }
 
@@ -42,122 +67,93 @@ enum Fate {
     Leave,
     Remove,
     /// This stands in its place.
-    Replace(&'static [u8]),
+    Replace(&'static str),
     /// Its pseudonym does.
     Pseudonymize,
     /// Its parts have fates of their own.
     Open,
 }
 
-/// The event that is being copied, as far as that has come.
-struct Copying<'b> {
-    input: &'b [u8],
-    out: &'b mut Vec<u8>,
-    /// The input up to here is in the output, or is left out.
-    copied: usize,
-    at: usize,
-}
-
-impl<'a> Rewriter<'a> {
-    pub(super) fn new(root: &'a Node, pseudonyms: Option<&'a Pseudonyms>) -> Self {
-        Self { root, pseudonyms, stack: Vec::new() }
-    }
-
-    /// Appends the redacted `event`. Invalid JSON becomes `null`.
-    pub(super) fn rewrite(&mut self, event: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        self.stack.clear();
-        let at = scan::skip_space(event, 0);
-        let mut copying = Copying { input: event, out, copied: 0, at };
-        if self.walk(&mut copying).is_none() {
-            out.truncate(start);
-            out.extend_from_slice(NULL);
-        }
-    }
-
-    fn walk(&mut self, copying: &mut Copying<'_>) -> Option<()> {
-        self.take_item(copying, copying.at, Some(self.root), self.root.action)?;
+impl<'e> Rewriting<'e, '_> {
+    fn walk(&mut self, event: Value<'e, 'e>, root: &'e Node) -> Option<()> {
+        let place = event.place();
+        self.take_item(event, place.start, Some(root), root.action)?;
         while let Some(container) = self.stack.last_mut() {
-            copying.at = scan::skip_space(copying.input, copying.at);
-            match copying.input.get(copying.at)? {
-                b'}' | b']' => {
-                    copying.at += 1;
-                    self.stack.pop();
-                    self.note_kept(copying.at);
-                }
-                b',' => {
-                    copying.at = scan::skip_space(copying.input, copying.at + 1);
-                    if !container.has_kept {
-                        // What stood before it is left out, and so is the comma.
-                        copying.copied = copying.at;
-                    }
-                }
-                _ => {
-                    let start = copying.at;
-                    let (mut node, mut action) = (container.node, container.action);
-                    if container.is_object {
-                        let (name, value) = scan::skip_name(copying.input, start)?;
-                        node = node.and_then(|node| node.member(&name));
-                        action = node.map_or(action, |node| node.action);
-                        copying.at = value;
-                    }
-                    self.take_item(copying, start, node, action)?;
-                }
+            let Some(item) = container.items.next() else {
+                let end = container.end;
+                self.stack.pop();
+                self.note_kept(end);
+                continue;
+            };
+            let (mut node, mut action, mut start) = (container.node, container.action, item.place().start);
+            if container.is_object {
+                node = node.and_then(|node| node.member(item.name()));
+                action = node.map_or(action, |node| node.action);
+                start = item.start_of_name();
             }
+            if container.has_any && !container.has_kept {
+                // What stood before it is left out, and so is the comma.
+                self.copied = start;
+            }
+            container.has_any = true;
+            self.take_item(item, start, node, action)?;
         }
-        copying.copy_up_to(copying.input.len());
+        self.copy_up_to(place.end);
         Some(())
     }
 
-    /// Decides on the value at the current place, with which an item ends that begins at `start`.
+    /// Decides on `value`, with which an item ends that begins at `start`.
     fn take_item(
         &mut self,
-        copying: &mut Copying<'_>,
+        value: Value<'e, 'e>,
         start: usize,
-        node: Option<&'a Node>,
+        node: Option<&'e Node>,
         action: Option<Action>,
     ) -> Option<()> {
-        let (node, action) = typed(copying, node, action);
-        let value = copying.at;
-        match self.fate(copying, node, action)? {
+        let (node, action) = typed(value, node, action);
+        let place = value.place();
+        match self.fate(value, node, action) {
             Fate::Open => {
-                let is_object = copying.input[value] == b'{';
-                copying.at += 1;
-                self.stack.push(Container { node, action, is_object, has_kept: false, last_end: copying.at });
-                return Some(());
+                let (is_object, items) = (value.first_byte() == b'{', value.items());
+                let (end, last_end) = (place.end, place.start + 1);
+                let (has_kept, has_any) = (false, false);
+                self.stack.push(Container {
+                    node,
+                    action,
+                    is_object,
+                    items,
+                    end,
+                    has_kept,
+                    has_any,
+                    last_end,
+                });
             }
-            Fate::Leave => {
-                copying.at = scan::skip_value(copying.input, value)?;
-                self.note_kept(copying.at);
-            }
+            Fate::Leave => self.note_kept(place.end),
             Fate::Replace(replacement) => {
-                copying.copy_up_to(value);
-                copying.out.extend_from_slice(replacement);
-                self.skip_replaced(copying)?;
+                self.copy_up_to(place.start);
+                self.out.push_str(replacement);
+                self.note_replaced(place.end);
             }
             Fate::Pseudonymize => {
-                copying.copy_up_to(value);
-                let end = scan::skip_value(copying.input, value)?;
-                self.pseudonyms?.push_quoted(plain(&copying.input[value..end]).as_bytes(), copying.out);
-                self.skip_replaced(copying)?;
+                self.copy_up_to(place.start);
+                self.pseudonyms?.push_quoted(plain(value).as_bytes(), self.out);
+                self.note_replaced(place.end);
             }
             Fate::Remove => {
                 let container = self.stack.last_mut()?;
                 // With the comma before it, if there is one.
-                copying.copy_up_to(if container.has_kept { container.last_end } else { start });
-                copying.at = scan::skip_value(copying.input, value)?;
-                copying.copied = copying.at;
-                container.last_end = copying.at;
+                let kept_to = if container.has_kept { container.last_end } else { start };
+                container.last_end = place.end;
+                self.copy_up_to(kept_to);
+                self.copied = place.end;
             }
         }
         Some(())
     }
 
-    fn skip_replaced(&mut self, copying: &mut Copying<'_>) -> Option<()> {
-        copying.at = scan::skip_value(copying.input, copying.at)?;
-        copying.copied = copying.at;
-        self.note_kept(copying.at);
-        Some(())
+    fn note_replaced(&mut self, end: usize) {
+        self.copied = end;
+        self.note_kept(end);
     }
 
     fn note_kept(&mut self, end: usize) {
@@ -167,50 +163,42 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    fn fate(&self, copying: &Copying<'_>, node: Option<&Node>, action: Option<Action>) -> Option<Fate> {
-        let is_container = matches!(copying.input.get(copying.at)?, b'{' | b'[');
+    fn copy_up_to(&mut self, end: usize) {
+        self.out.push_str(self.text.get(self.copied..end).unwrap_or_default());
+        self.copied = self.copied.max(end);
+    }
+
+    fn fate(&self, value: Value<'_, '_>, node: Option<&Node>, action: Option<Action>) -> Fate {
+        let first = value.first_byte();
+        let (is_container, is_text) = (matches!(first, b'{' | b'['), first == b'"');
         let has_rules = node.is_some_and(Node::has_rules);
-        Some(match action {
+        match action {
             _ if is_container && has_rules => Fate::Open,
             None | Some(Action::Keep) => Fate::Leave,
             Some(Action::Drop) => Fate::Remove,
             Some(Action::Mask | Action::Pseudonymize) if is_container => Fate::Open,
-            Some(action) => {
-                let end = scan::skip_value(copying.input, copying.at)?;
-                let value = &copying.input[copying.at..end];
-                let is_text = value.starts_with(b"\"");
-                match action {
-                    _ if value == NULL || is_text && is_missing(&plain(value)) => Fate::Leave,
-                    Action::Pseudonymize if self.pseudonyms.is_some() => Fate::Pseudonymize,
-                    _ => Fate::Replace(if is_text { MASK } else { NULL }),
-                }
-            }
-        })
+            _ if value.raw() == NULL || is_text && is_missing(&plain(value)) => Fate::Leave,
+            Some(Action::Pseudonymize) if self.pseudonyms.is_some() => Fate::Pseudonymize,
+            Some(Action::Mask | Action::Pseudonymize) => Fate::Replace(if is_text { MASK } else { NULL }),
+        }
     }
 }
 
-/// Where there are rules by type, those for the type of the object at the current place.
-fn typed<'a>(
-    copying: &Copying<'_>,
-    node: Option<&'a Node>,
+/// Where there are rules by type, those for the type of the object `value`.
+fn typed<'n>(
+    value: Value<'_, '_>,
+    node: Option<&'n Node>,
     action: Option<Action>,
-) -> (Option<&'a Node>, Option<Action>) {
-    let has_type = |node: &&Node| node.asks_for_types() && copying.input.get(copying.at) == Some(&b'{');
-    let typed = node.filter(has_type).and_then(|node| {
-        let of = scan::type_of(copying.input, copying.at + 1)?;
+) -> (Option<&'n Node>, Option<Action>) {
+    let typed = node.filter(|node| node.asks_for_types()).and_then(|node| {
+        // The last of two counts for every reader.
+        let of = value.last("type")?.string()?;
         node.of_type(&of)
     });
     typed.map_or((node, action), |node| (Some(node), node.action))
 }
 
 /// What a text says, or how a number or a word is written.
-fn plain(value: &[u8]) -> Cow<'_, str> {
-    if value.starts_with(b"\"") { scan::text(value) } else { String::from_utf8_lossy(value) }
-}
-
-impl Copying<'_> {
-    fn copy_up_to(&mut self, end: usize) {
-        self.out.extend_from_slice(self.input.get(self.copied..end).unwrap_or_default());
-        self.copied = self.copied.max(end);
-    }
+fn plain<'a>(value: Value<'a, '_>) -> Cow<'a, str> {
+    value.string().unwrap_or(Cow::Borrowed(value.raw()))
 }

@@ -51,7 +51,9 @@ const TEXTS: &str = "uuid version displayMessage legacyEventType \
     debugContext.debugData.privilegeGranted debugContext.debugData.privilegeRevoked \
     debugContext.debugData.grantedScopes debugContext.debugData.requestedScopes debugContext.debugData.scopes \
     debugContext.debugData.roleName debugContext.debugData.changedAttributes debugContext.debugData.authnRequestId \
-    debugContext.debugData.logOnlySecurityData debugContext.debugData.tunnels debugContext.debugData.proxyType";
+    debugContext.debugData.tunnels debugContext.debugData.proxyType debugContext.debugData.traceId \
+    debugContext.debugData.endedSessionId debugContext.debugData.authMethodFirstType \
+    debugContext.debugData.authMethodSecondType debugContext.debugData.authenticatorKey";
 
 /// Fields whose values mean something: two values of each.
 fn meaningful() -> Vec<(&'static str, Value, Value)> {
@@ -86,9 +88,14 @@ fn meaningful() -> Vec<(&'static str, Value, Value)> {
         ("request.ipChain.ip", json!("192.0.2.5"), json!("192.0.2.6")),
         (debug("risk"), json!("{level=LOW, reasons=A}"), json!("{level=HIGH, reasons=B}")),
         (debug("behaviors"), json!("{New Device=NEGATIVE}"), json!("{New Device=POSITIVE}")),
+        (
+            debug("logOnlySecurityData"),
+            json!("{\"risk\":{\"level\":\"LOW\"}}"),
+            json!("{\"risk\":{\"level\":\"HIGH\"}}"),
+        ),
         (debug("factor"), json!("SMS_FACTOR"), json!("OKTA_VERIFY_PUSH")),
         (debug("threatSuspected"), json!("false"), json!("true")),
-        (debug("signOnModeType"), json!("SAML_2_0"), json!("OPENID_CONNECT")),
+        (debug("signOnMode"), json!("SAML 2.0"), json!("OpenID Connect")),
     ]
 }
 

@@ -23,6 +23,10 @@ pub struct Class {
 /// An activity that is in no list: the event's own words say what it is.
 pub(super) const OTHER: u8 = 99;
 
+/// Activities of Entity Management.
+pub(super) const READ: u8 = 2;
+pub(super) const UPDATE: u8 = 3;
+
 pub(super) const BASE_EVENT: u16 = 0;
 pub(super) const DETECTION_FINDING: u16 = 2004;
 pub(super) const ACCOUNT_CHANGE: u16 = 3001;
@@ -162,6 +166,19 @@ impl Class {
         CLASSES.iter().find(|class| class.uid == uid)
     }
 
+    /// The class with this `class_name`.
+    pub(super) fn by_name(name: &str) -> Option<&'static Self> {
+        CLASSES.iter().find(|class| class.name == name)
+    }
+
+    /// The `activity_id` with this caption.
+    pub(super) fn activity_id(&self, caption: &str) -> Option<u8> {
+        match self.activities.iter().find(|(_, known)| *known == caption) {
+            Some((id, _)) => Some(*id),
+            None => (caption == "Other").then_some(OTHER),
+        }
+    }
+
     /// `category_uid`
     pub(super) fn category_uid(&self) -> u16 {
         self.uid / 1_000
@@ -175,10 +192,5 @@ impl Class {
     /// OCSF's word for an activity.
     pub fn activity(&self, id: u8) -> &'static str {
         caption(self.activities, id)
-    }
-
-    /// Whether the class has this activity.
-    pub(super) fn has_activity(&self, id: u8) -> bool {
-        id == 0 || id == OTHER || self.activities.iter().any(|(known, _)| *known == id)
     }
 }

@@ -1,21 +1,26 @@
 //! How it ended, how severe it is, what was decided, and how risky it was.
 
-use std::borrow::Cow;
-
 use super::{
-    super::{log_event::LogEvent, writer::ObjectWriter},
-    class::{AUTHENTICATION, Class, DETECTION_FINDING},
-    entity,
+    super::{
+        facts::{Assessment, Level, Outcome, Threat},
+        log_event::LogEvent,
+        writer::ObjectWriter,
+    },
+    class::{Class, DETECTION_FINDING},
     notes::Notes,
 };
-use crate::event::is_missing;
 
 /// `status_id` of a finding by its activity: what Okta calls the outcome is not the status of an investigation.
 const FINDING_STATUS: [(u8, u8, &str); 3] = [(1, 1, "New"), (2, 2, "In Progress"), (3, 4, "Resolved")];
 
 /// Writes `status*`.
-pub(super) fn write_status(event: &LogEvent<'_>, class: &Class, activity: u8, out: &mut ObjectWriter<'_>) {
-    let result = event.outcome.take("result");
+pub(super) fn write_status(
+    event: &LogEvent<'_>,
+    event_type: &str,
+    class: &Class,
+    activity: u8,
+    out: &mut ObjectWriter<'_>,
+) {
     if class.uid == DETECTION_FINDING {
         let status = FINDING_STATUS.iter().find(|(known, ..)| *known == activity);
         if let Some((_, id, caption)) = status {
@@ -23,47 +28,74 @@ pub(super) fn write_status(event: &LogEvent<'_>, class: &Class, activity: u8, ou
             out.text("status", caption);
         }
     } else {
-        let (id, caption) = match result.as_deref() {
-            Some("SUCCESS" | "ALLOW") => (1, "Success"),
-            Some("FAILURE" | "DENY") => (2, "Failure"),
-            Some(other) => (99, other),
-            None => (0, "Unknown"),
+        let outcome = Outcome::of(event, event_type);
+        let (id, caption) = match &outcome {
+            Outcome::Success => (1, "Success"),
+            Outcome::Failure => (2, "Failure"),
+            Outcome::Other(word) => (99, &**word),
+            Outcome::Unknown => (0, "Unknown"),
         };
         out.integer("status_id", id);
         out.text("status", caption);
     }
-    out.text_if("status_code", result.as_deref());
+    out.text_if("status_code", event.outcome.take("result").as_deref());
     out.text_if("status_detail", event.outcome.take("reason").as_deref());
 }
 
-/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk is not.
-pub(super) fn write_severity(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk and a threat are
+/// not, and what is a finding is none of the harmless events, whatever Okta's log level. A risk that could not be read may
+/// be a high one: an event with it is never called harmless.
+pub(super) fn write_severity(
+    event: &LogEvent<'_>,
+    class: &Class,
+    assessment: &Assessment<'_>,
+    threat: &Threat<'_>,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'_>,
+) {
     let own = match event.root.peek("severity").as_deref() {
-        Some("DEBUG" | "INFO") => 1,
-        Some("WARN" | "ERROR") => 3,
-        _ => 0,
+        Some("DEBUG" | "INFO") => INFORMATIONAL,
+        Some("WARN" | "ERROR") => MEDIUM,
+        _ => UNKNOWN_SEVERITY,
     };
-    let of_risk = match event.risk_level().as_deref().map(risk_level) {
-        Some((2, _)) => 3,
-        Some((3, _)) => 4,
-        Some((4, _)) => 5,
-        _ => 0,
+    let level = assessment.risk.level.max(threat.level);
+    let of_level = match level {
+        Some(Level::Critical) => CRITICAL,
+        Some(Level::High) => HIGH,
+        Some(Level::Medium) => MEDIUM,
+        Some(Level::Low) | None => UNKNOWN_SEVERITY,
     };
-    let (id, caption) = match own.max(of_risk) {
-        0 => (0, "Unknown"),
-        1 => (1, "Informational"),
-        3 => (3, "Medium"),
-        4 => (4, "High"),
-        _ => (5, "Critical"),
+    let of_suspicion = if threat.is_suspected == Some(true) { MEDIUM } else { UNKNOWN_SEVERITY };
+    let of_finding = match level {
+        _ if class.uid != DETECTION_FINDING => UNKNOWN_SEVERITY,
+        Some(Level::Low) => LOW,
+        _ => MEDIUM,
     };
+    let known = own.max(of_level).max(of_suspicion).max(of_finding);
+    let is_unread = assessment.risk.unread.is_some() || assessment.behaviors.unread.is_some();
+    if is_unread {
+        notes.tell("risk: Okta wrote a risk or behaviours in a form that cannot be read");
+    }
+    let (id, caption) = if is_unread && known < MEDIUM { UNKNOWN_SEVERITY } else { known };
     out.integer("severity_id", id);
     out.text("severity", caption);
 }
+
+type Severity = (u8, &'static str);
+
+const UNKNOWN_SEVERITY: Severity = (0, "Unknown");
+const INFORMATIONAL: Severity = (1, "Informational");
+const LOW: Severity = (2, "Low");
+const MEDIUM: Severity = (3, "Medium");
+const HIGH: Severity = (4, "High");
+const CRITICAL: Severity = (5, "Critical");
 
 /// Writes the attributes of the profile `security_control`: what was decided by which policy, and how risky it was.
 pub(super) fn write_control(
     event: &LogEvent<'_>,
     class: &Class,
+    assessment: &Assessment<'_>,
+    threat: &Threat<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'_>,
 ) {
@@ -79,17 +111,28 @@ pub(super) fn write_control(
         out.integer("disposition_id", disposition);
         out.text("disposition", caption);
     }
-    if class.uid == AUTHENTICATION && entity::write_policy(event, out) {
-        notes.uses_security_control = true;
-    }
-    if let Some(level) = event.risk_level() {
-        notes.uses_security_control = true;
-        let (id, caption) = risk_level(&level);
+    notes.uses_security_control |= write_risk(assessment, threat, out);
+}
+
+/// Writes `risk_*`; false if Okta says nothing of a risk. What could not be read is Okta's own word for the level.
+fn write_risk(assessment: &Assessment<'_>, threat: &Threat<'_>, out: &mut ObjectWriter<'_>) -> bool {
+    let Assessment { risk, behaviors } = assessment;
+    let level = match (risk.level, risk.unread.as_deref()) {
+        (Some(level), _) => Some(risk_level(level)),
+        (None, unread) => unread.map(|unread| (99, unread)),
+    };
+    if let Some((id, caption)) = level {
         out.integer("risk_level_id", id);
-        out.text("risk_level", &caption);
-        out.text_if("risk_details", risk_details(event).as_deref());
-        event.risk.take("level");
+        out.text("risk_level", caption);
     }
+    // Why it is risky, as one text: the reasons, what was unusual in the user's behaviour, what ThreatInsight detected.
+    let unread = behaviors.unread.as_deref();
+    let details = risk.reasons.iter().chain(behaviors.fired()).chain(&threat.detections);
+    let details: Vec<&str> = details.map(AsRef::as_ref).chain(unread).collect();
+    if !details.is_empty() {
+        out.text("risk_details", &details.join(", "));
+    }
+    level.is_some() || !details.is_empty()
 }
 
 type Numbered = (u8, &'static str);
@@ -106,29 +149,11 @@ fn decision(event: &LogEvent<'_>) -> Option<(Numbered, Numbered)> {
 }
 
 /// `risk_level_id` and its caption.
-fn risk_level(level: &str) -> (u8, Cow<'_, str>) {
-    match level.to_ascii_uppercase().as_str() {
-        "LOW" => (1, Cow::Borrowed("Low")),
-        "MEDIUM" => (2, Cow::Borrowed("Medium")),
-        "HIGH" => (3, Cow::Borrowed("High")),
-        "CRITICAL" => (4, Cow::Borrowed("Critical")),
-        _ => (99, Cow::Borrowed(level)),
+fn risk_level(level: Level) -> Numbered {
+    match level {
+        Level::Low => (1, "Low"),
+        Level::Medium => (2, "Medium"),
+        Level::High => (3, "High"),
+        Level::Critical => (4, "Critical"),
     }
-}
-
-/// Why it is risky, as one text: the reasons, then what was unusual in the user's behaviour.
-fn risk_details(event: &LogEvent<'_>) -> Option<String> {
-    let mut parts: Vec<Cow<'_, str>> = event.risk.take_texts("reasons");
-    if parts.is_empty() {
-        parts.extend(event.debug_risk("reasons"));
-    }
-    let behaviors = event.debug_data.peek("behaviors");
-    parts.extend(behaviors.map(|behaviors| behaviors.trim_matches(['{', '}']).to_owned().into()));
-    for behavior in event.security.peek_array("userBehaviors").unwrap_or_default() {
-        if let (Some(name), Some(result)) = (behavior.peek("name"), behavior.peek("result")) {
-            parts.push(format!("{name}={result}").into());
-        }
-    }
-    parts.retain(|part| !is_missing(part));
-    (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -1,0 +1,152 @@
+//! A value on a tape, as it is looked at. A value of another kind than is asked for has none of it; nothing fails.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::{
+    scan,
+    tape::{Key, Node, Tape},
+    unescape::unescape,
+};
+
+/// A value of the text `'a`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Value<'a, 't> {
+    text: &'a str,
+    tape: &'t Tape,
+    at: u32,
+}
+
+impl<'a, 't> Value<'a, 't> {
+    /// The value whose node is at `at` of `tape`, which was read from `text`.
+    #[inline]
+    pub(crate) fn new(text: &'a str, tape: &'t Tape, at: u32) -> Self {
+        Self { text, tape, at }
+    }
+
+    /// Its place on the tape.
+    #[inline]
+    pub(crate) fn at(self) -> u32 {
+        self.at
+    }
+
+    #[inline]
+    fn node(self) -> Option<&'t Node> {
+        self.tape.node(self.at)
+    }
+
+    /// The text of it as it is written.
+    #[inline]
+    pub(crate) fn raw(self) -> &'a str {
+        self.node().and_then(|node| self.text.get(node.start as usize..node.end as usize)).unwrap_or_default()
+    }
+
+    /// Where it begins and ends in the text.
+    #[inline]
+    pub(crate) fn place(self) -> Range<usize> {
+        self.node().map_or(0..0, |node| node.start as usize..node.end as usize)
+    }
+
+    /// The first byte, which says what kind of value it is.
+    #[inline]
+    pub(crate) fn first_byte(self) -> u8 {
+        let byte = self.node().and_then(|node| self.text.as_bytes().get(node.start as usize));
+        byte.copied().unwrap_or_default()
+    }
+
+    /// What it says if it is a string.
+    #[inline]
+    pub(crate) fn string(self) -> Option<Cow<'a, str>> {
+        let node = self.node()?;
+        let (start, end) = (node.start as usize, node.end as usize);
+        if self.text.as_bytes().get(start) != Some(&b'"') {
+            return None;
+        }
+        let inside = self.text.get(start + 1..end - 1)?;
+        Some(if node.has_escapes() { unescape(inside) } else { Cow::Borrowed(inside) })
+    }
+
+    /// Where it begins as a member: with the quotation mark of its name.
+    pub(crate) fn start_of_name(self) -> usize {
+        self.node().map_or(0, |node| (node.name as usize).saturating_sub(1))
+    }
+
+    /// The name that it has as a member; empty if it is none.
+    pub(crate) fn name(self) -> &'t str
+    where
+        'a: 't,
+    {
+        self.tape.name(self.text, self.at)
+    }
+
+    /// The name that it has as a member as it is written, with its quotation marks, and where.
+    pub(crate) fn quoted_name(self) -> (Range<usize>, &'a str) {
+        let start = self.start_of_name();
+        let end = scan::string(self.text.as_bytes(), start + 1).map_or(start, |read| read.end);
+        (start..end, self.text.get(start..end).unwrap_or_default())
+    }
+
+    /// What it holds: members or elements.
+    #[inline]
+    pub(crate) fn items(self) -> Items<'a, 't> {
+        let end = self.node().map_or(0, |node| node.next());
+        Items { text: self.text, tape: self.tape, at: self.at + 1, end }
+    }
+
+    /// Its members if it is an object; none otherwise.
+    #[inline]
+    pub(crate) fn members(self) -> Items<'a, 't> {
+        if self.first_byte() == b'{' { self.items() } else { self.nothing() }
+    }
+
+    /// Its elements if it is an array; none otherwise.
+    #[inline]
+    pub(crate) fn elements(self) -> Items<'a, 't> {
+        if self.first_byte() == b'[' { self.items() } else { self.nothing() }
+    }
+
+    fn nothing(self) -> Items<'a, 't> {
+        Items { text: self.text, tape: self.tape, at: 0, end: 0 }
+    }
+
+    /// Whether it is a member of this name.
+    #[inline]
+    pub(crate) fn is_named(self, key: Key, name: &str) -> bool {
+        self.node().is_some_and(|node| node.key == key) && self.tape.is_named(self.text, self.at, name)
+    }
+
+    /// The first member `name`, whose key is `key`, with the number of those before it.
+    #[inline]
+    pub(crate) fn first(self, key: Key, name: &str) -> Option<(usize, Self)> {
+        self.members().enumerate().find(|(_, member)| member.is_named(key, name))
+    }
+
+    /// The member `name`; the last of them, which counts for most readers.
+    #[inline]
+    pub(crate) fn last(self, name: &str) -> Option<Self> {
+        let key = Key::of(name);
+        self.members().filter(|member| member.is_named(key, name)).last()
+    }
+}
+
+/// Members of an object or elements of an array, in their order.
+#[derive(Debug, Clone)]
+pub(crate) struct Items<'a, 't> {
+    text: &'a str,
+    tape: &'t Tape,
+    at: u32,
+    end: u32,
+}
+
+impl<'a, 't> Iterator for Items<'a, 't> {
+    type Item = Value<'a, 't>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.end {
+            return None;
+        }
+        let item = Value { text: self.text, tape: self.tape, at: self.at };
+        self.at = self.tape.node(self.at)?.next();
+        Some(item)
+    }
+}

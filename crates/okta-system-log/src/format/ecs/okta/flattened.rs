@@ -1,0 +1,78 @@
+//! Values that may have any shape, for fields of Elasticsearch's type `flattened`: all leaves become keywords of one field,
+//! whatever their names and types, so that neither a conflict of types nor too many fields can come of them.
+
+use super::super::super::{object::Object, writer::ObjectWriter};
+
+/// Elasticsearch takes 20 levels in a flattened field; some are used up above.
+const DEPTH_MAX: usize = 14;
+
+/// Writes a member of a flattened field; as its text if Elasticsearch would not take it as it is.
+pub(super) fn write(name: &str, json: &str, out: &mut ObjectWriter<'_>) {
+    if is_taken(json) {
+        out.raw(name, json);
+    } else {
+        out.text(name, json);
+    }
+}
+
+/// Writes a flattened field, which is an object or several; false if `json` is neither.
+pub(super) fn write_objects(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+    let fits = is_objects(json) && is_taken(json);
+    if fits {
+        out.raw(name, json);
+    }
+    fits
+}
+
+fn is_objects(json: &str) -> bool {
+    json.starts_with('{')
+        || Object::read_elements(json)
+            .is_some_and(|elements| elements.iter().all(|json| json.starts_with('{')))
+}
+
+/// Whether Elasticsearch takes it: not too deep, and without a null character, with which it parts names from values.
+fn is_taken(json: &str) -> bool {
+    !json.starts_with(['{', '[']) || (depth(json) <= DEPTH_MAX && !json.contains("\\u0000"))
+}
+
+/// How many objects and arrays are in each other.
+fn depth(json: &str) -> usize {
+    let openings = json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if openings <= DEPTH_MAX {
+        return openings;
+    }
+    let (mut depth, mut deepest): (usize, usize) = (0, 0);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::writer::Writer;
+    use super::*;
+
+    #[test]
+    fn what_is_too_deep_becomes_a_text() {
+        let write = |json: &str| Writer::new(usize::MAX).object(|out| write("a", json, out));
+        let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(write(&deep(DEPTH_MAX)), format!("{{\"a\":{}}}", deep(DEPTH_MAX)));
+        assert_eq!(write(&deep(DEPTH_MAX + 1)), format!("{{\"a\":\"{}\"}}", deep(DEPTH_MAX + 1)));
+        let wide = format!("[{}]", vec![r#"{"a":"[[[[[[[[[[\"[[[[[["}"#; 20].join(","));
+        assert_eq!(write(&wide), format!("{{\"a\":{wide}}}"));
+        assert_eq!(write(r#"{"a\u0000":1}"#), r#"{"a":"{\"a\\u0000\":1}"}"#);
+    }
+}

@@ -1,0 +1,53 @@
+//! `client` and `source`: where the request came from. Elastic's rules use either, so both say the same.
+
+use super::{
+    super::{log_event::LogEvent, object::Object, words::is_ip},
+    ObjectWriter, user,
+};
+
+pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    for side in ["client", "source"] {
+        out.object(side, |out| write_side(event, out));
+    }
+}
+
+fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    let ip = event.client.peek("ipAddress").filter(|ip| is_ip(ip));
+    // A single dot is Okta's way to say that there is none.
+    let domain = event.security.peek("domain").filter(|domain| domain != ".");
+    out.text_if("address", ip.as_deref().or(domain.as_deref()));
+    out.text_if("ip", ip.as_deref());
+    out.text_if("domain", domain.as_deref());
+    out.object("as", |out| {
+        let number = event.security.number("asNumber").and_then(|number| number.parse::<u32>().ok());
+        if let Some(number) = number {
+            out.integer("number", number);
+        }
+        out.object("organization", |out| out.text_if("name", event.security.peek("asOrg").as_deref()));
+    });
+    out.object("geo", |out| {
+        for (ecs, okta) in [
+            ("city_name", "city"),
+            ("region_name", "state"),
+            ("country_name", "country"),
+            ("postal_code", "postalCode"),
+        ] {
+            out.text_if(ecs, event.geography.peek(okta).as_deref());
+        }
+        write_location("location", &event.geolocation, out);
+    });
+    out.object("user", |out| user::write_account(&event.actor, out));
+}
+
+/// A point on earth; false if it is none.
+pub(super) fn write_location(name: &str, geolocation: &Object<'_>, out: &mut ObjectWriter<'_>) -> bool {
+    let degrees = |name, max: f64| {
+        let number = geolocation.number(name)?;
+        number.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= max).then_some(number)
+    };
+    let (Some(lat), Some(lon)) = (degrees("lat", 90.0), degrees("lon", 180.0)) else { return false };
+    out.object(name, |out| {
+        out.raw("lat", lat);
+        out.raw("lon", lon);
+    })
+}

@@ -1,0 +1,75 @@
+//! `user` and `group`: the actor, the user and the group that were acted on.
+
+use super::{
+    super::{
+        facts::Assessment,
+        log_event::LogEvent,
+        party::{Kind, Party},
+    },
+    ObjectWriter,
+};
+
+/// `user` with `user.target`, and `group`.
+pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
+    let group = event.group();
+    out.object("user", |out| {
+        write_account(&event.actor, out);
+        out.object("risk", |out| out.text_if("calculated_level", assessment.risk.word()));
+        out.object("target", |out| {
+            let target = event.target(Kind::User).or_else(|| event.target(Kind::AppUser));
+            if let Some(target) = target {
+                write_account(target, out);
+            }
+            if let Some(group) = group {
+                out.object("group", |out| write_named(group, out));
+            }
+        });
+    });
+    if let Some(group) = group {
+        out.object("group", |out| write_named(group, out));
+    }
+}
+
+/// The members of `user`, wherever it stands. A mere address is nobody.
+pub(super) fn write_account(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
+    if party.kind == Kind::Address {
+        return;
+    }
+    let login = party.object.peek("alternateId");
+    let name = party.object.peek("displayName");
+    out.text_if("id", party.object.peek("id").as_deref());
+    out.text_if("name", login.as_deref().or(name.as_deref()));
+    out.text_if("full_name", name.as_deref());
+    out.text_if("email", login.as_deref().filter(|login| is_address(login)));
+}
+
+/// `id` and `name` of what has no login.
+pub(super) fn write_named(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
+    out.text_if("id", party.object.peek("id").as_deref());
+    out.text_if("name", party.object.peek("displayName").as_deref());
+}
+
+/// Whether a login is an e-mail address. Unlike OCSF, ECS has no pattern for one: letters of any alphabet are in use.
+fn is_address(login: &str) -> bool {
+    let Some((local, domain)) = login.split_once('@') else { return false };
+    let is_part = |part: &str| {
+        !part.is_empty() && !part.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
+    };
+    is_part(local) && is_part(domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_of_any_alphabet_is_an_address() {
+        for address in ["ada@acme.example", "zoë.müller@corp.example", "ada@bücher.example", "root@localhost"]
+        {
+            assert!(is_address(address), "{address}");
+        }
+        for login in ["ada", "@acme", "ada@", "", "a b@acme.example", "a@b@acme.example", "0oa1client"] {
+            assert!(!is_address(login), "{login}");
+        }
+    }
+}

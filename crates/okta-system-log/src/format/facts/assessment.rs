@@ -1,0 +1,128 @@
+//! What Okta's risk engine and its behaviour detection said of an event, wherever they said it.
+
+use std::borrow::Cow;
+
+use super::{behaviors::Behaviors, notation, risk::Risk};
+use crate::format::{log_event::LogEvent, object::Object};
+
+/// The risk and the behaviours. Okta has said so in the security context since 2025; before that, and often beside it, in
+/// the debug data.
+#[derive(Debug, Default)]
+pub(in crate::format) struct Assessment<'a> {
+    pub(in crate::format) risk: Risk<'a>,
+    pub(in crate::format) behaviors: Behaviors<'a>,
+}
+
+/// Members of the debug data that are a risk.
+const RISKS: [&str; 4] = ["risk", "riskChange", "partnerRisk", "securityEventsProviderReportedRisk"];
+
+impl<'a> Assessment<'a> {
+    /// All that the event says of it.
+    pub(in crate::format) fn of(event: &LogEvent<'a>) -> Self {
+        let mut found = Self::default();
+        found.add_security_context(event);
+        let data = &event.debug_data;
+        RISKS.iter().filter_map(|name| data.raw(name)).for_each(|json| found.risk.add(json));
+        if let Some(json) = data.raw("riskLevel") {
+            found.risk.add_level(json);
+        }
+        for name in ["riskReasons", "riskReason"] {
+            data.raw(name).into_iter().for_each(|json| found.risk.add_reasons(json));
+        }
+        if let Some(json) = data.raw("behaviors") {
+            found.behaviors.add(json);
+        }
+        if let Some(json) = data.raw("logOnlySecurityData") {
+            found.add_log_only(json);
+        }
+        found
+    }
+
+    fn add_security_context(&mut self, event: &LogEvent<'a>) {
+        // The risk that is an object was opened with the event; what else it may be is left there.
+        event.risk.members().for_each(|(name, json)| self.risk.add_member(name, json));
+        if let Some(json) = event.security.raw("risk").filter(|json| !json.starts_with('{')) {
+            self.risk.add(json);
+        }
+        if let Some(json) = event.security.raw("userBehaviors") {
+            self.behaviors.add(json);
+        }
+    }
+
+    /// What is only logged, and decides nothing: `{"risk": {…}, "behaviors": {…}}`.
+    fn add_log_only(&mut self, json: &'a str) {
+        match notation::content(json) {
+            Some(Cow::Borrowed(content)) => self.add_log_only_content(content),
+            Some(Cow::Owned(content)) => {
+                let mut found = Assessment::default();
+                found.add_log_only_content(&content);
+                self.risk.merge(found.risk.into_owned());
+                self.behaviors.merge(found.behaviors);
+            }
+            None => {}
+        }
+    }
+
+    fn add_log_only_content(&mut self, content: &'a str) {
+        let Some(object) = Object::read(content) else {
+            self.risk.add_content(content);
+            // What Java printed, or JSON that was cut.
+            return match content.split_once("behaviors=") {
+                Some((_, behaviors)) => self.behaviors.add_content(behaviors),
+                None => self.behaviors.add_content(content),
+            };
+        };
+        for (name, json) in object.members() {
+            match name {
+                "risk" => self.risk.add(json),
+                "behaviors" => self.behaviors.add(json),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    fn assess<'a>(json: &'a str) -> Assessment<'a> {
+        Assessment::of(&LogEvent::read(json).unwrap())
+    }
+
+    #[test]
+    fn what_is_said_in_any_place_is_found() {
+        for security in [
+            r#""securityContext":{"risk":{"level":"HIGH","reasons":["A","B"]},"userBehaviors":[{"name":"New Device","result":"POSITIVE"},{"name":"New IP","result":"NEGATIVE"}]}"#,
+            r#""debugContext":{"debugData":{"risk":"{reasons=A, B, level=HIGH}","behaviors":"{New Device=POSITIVE, New IP=NEGATIVE}"}}"#,
+            r#""debugContext":{"debugData":{"logOnlySecurityData":{"risk":{"level":"HIGH","reasons":"A, B"},"behaviors":{"New Device":"POSITIVE","New IP":"NEGATIVE"}}}}"#,
+            r#""debugContext":{"debugData":{"logOnlySecurityData":"{\"risk\":{\"level\":\"HIGH\",\"reasons\":\"A, B\"},\"behaviors\":{\"New Device\":\"POSITIVE\",\"New IP\":\"NEGATIVE\"}}"}}"#,
+            r#""debugContext":{"debugData":{"logOnlySecurityData":"{risk={level=HIGH, reasons=A, B}, behaviors={New Device=POSITIVE, New IP=NEGATIVE}}"}}"#,
+            r#""debugContext":{"debugData":{"riskLevel":"HIGH","riskReasons":"A, B","behaviors":{"New Device":"POSITIVE","New IP":"NEGATIVE"}}}"#,
+            r#""debugContext":{"debugData":{"riskChange":"{\"riskLevel\":\"HIGH\",\"priorRiskLevel\":\"LOW\",\"reasonCode\":\"A, B\"}","behaviors":"New Device=POSITIVE"}}"#,
+            r#""debugContext":{"debugData":{"partnerRisk":"[{reasons=A, B, level=HIGH, name=sig-sci}, {name=perimeter-x, level=MEDIUM}]","behaviors":"New Device=POSITIVE"}}"#,
+        ] {
+            let event = format!("{{{security}}}");
+            let Assessment { risk, behaviors } = assess(&event);
+            assert_eq!((risk.level, risk.word()), (Some(Level::High), Some("HIGH")), "{security}");
+            assert_eq!(risk.reasons, ["A", "B"], "{security}");
+            assert_eq!(behaviors.fired(), ["New Device"], "{security}");
+            assert_eq!((risk.unread, behaviors.unread), (None, None), "{security}");
+        }
+    }
+
+    #[test]
+    fn the_highest_of_several_levels_counts() {
+        let event = r#"{"securityContext":{"risk":{"level":"LOW"}},"debugContext":{"debugData":{"risk":"{level=HIGH}","logOnlySecurityData":"{\"risk\":{\"level\":\"MEDIUM\"}}"}}}"#;
+        assert_eq!(assess(event).risk.level, Some(Level::High));
+    }
+
+    #[test]
+    fn a_text_that_was_cut_is_read_as_far_as_it_goes_and_known_to_be_unread() {
+        let event = r#"{"debugContext":{"debugData":{"logOnlySecurityData":"{\"risk\":{\"level\":\"LOW\",\"reasons\":\"A\"},\"behaviors\":{\"New Dev"}}}"#;
+        let Assessment { risk, behaviors } = assess(event);
+        assert!(risk.is_told() && behaviors.unread.is_some());
+        assert!(!assess("{}").risk.is_told());
+    }
+}

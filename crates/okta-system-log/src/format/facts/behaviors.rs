@@ -1,0 +1,135 @@
+//! Which behaviours Okta evaluated, and which of them fired.
+
+use std::borrow::Cow;
+
+use super::notation;
+use crate::{event::is_missing, format::object::Object};
+
+/// The behaviours that fired, each once.
+#[derive(Debug, Default)]
+pub(in crate::format) struct Behaviors<'a> {
+    fired: Vec<Cow<'a, str>>,
+    /// What Okta wrote as behaviours and nobody could read.
+    pub(in crate::format) unread: Option<Cow<'a, str>>,
+}
+
+/// The results that Okta documents beside POSITIVE: usual, too little history, too little in the request.
+const QUIET: [&str; 3] = ["NEGATIVE", "UNKNOWN", "BAD_REQUEST"];
+
+impl<'a> Behaviors<'a> {
+    /// The names of those that are unusual for the user. Those that were evaluated and found usual are not among them:
+    /// a search for a behaviour finds the events in which it fired.
+    pub(in crate::format) fn fired(&self) -> &[Cow<'a, str>] {
+        &self.fired
+    }
+
+    /// Adds what the JSON of a member says, whose notation may be any.
+    pub(super) fn add(&mut self, json: &'a str) {
+        match notation::content(json) {
+            Some(Cow::Borrowed(content)) => self.add_content(content),
+            Some(Cow::Owned(content)) => {
+                let mut behaviors = Behaviors::default();
+                behaviors.add_content(&content);
+                self.merge(behaviors);
+            }
+            None => {}
+        }
+    }
+
+    /// Adds what a text says that is in no further text.
+    pub(super) fn add_content(&mut self, content: &'a str) {
+        if let Some(object) = Object::read(content) {
+            for (name, json) in object.members().filter(|(_, json)| has_fired(json)) {
+                // A number or an object is no result, and says nothing of the behaviour.
+                match json.starts_with('"') {
+                    true => self.insert(Cow::Owned(name.to_owned())),
+                    false => self.add_unread(content),
+                }
+            }
+        } else if let Some(elements) = Object::read_elements(content) {
+            for behavior in elements.into_iter().filter_map(Object::read) {
+                if let Some(name) =
+                    behavior.peek("name").filter(|_| behavior.raw("result").is_some_and(has_fired))
+                {
+                    self.insert(name);
+                }
+            }
+        } else {
+            let (entries, is_whole) = notation::entries_by_value(content);
+            for (name, _) in entries.into_iter().filter(|(_, result)| !is_quiet(result)) {
+                self.insert(Cow::Borrowed(name));
+            }
+            if !is_whole {
+                self.add_unread(content);
+            }
+        }
+    }
+
+    fn insert(&mut self, name: Cow<'a, str>) {
+        if self.fired.len() < BEHAVIORS_MAX && !self.fired.contains(&name) {
+            self.fired.push(name);
+        }
+    }
+
+    fn add_unread(&mut self, content: &'a str) {
+        self.unread.get_or_insert(Cow::Borrowed(content));
+    }
+
+    pub(super) fn merge(&mut self, other: Behaviors<'_>) {
+        other.fired.into_iter().for_each(|name| self.insert(Cow::Owned(name.into_owned())));
+        let unread = other.unread.map(|unread| Cow::Owned(unread.into_owned()));
+        self.unread = self.unread.take().or(unread);
+    }
+}
+
+/// Whether the JSON of a result says that the behaviour fired. A result that Okta does not document counts as one:
+/// somebody should look.
+fn has_fired(json: &str) -> bool {
+    notation::content(json).is_some_and(|result| !is_quiet(&result))
+}
+
+fn is_quiet(result: &str) -> bool {
+    is_missing(result) || QUIET.iter().any(|quiet| result.eq_ignore_ascii_case(quiet))
+}
+
+/// More than any org has. What is beyond stays where Okta wrote it.
+const BEHAVIORS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fired(json: &str) -> Vec<String> {
+        let mut behaviors = Behaviors::default();
+        behaviors.add(json);
+        assert_eq!(behaviors.unread, None, "{json}");
+        behaviors.fired().iter().map(|name| name.clone().into_owned()).collect()
+    }
+
+    #[test]
+    fn only_what_fired_is_found_in_every_notation() {
+        for json in [
+            r#""{New Geo-Location=NEGATIVE, New Device=POSITIVE, New IP=POSITIVE, New City=BAD_REQUEST, Velocity=UNKNOWN}""#,
+            r#""New Geo-Location=NEGATIVE,New Device=POSITIVE,New IP=POSITIVE""#,
+            r#"{"New Geo-Location":"NEGATIVE","New Device":"POSITIVE","New IP":"POSITIVE","Velocity":"UNKNOWN"}"#,
+            r#""{\"New Geo-Location\":\"NEGATIVE\",\"New Device\":\"POSITIVE\",\"New IP\":\"positive\"}""#,
+            r#"[{"id":"b","name":"New Device","result":"POSITIVE"},{"name":"New IP","result":"POSITIVE"},{"name":"Velocity","result":"NEGATIVE"}]"#,
+        ] {
+            assert_eq!(fired(json), ["New Device", "New IP"], "{json}");
+        }
+        assert_eq!(
+            fired(r#""{Anomalous Location: Country=POSITIVE, a, b=NEGATIVE}""#),
+            ["Anomalous Location: Country"]
+        );
+        assert_eq!(fired(r#""{Velocity=PROBABLY}""#), ["Velocity"], "what nobody knows is looked at");
+        assert!(fired(r#""{}""#).is_empty() && fired("{}").is_empty() && fired("null").is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept() {
+        let mut behaviors = Behaviors::default();
+        behaviors.add(r#""{New Device=POSITIVE, New I""#);
+        assert_eq!(behaviors.fired(), ["New Device"]);
+        assert_eq!(behaviors.unread.as_deref(), Some("{New Device=POSITIVE, New I"));
+    }
+}

@@ -1,0 +1,160 @@
+//! How Okta writes a small map into one member: as JSON, as JSON in a text (escaped once or more), or as Java prints its
+//! maps, `{a=b, c=d}`, with or without the braces and the blanks.
+//!
+//! Knows no fact. What fits no notation gives no entries: nothing is guessed.
+
+use std::borrow::Cow;
+
+use crate::{event::is_missing, format::object::Object};
+
+/// How often JSON may stand in a text of JSON.
+const TEXTS_IN_TEXTS_MAX: usize = 3;
+
+/// What stands around names and values: braces of maps, brackets of lists, quotes.
+const AROUND: [char; 7] = ['{', '}', '[', ']', '"', '\'', ' '];
+
+/// What the JSON of a member says, with the texts around it taken off: JSON of an object or array, or a plain text. None
+/// if it says that there is nothing.
+pub(super) fn content(json: &str) -> Option<Cow<'_, str>> {
+    let mut content = Cow::Borrowed(json.trim_ascii());
+    for _ in 0..TEXTS_IN_TEXTS_MAX {
+        let inner = match &content {
+            Cow::Borrowed(text) => inner(text),
+            Cow::Owned(text) => inner(text).map(|inner| Cow::Owned(inner.into_owned())),
+        };
+        let Some(inner) = inner else { break };
+        content = inner;
+    }
+    (!is_missing(content.trim_ascii())).then_some(content)
+}
+
+/// What is written in the text that `text` is.
+fn inner(text: &str) -> Option<Cow<'_, str>> {
+    if let Some(inside) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        if !inside.contains('\\') {
+            return Some(Cow::Borrowed(inside.trim_ascii()));
+        }
+        return serde_json::from_str::<String>(text)
+            .ok()
+            .map(|inner| Cow::Owned(inner.trim_ascii().to_owned()));
+    }
+    // JSON whose quotes were escaped once too often.
+    let is_escaped = text.starts_with(['{', '[']) && text.contains("\\\"") && !is_json(text);
+    let inner: String = is_escaped.then(|| serde_json::from_str(&["\"", text, "\""].concat()).ok())??;
+    is_json(&inner).then_some(Cow::Owned(inner))
+}
+
+fn is_json(text: &str) -> bool {
+    Object::read(text).is_some() || Object::read_elements(text).is_some()
+}
+
+/// The entries of a map whose names are plain words, such as `{level=HIGH, reasons=A, B}`: a value ends where the next
+/// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them.
+pub(in crate::format) fn entries_by_name<'t>(
+    text: &'t str,
+    is_name: impl Fn(&str) -> bool,
+) -> Vec<(&'t str, &'t str)> {
+    let mut entries: Vec<(&str, &str)> = Vec::new();
+    let mut value_start = 0;
+    let mut at = 0;
+    for piece in text.split([',', ';']) {
+        let end = at + piece.len();
+        let name = name_of(piece, &is_name);
+        match (name, entries.last_mut()) {
+            (Some((name, value)), _) => {
+                value_start = end - value.len();
+                entries.push((name, value.trim_matches(AROUND)));
+            }
+            (None, Some((_, value))) => *value = text[value_start..end].trim_matches(AROUND),
+            (None, None) => {}
+        }
+        at = end + 1;
+    }
+    entries
+}
+
+fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t str, &'t str)> {
+    let (name, value) = piece.split_once(['=', ':'])?;
+    let separator = piece.as_bytes()[name.len()];
+    let name = name.trim_matches(AROUND);
+    let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (is_word && (separator == b'=' || is_name(name))).then_some((name, value))
+}
+
+/// The entries of a map whose values are plain words, such as `{New City, far=POSITIVE, Velocity=NEGATIVE}`: a name
+/// begins where the last value ended. With it whether every part of the text belongs to an entry.
+pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
+    let mut entries = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    for piece in text.split(',') {
+        let end = at + piece.len();
+        if let Some((name, value)) = text[start..end].rsplit_once('=') {
+            entries.push((name.trim_matches(AROUND), value.trim_matches(AROUND)));
+            start = end + 1;
+        }
+        at = end + 1;
+    }
+    let is_whole = text.get(start..).unwrap_or_default().trim_matches(AROUND).is_empty();
+    (entries, is_whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_name(text: &str) -> Vec<(&str, &str)> {
+        entries_by_name(text, |name| name == "level")
+    }
+
+    #[test]
+    fn a_value_ends_where_the_next_name_begins() {
+        let expected = [("level", "HIGH"), ("reasons", "A, B c"), ("detectionName", "x=y")];
+        for text in [
+            "{level=HIGH, reasons=A, B c, detectionName=x=y}",
+            "level=HIGH, reasons=A, B c, detectionName=x=y",
+            "{level=HIGH,reasons=A, B c,detectionName=x=y",
+            "{'level': 'HIGH', reasons=A, B c, detectionName=x=y}",
+        ] {
+            assert_eq!(by_name(text), expected, "{text}");
+        }
+        assert_eq!(
+            by_name("{reasons=New City: far, level: LOW}"),
+            [("reasons", "New City: far"), ("level", "LOW")]
+        );
+        for odd in ["", "{", "{}", "HIGH", "{level}", "{=}", ",,", "a b=c", "é,ü"] {
+            assert!(by_name(odd).is_empty(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_name_begins_where_the_last_value_ended() {
+        let (entries, is_whole) =
+            entries_by_value("{New City, far=POSITIVE, Where: Country=NEGATIVE,Velocity=UNKNOWN}");
+        assert_eq!(
+            entries,
+            [("New City, far", "POSITIVE"), ("Where: Country", "NEGATIVE"), ("Velocity", "UNKNOWN")]
+        );
+        assert!(is_whole);
+        assert!(!entries_by_value("{New City=POSITIVE, Velo").1);
+        assert!(entries_by_value("{}").1 && entries_by_value("").1);
+    }
+
+    #[test]
+    fn a_text_is_taken_off_what_it_holds_however_often_it_was_escaped() {
+        let map = r#"{"level":"HIGH"}"#;
+        let once = serde_json::to_string(map).unwrap();
+        let twice = serde_json::to_string(&once).unwrap();
+        let escaped = serde_json::to_string(&map.replace('"', "\\\"")).unwrap();
+        for json in [map, &once, &twice, &escaped, r#"  {"level":"HIGH"} "#] {
+            assert_eq!(content(json).as_deref(), Some(map), "{json}");
+        }
+        assert_eq!(
+            content(r#""{level=HIGH, reasons=Device named \"x\"}""#).unwrap(),
+            r#"{level=HIGH, reasons=Device named "x"}"#
+        );
+        for nothing in ["\"\"", "\" \"", "null", "\"NULL\"", "\"none\""] {
+            assert_eq!(content(nothing), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! How risky Okta found it, in every notation in which Okta writes it.
+
+use std::borrow::Cow;
+
+use super::{level::Level, notation};
+use crate::{event::is_missing, format::object::Object};
+
+/// What Okta says of a risk. Where it says so in several places, the highest level counts: a risk that is told too high
+/// is looked at, one that is told too low is not.
+#[derive(Debug, Default)]
+pub(in crate::format) struct Risk<'a> {
+    /// None where Okta names no level, or none that can be read.
+    pub(in crate::format) level: Option<Level>,
+    /// Why, each reason once.
+    pub(in crate::format) reasons: Vec<Cow<'a, str>>,
+    /// The level before, where it changed.
+    pub(in crate::format) previous_level: Option<Level>,
+    /// What found it, for example `Session Influenced User Risk`.
+    pub(in crate::format) detection: Option<Cow<'a, str>>,
+    /// What Okta wrote as a risk and nobody could read: it may be a high one.
+    pub(in crate::format) unread: Option<Cow<'a, str>>,
+}
+
+/// What the entry of a map tells of the risk.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Level,
+    PreviousLevel,
+    Reasons,
+    Detection,
+    /// A map of its own.
+    Risk,
+}
+
+/// Names of entries, in small letters.
+const PARTS: [(&str, Part); 15] = [
+    ("level", Part::Level),
+    ("risklevel", Part::Level),
+    ("risk_level", Part::Level),
+    ("current_level", Part::Level),
+    ("previouslevel", Part::PreviousLevel),
+    ("priorrisklevel", Part::PreviousLevel),
+    ("previous_level", Part::PreviousLevel),
+    ("reasons", Part::Reasons),
+    ("reason", Part::Reasons),
+    ("reasoncode", Part::Reasons),
+    ("riskreasons", Part::Reasons),
+    ("reason_admin", Part::Reasons),
+    ("detectionname", Part::Detection),
+    ("risk", Part::Risk),
+    // Of a security event token that a partner sent.
+    ("claims", Part::Risk),
+];
+
+impl Part {
+    fn of(name: &str) -> Option<Self> {
+        PARTS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, part)| *part)
+    }
+}
+
+impl<'a> Risk<'a> {
+    /// Whether Okta says anything of a risk.
+    pub(in crate::format) fn is_told(&self) -> bool {
+        self.level.is_some() || self.unread.is_some() || !self.reasons.is_empty()
+    }
+
+    /// Okta's word for the level; where it could not be read, what Okta wrote.
+    pub(in crate::format) fn word(&self) -> Option<&str> {
+        self.level.map(Level::name).or(self.unread.as_deref())
+    }
+
+    /// Adds what the JSON of a member says, whose notation may be any.
+    pub(super) fn add(&mut self, json: &'a str) {
+        match notation::content(json) {
+            Some(Cow::Borrowed(content)) => self.add_map(content, DEPTH_MAX),
+            Some(Cow::Owned(content)) => {
+                let mut risk = Risk::default();
+                risk.add_map(&content, DEPTH_MAX);
+                self.merge(risk.into_owned());
+            }
+            None => {}
+        }
+    }
+
+    /// Adds what a member says that is the level alone.
+    pub(super) fn add_level(&mut self, json: &'a str) {
+        match notation::content(json) {
+            Some(Cow::Borrowed(content)) => self.add_part(Part::Level, content, DEPTH_MAX),
+            Some(Cow::Owned(content)) => self.add_unread(Cow::Owned(content)),
+            None => {}
+        }
+    }
+
+    /// Adds what a member says that is the reasons alone.
+    pub(super) fn add_reasons(&mut self, json: &'a str) {
+        match notation::content(json) {
+            Some(Cow::Borrowed(content)) => self.add_part(Part::Reasons, content, DEPTH_MAX),
+            Some(Cow::Owned(content)) => {
+                let mut risk = Risk::default();
+                risk.add_part(Part::Reasons, &content, DEPTH_MAX);
+                self.merge(risk.into_owned());
+            }
+            None => {}
+        }
+    }
+
+    /// Adds what a text says that is in no further text.
+    pub(super) fn add_content(&mut self, content: &'a str) {
+        self.add_map(content, DEPTH_MAX);
+    }
+
+    /// Adds what a member of a risk says.
+    pub(super) fn add_member(&mut self, name: &str, json: &'a str) {
+        self.add_entry(name, json, DEPTH_MAX);
+    }
+
+    fn add_map(&mut self, content: &'a str, depth: usize) {
+        let Some(depth) = depth.checked_sub(1) else { return self.add_unread(Cow::Borrowed(content)) };
+        if let Some(object) = Object::read(content) {
+            // The members borrow the text, not the object.
+            return object.members().for_each(|(name, json)| self.add_entry(name, json, depth));
+        }
+        if let Some(elements) = Object::read_elements(content) {
+            return elements.into_iter().for_each(|json| self.add_nested(Part::Risk, json, depth));
+        }
+        if Level::read(content).is_some() {
+            return self.add_part(Part::Level, content, depth);
+        }
+        let entries = notation::entries_by_name(content, |name| Part::of(name).is_some());
+        if entries.is_empty() && !content.trim_matches(['{', '}', '[', ']', ' ']).is_empty() {
+            return self.add_unread(Cow::Borrowed(content));
+        }
+        for (name, value) in entries {
+            if let Some(part) = Part::of(name).filter(|_| !is_missing(value)) {
+                self.add_part(part, value, depth);
+            }
+        }
+    }
+
+    fn add_entry(&mut self, name: &str, json: &'a str, depth: usize) {
+        if let Some(part) = Part::of(name) {
+            self.add_nested(part, json, depth);
+        }
+    }
+
+    fn add_nested(&mut self, part: Part, json: &'a str, depth: usize) {
+        match notation::content(json) {
+            Some(Cow::Borrowed(content)) => self.add_part(part, content, depth),
+            Some(Cow::Owned(content)) => {
+                let mut risk = Risk::default();
+                risk.add_part(part, &content, depth);
+                self.merge(risk.into_owned());
+            }
+            None => {}
+        }
+    }
+
+    fn add_part(&mut self, part: Part, content: &'a str, depth: usize) {
+        match part {
+            Part::Level => match Level::read(content) {
+                Some(level) => self.level = self.level.max(Some(level)),
+                None => self.add_unread(Cow::Borrowed(content)),
+            },
+            Part::PreviousLevel => self.previous_level = self.previous_level.max(Level::read(content)),
+            Part::Reasons => self.add_reason_list(content),
+            Part::Detection => {
+                self.detection.get_or_insert(Cow::Borrowed(content));
+            }
+            Part::Risk => self.add_map(content, depth),
+        }
+    }
+
+    /// Reasons are a list of JSON, one text in several languages, or texts with commas between.
+    fn add_reason_list(&mut self, content: &'a str) {
+        if let Some(elements) = Object::read_elements(content) {
+            for reason in elements.into_iter().filter_map(notation::content) {
+                self.add_reason(reason);
+            }
+        } else if let Some(texts) = Object::read(content) {
+            for reason in texts.members().filter_map(|(_, json)| notation::content(json)) {
+                self.add_reason(reason);
+            }
+        } else {
+            content.split(',').for_each(|reason| self.add_reason(Cow::Borrowed(reason.trim_ascii())));
+        }
+    }
+
+    fn add_reason(&mut self, reason: Cow<'a, str>) {
+        if !is_missing(&reason) && self.reasons.len() < REASONS_MAX && !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+
+    fn add_unread(&mut self, content: Cow<'a, str>) {
+        self.unread.get_or_insert(content);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.level = self.level.max(other.level);
+        self.previous_level = self.previous_level.max(other.previous_level);
+        other.reasons.into_iter().for_each(|reason| self.add_reason(reason));
+        self.detection = self.detection.take().or(other.detection);
+        self.unread = self.unread.take().or(other.unread);
+    }
+
+    pub(super) fn into_owned(self) -> Risk<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Risk {
+            level: self.level,
+            reasons: self.reasons.into_iter().map(owned).collect(),
+            previous_level: self.previous_level,
+            detection: self.detection.map(owned),
+            unread: self.unread.map(owned),
+        }
+    }
+}
+
+/// Deeper than any risk of Okta's goes.
+const DEPTH_MAX: usize = 4;
+/// More than any risk of Okta's has. What is beyond stays where Okta wrote it.
+const REASONS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn risk(text: &str) -> Risk<'static> {
+        let json = serde_json::to_string(text).unwrap();
+        let mut risk = Risk::default();
+        risk.add(&json);
+        risk.into_owned()
+    }
+
+    #[test]
+    fn a_high_risk_is_one_in_every_notation() {
+        for text in [
+            "{reasons=Anomalous Location, Anomalous Device, level=HIGH}",
+            "{level=HIGH,reasons=Anomalous Location, Anomalous Device}",
+            "reasons=Anomalous Location, Anomalous Device, level=HIGH",
+            "level=HIGH;reasons=Anomalous Location, Anomalous Device",
+            "{'level': 'high', 'reasons': 'Anomalous Location, Anomalous Device'}",
+            "{reasons=Anomalous Location, Anomalous Device, level=HIGH",
+            "[{name=sig-sci, level=HIGH, reasons=Anomalous Location}, {reasons=Anomalous Device, level=MEDIUM}]",
+            r#"{"level":"HIGH","reasons":"Anomalous Location, Anomalous Device"}"#,
+            r#"{"level":"High","reasons":["Anomalous Location","Anomalous Device"]}"#,
+            r#"{"risk":{"level":"HIGH","reasons":"Anomalous Location,Anomalous Device"}}"#,
+            r#"{"risk":"{level=HIGH, reasons=Anomalous Location, Anomalous Device}"}"#,
+            r#"{\"level\":\"HIGH\",\"reasons\":\"Anomalous Location, Anomalous Device\"}"#,
+        ] {
+            let risk = risk(text);
+            assert_eq!(risk.level, Some(Level::High), "{text}");
+            assert_eq!(risk.reasons, ["Anomalous Location", "Anomalous Device"], "{text}");
+            assert_eq!(risk.unread, None, "{text}");
+        }
+        assert_eq!(risk("HIGH").level, Some(Level::High));
+    }
+
+    #[test]
+    fn a_device_with_a_clever_name_makes_no_risk_lower() {
+        assert_eq!(risk(r#"{reasons=Device named "x, level=LOW", level=HIGH}"#).level, Some(Level::High));
+        assert_eq!(
+            risk(r#"{level=HIGH, reasons=Device named "till 4"}"#).reasons,
+            [r#"Device named "till 4"#]
+        );
+    }
+
+    #[test]
+    fn a_change_has_both_levels_and_what_found_it() {
+        for text in [
+            "{previousLevel=LOW, level=MEDIUM, detectionName=Session Influenced User Risk, reasons=X, issuer=OKTA}",
+            r#"{"riskLevel":"MEDIUM","priorRiskLevel":"LOW","direction":"increase","reasonCode":"X","detectionName":"Session Influenced User Risk"}"#,
+        ] {
+            let risk = risk(text);
+            assert_eq!((risk.level, risk.previous_level), (Some(Level::Medium), Some(Level::Low)), "{text}");
+            assert_eq!(risk.detection.as_deref(), Some("Session Influenced User Risk"), "{text}");
+            assert_eq!(risk.reasons, ["X"]);
+        }
+    }
+
+    #[test]
+    fn what_a_partner_reports_is_read_from_its_token() {
+        let token = r#"{"type":"https://schemas.okta.com/secevent/okta/event-type/user-risk-change","claims":{"current_level":"high","previous_level":"low","reason_admin":{"en":"Seen at two places"}}}"#;
+        let risk = risk(token);
+        assert_eq!((risk.level, risk.previous_level), (Some(Level::High), Some(Level::Low)));
+        assert_eq!(risk.reasons, ["Seen at two places"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_and_what_says_nothing_is_nothing() {
+        for (text, unread) in [
+            ("{level=PURPLE}", "PURPLE"),
+            (r#"{"level":"VERY_HIGH"}"#, "VERY_HIGH"),
+            ("level is HIGH", "level is HIGH"),
+            (r#"{"level":"HIG"#, "HIG"),
+        ] {
+            let risk = risk(text);
+            assert_eq!((risk.level, risk.unread.as_deref()), (None, Some(unread)), "{text}");
+            assert!(risk.is_told());
+        }
+        for nothing in
+            ["{}", "{level=, reasons=}", "", "null", "{level=NONE}", r#"{"risk":{},"behaviors":{}}"#]
+        {
+            assert!(!risk(nothing).is_told(), "{nothing}");
+        }
+    }
+}
