@@ -3,18 +3,15 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use super::{
-    super::{log_event::LogEvent, words::is_ip},
+    super::{facts::Address, log_event::LogEvent},
     Detail, ObjectWriter,
 };
 
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Detail) {
     let (mut ips, mut users) = (Distinct::default(), Distinct::default());
     let hops = event.ip_chain.iter().map(|hop| hop.peek("ip"));
-    for ip in std::iter::once(event.client.peek("ipAddress")).chain(hops).flatten() {
-        if is_ip(&ip) {
-            ips.add(ip);
-        }
-    }
+    let addresses = std::iter::once(event.client.peek("ipAddress")).chain(hops).flatten();
+    addresses.filter_map(Address::read).for_each(|address| ips.add(address.ip));
     let parties = event.targets.iter().filter(|target| target.kind.is_account());
     for party in std::iter::once(&event.actor).chain(parties).take(detail.elements_max()) {
         for name in ["id", "alternateId", "displayName"] {

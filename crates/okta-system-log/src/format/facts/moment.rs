@@ -122,7 +122,7 @@ mod tests {
             ["null", r#""yesterday""#, "0", "5", r#""1970-01-01T00:00:00Z""#, r#""2026-01-02""#, "[]"]
         {
             let Moment::OfId(made) = moment(published, uuid) else { panic!("{published}") };
-            assert_eq!(format!("{made:.0}"), "2020-02-14T22:18:51Z", "{published}");
+            assert_eq!(format!("{made:.3}"), "2020-02-14T22:18:51.843Z", "{published}");
         }
     }
 

@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(risk(r#"{reasons=Device named "x, level=LOW", level=HIGH}"#).level, Some(Level::High));
         assert_eq!(
             risk(r#"{level=HIGH, reasons=Device named "till 4"}"#).reasons,
-            [r#"Device named "till 4"#]
+            [r#"Device named "till 4""#]
         );
     }
 
@@ -292,6 +292,7 @@ mod tests {
             (r#"{"level":"VERY_HIGH"}"#, "VERY_HIGH"),
             ("level is HIGH", "level is HIGH"),
             (r#"{"level":"HIG"#, "HIG"),
+            (r#"{"risk":{"level":"HIG"#, "HIG"),
         ] {
             let risk = risk(text);
             assert_eq!((risk.level, risk.unread.as_deref()), (None, Some(unread)), "{text}");

@@ -43,25 +43,15 @@ pub(super) fn write<'a>(
     evidence::write(event, event_type, targets_max, out, notes);
 }
 
-/// Families whose events are steps of one flow of Okta's Identity Threat Protection: all have its trace id.
-const FLOWS: [&str; 7] = [
-    "user.risk.",
-    "user.internal.risk.",
-    "user.session.context.",
-    "policy.auth_reevaluate.",
-    "policy.continuous_access.",
-    "policy.entity_risk.",
-    "security.events.provider.receive_event",
-];
+/// Findings that are steps of one flow of Okta's Identity Threat Protection: all have its trace id.
+const FLOWS: [&str; 3] = ["user.risk.", "user.internal.risk.", "security.events.provider."];
 
 /// What a finding is one finding by.
 #[derive(Debug)]
 enum Identity<'a> {
-    /// The flow in which Okta detects a risk, changes the level of the user and acts.
+    /// The flow in which a partner reports a risk, Okta detects it and changes the level of the user.
     Flow(Cow<'a, str>),
-    /// What Okta itself gave an id.
-    Detection(Cow<'a, str>),
-    /// The risk of one user.
+    /// The risk of one user, where the flow is not told.
     UserRisk(Cow<'a, str>),
     /// The attack on the org: it is under attack or is not.
     Attack,
@@ -74,26 +64,19 @@ impl<'a> Identity<'a> {
         if event_type.starts_with("security.attack.") {
             return Self::Attack;
         }
-        if event_type.starts_with("application.account.") {
-            return event.debug_data.peek("detectionId").map_or(Self::Event, Self::Detection);
-        }
-        if event_type.starts_with("resource.user_entitlements.drift.") {
-            return event.debug_data.peek("driftId").map_or(Self::Event, Self::Detection);
-        }
         if !FLOWS.iter().any(|family| event_type.starts_with(family)) {
             return Self::Event;
         }
         if let Some(trace) = event.debug_data.peek("traceId") {
             return Self::Flow(trace);
         }
-        let is_risk = event_type.contains(".risk.");
-        let user = event.target(Kind::User).and_then(|user| user.object.peek("id")).filter(|_| is_risk);
+        let user = event.target(Kind::User).and_then(|user| user.object.peek("id"));
         user.map_or(Self::Event, Self::UserRisk)
     }
 
     fn text(self, input: &Input<'_>) -> Cow<'a, str> {
         match self {
-            Self::Flow(id) | Self::Detection(id) => id,
+            Self::Flow(trace) => trace,
             Self::UserRisk(user) => Cow::Owned(["user.risk:", &user].concat()),
             Self::Attack => Cow::Owned(["security.attack:", input.tenant.unwrap_or("okta")].concat()),
             Self::Event => Cow::Owned(input.identity.to_owned()),

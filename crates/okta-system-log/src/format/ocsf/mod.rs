@@ -19,6 +19,8 @@ mod notes;
 mod outcome;
 mod resource;
 mod routing;
+#[cfg(test)]
+mod tests;
 mod user;
 mod whose;
 
