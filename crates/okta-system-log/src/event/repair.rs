@@ -168,21 +168,26 @@ mod tests {
             (r#""\ud800""#, r#""\\ud800""#),
             (r#""\\\udc00\uD800x""#, r#""\\\\udc00\\uD800x""#),
         ]);
-        leaf.prop_map(|(written, repaired)| Odd::Scalar(written, repaired)).prop_recursive(4, 64, 8, |inner| {
-            let name = select(vec![
-                ("a", "a"),
-                (r"\u0061", "a"),
-                ("a#1", "a#1"),
-                ("b", "b"),
-                (r"\ud800", r"\ud800"),
-                (r"\\ud800", r"\ud800"),
-                ("", ""),
-            ]);
-            prop_oneof![
-                vec(inner.clone(), 0..5).prop_map(Odd::Array),
-                vec((name, inner), 0..8).prop_map(Odd::Object),
-            ]
-        })
+        leaf.prop_map(|(written, repaired)| Odd::Scalar(written, repaired)).prop_recursive(
+            4,
+            64,
+            8,
+            |inner| {
+                let name = select(vec![
+                    ("a", "a"),
+                    (r"\u0061", "a"),
+                    ("a#1", "a#1"),
+                    ("b", "b"),
+                    (r"\ud800", r"\ud800"),
+                    (r"\\ud800", r"\ud800"),
+                    ("", ""),
+                ]);
+                prop_oneof![
+                    vec(inner.clone(), 0..5).prop_map(Odd::Array),
+                    vec((name, inner), 0..8).prop_map(Odd::Object),
+                ]
+            },
+        )
     }
 
     proptest! {
