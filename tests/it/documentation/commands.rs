@@ -38,7 +38,10 @@ const NOT_RUN: [(&str, &str); 24] = [
     ("$ echo '{\"action\": \"group.find\"", "likewise"),
     ("$ oktabus command ", "docs/commands.md, by hand: `command::engine::by_hand` runs each"),
     ("$ oktabus simulate", "docs/simulator.md: as in docs/commands.md, which is run"),
-    ("$ curl --fail -X PUT", "docs/ecs.md: needs Elasticsearch; the judge of ECS judges by what is installed"),
+    (
+        "$ curl --fail -X PUT",
+        "docs/ecs.md: needs Elasticsearch; the judge of ECS judges by what is installed",
+    ),
     ("$ curl -s", "docs/simulator.md: the simulator's own tests ask all of it"),
 ];
 

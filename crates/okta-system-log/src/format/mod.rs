@@ -7,6 +7,7 @@
 mod detail;
 pub mod ecs;
 mod facts;
+pub mod fields;
 mod findings;
 mod lines;
 mod log_event;

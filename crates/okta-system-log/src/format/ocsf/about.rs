@@ -37,6 +37,9 @@ const NAMES: &[(&str, &str)] = &[
     ("TrustedOrigin", "origin"),
 ];
 
+/// No type of Okta's is longer. What is would be compared at every place of an event type.
+const WORD_BYTES_MAX: usize = 64;
+
 /// Workflows name who acts among the targets too: `workflows.user` says where, not what.
 const ACTOR_IS_A_TARGET: &str = "workflows.user.";
 
@@ -59,6 +62,11 @@ pub(super) fn is_only_actor(event: &LogEvent<'_>, event_type: &str, user: &Party
     event_type.starts_with(ACTOR_IS_A_TARGET) && user.is_same(&event.actor)
 }
 
+/// Whether the event type names what this target is.
+pub(super) fn is_named(event_type: &str, target: &Party<'_>) -> bool {
+    place(event_type, target).is_some()
+}
+
 /// Where the event type names this kind of target, and at what length.
 fn place(event_type: &str, target: &Party<'_>) -> Option<(usize, Reverse<usize>)> {
     if let Some((_, words)) = WORDS.iter().find(|(kind, _)| *kind == target.kind) {
@@ -72,6 +80,9 @@ fn place(event_type: &str, target: &Party<'_>) -> Option<(usize, Reverse<usize>)
 /// Where `word` stands in an event type as whole words, whatever is between its letters: `TrustedOrigin` and
 /// `TRUSTED_ORIGIN` are `trusted_origin`.
 fn find(event_type: &str, word: &str) -> Option<(usize, Reverse<usize>)> {
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     let text = event_type.as_bytes();
     let is_start = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
     (0..text.len()).filter(|at| is_start(*at)).find_map(|at| {

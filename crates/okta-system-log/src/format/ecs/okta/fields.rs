@@ -203,7 +203,7 @@ pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWrite
             Kind::Keywords => write_keywords(field.ecs, json, out),
             Kind::Boolean => write_boolean(field.ecs, json, out),
             Kind::Integer => write_integer(field.ecs, json, out),
-            Kind::Ip => object.peek(field.okta).is_some_and(|text| write_ip(field.ecs, text, out)),
+            Kind::Ip => object.peek(field.okta).is_some_and(|text| write_ip(field.ecs, &text, out)),
             Kind::Flattened => flattened::write_objects(field.ecs, json, out),
         };
         if is_written {
@@ -250,8 +250,8 @@ fn write_integer(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
 }
 
 /// The address alone; false if Okta wrote more than that.
-fn write_ip(name: &str, text: Cow<'_, str>, out: &mut ObjectWriter<'_>) -> bool {
-    let Some(address) = Address::read(text.clone()) else { return false };
+fn write_ip(name: &str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
+    let Some(address) = Address::read(Cow::Borrowed(text)) else { return false };
     out.text(name, &address.ip);
     address.ip == text
 }
