@@ -2,6 +2,7 @@
 by what oktabus does with it: that is what is judged."""
 
 import copy
+import json
 import re
 
 BASE = {
@@ -89,10 +90,19 @@ def okta_path(field):
 
 def typed(path, value):
     """The value as Okta would write it there."""
-    if path in FLAGS and value is not None:
+    if value is None:
+        return None
+    if path in FLAGS:
         return str(value).lower() == "true"
-    if path in NUMBERS and not isinstance(value, int):
-        return 7
+    if path in NUMBERS:
+        return value if isinstance(value, int) else 7
+    if path == "client.ipAddress" and not re.fullmatch(r"[0-9.]+", value):
+        return "203.0.113.77"
+    fired = "POSITIVE" if "POSITIVE" in str(value) else "NEGATIVE"
+    if path == "debugContext.debugData.behaviors" and not value.startswith("{"):
+        return f"{{New Geo-Location=NEGATIVE, New Device={fired}}}"
+    if path == "debugContext.debugData.logOnlySecurityData" and not value.startswith("{"):
+        return json.dumps({"risk": {"level": "LOW"}, "behaviors": {"New Device": fired}})
     return value
 
 

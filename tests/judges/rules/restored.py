@@ -9,8 +9,15 @@ MAP = pathlib.Path(__file__).resolve().parents[3] / "crates/okta-system-log/src/
 TYPES = {"User": "User", "Group": "UserGroup", "Policy": "PolicyEntity", "Device": "UDDevice", "Network Zone": "NetworkZone"}
 # Objects of OCSF that are targets of one type, whatever the event.
 OBJECTS = {"user": "User", "group": "UserGroup", "service": "AppInstance", "resource": "AppInstance", "policy": "PolicyRule"}
+AUTHENTICATION = 3002
+# Users beside what an event is about, and their accounts in an application.
+USERS = {"evidences.user": "User", "entity.user": "User", "entity.user.account": "AppUser", "user.account": "AppUser"}
 SNAKE = {"alternate_id": "alternateId", "display_name": "displayName", "detail_entry": "detailEntry",
          "change_details": "changeDetails"}
+
+
+# Flags that are labels of an event where they are raised.
+LABELS = {"isProxy": "securityContext.isProxy", "threatSuspected": "debugContext.debugData.threatSuspected"}
 
 
 def rows():
@@ -52,14 +59,19 @@ def mapped(form, document, event):
         for path in f"{row[form]} {row[f'{form}_also']}".split():
             found = at(document, path.split("."))
             if found and not path.startswith("unmapped."):
-                put(event, row["okta"], found[0] if len(found) == 1 else found)
+                put(event, row["okta"], found[0] if len(found) == 1 else ", ".join(map(str, found)))
                 break
     return event
 
 
 def from_ecs(document):
     okta = document.get("okta", {})
-    debug_data = okta.get("debug_context", {}).get("debug_data", {}).get("flattened", {})
+    debug_data = dict(okta.get("debug_context", {}).get("debug_data", {}).get("flattened", {}))
+    for name in ["behaviors", "risk"]:
+        # ECS has taken the text apart.
+        if isinstance(debug_data.get(name), dict):
+            pairs = (f"{key}={value}" for key, value in debug_data[name].items())
+            debug_data[name] = f"{{{', '.join(pairs)}}}"
     targets = [{SNAKE.get(name, name): value for name, value in target.items()} for target in okta.get("target", [])]
     event = {"debugContext": {"debugData": debug_data}, "target": targets}
     event["actor"] = {SNAKE.get(name, name): value for name, value in okta.get("actor", {}).items()}
@@ -72,12 +84,16 @@ def from_ocsf(document):
     actor_type = at(document, ["actor", "user", "type"])
     if actor_type:
         put(event, "actor.type", actor_type[0])
+    for label in at(document, ["metadata", "labels"]):
+        put(event, LABELS[label], True)
     return mapped("ocsf", document, event)
 
 
 def targets(document, rest):
     """The targets, each put together from the object that stands for it and what was left over of it."""
-    actor = at(document, ["actor", "user", "uid"]) + at(document, ["evidences", "actor", "user", "uid"])
+    # Who signs on without a target is its own user.
+    is_sign_on = document["class_uid"] == AUTHENTICATION
+    actor = at(document, ["actor", "user", "uid"]) if is_sign_on else []
     found = {}
     for place in ["user", "group", "entity", "service", "policy", "resource", "resources"]:
         for thing in at(document, [place]):
@@ -89,9 +105,10 @@ def targets(document, rest):
             told = thing.get("type")
             target["type"] = OBJECTS.get(place) or TYPES.get(told, told)
             found[target["id"] or len(found)] = target
-    for thing in at(document, ["evidences", "user"]):
-        found[thing.get("uid")] = {"id": thing.get("uid"), "displayName": thing.get("full_name"),
-                                   "alternateId": thing.get("name"), "type": "User"}
+    for place, told in USERS.items():
+        for thing in at(document, place.split(".")):
+            found[thing.get("uid")] = {"id": thing.get("uid"), "displayName": thing.get("full_name"),
+                                       "alternateId": thing.get("name"), "type": told}
     for number, target in enumerate(rest):
         found.setdefault(target.get("id", f"rest {number}"), {}).update(target)
     return list(found.values())

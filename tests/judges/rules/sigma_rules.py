@@ -32,6 +32,8 @@ def query(rule_path, pipeline_path):
     if pipeline_path:
         pipeline += ProcessingPipeline.from_yaml(pathlib.Path(pipeline_path).read_text())
     [text] = LuceneBackend(processing_pipeline=pipeline).convert(SigmaCollection.load_ruleset([rule_path]))
+    # Lucene takes a hyphen at the end of a set of characters for a range, and anchors for characters.
+    text = re.sub(r"(?<=[/(|])\^", "", text.replace("-]", r"\-]"))
     return {"query_string": {"query": text, "analyze_wildcard": True}}
 
 

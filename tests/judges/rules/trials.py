@@ -1,6 +1,9 @@
 """Events for a condition: some that fulfil it, and for each demand one that differs in it alone."""
 
 import dataclasses
+import fnmatch
+import re
+import re._parser as re_parser
 
 from conditions import alternatives, holds
 
@@ -52,7 +55,7 @@ def value_for(demand):
         case "like":
             return demand.value.replace("*", "x")
         case "matches":
-            return "jo.doe@corp.example"
+            return sample(re_parser.parse(demand.value))
 
 
 def changes_for(wanted, changes_of):
@@ -74,14 +77,44 @@ def fulfils(values):
             case "like":
                 found = value is not None and like(str(value), demand.value)
             case "matches":
-                found = value not in (None, NEVER)
+                found = value is not None and re.search(demand.value, str(value)) is not None
         return found != demand.negated
     return satisfied
 
 
 def like(value, pattern):
-    import fnmatch
     return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+def sample(parsed):
+    """A text for a regular expression; of alternatives the last."""
+    text = ""
+    for name, argument in parsed:
+        match str(name):
+            case "LITERAL":
+                text += chr(argument)
+            case "NOT_LITERAL" | "ANY":
+                text += "x"
+            case "IN":
+                text += member(argument)
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                text += sample(argument[2]) * max(argument[0], 1)
+            case "SUBPATTERN":
+                text += sample(argument[3])
+            case "BRANCH":
+                text += sample(argument[1][-1])
+    return text
+
+
+def member(choices):
+    """A character of a set."""
+    excluded = str(choices[0][0]) == "NEGATE"
+    for name, argument in choices:
+        if excluded:
+            return "x"
+        if str(name) in ("LITERAL", "RANGE"):
+            return chr(argument if str(name) == "LITERAL" else argument[0])
+    return "x"
 
 
 def describe(demand):

@@ -147,8 +147,9 @@ impl Leaf {
         }
     }
 
-    /// An event that is ordinary but for this field.
-    fn event(&self, event_type: &str, value: &Value) -> Value {
+    /// An event that is ordinary but for this field. Where it is a target's, there are targets of all other types too, or
+    /// none.
+    fn event(&self, event_type: &str, value: &Value, has_others: bool) -> Value {
         let mut event = json!({
             "uuid": "u", "published": "2026-01-02T03:04:05.678Z", "eventType": event_type, "severity": "INFO",
             "actor": {"id": "00u1", "type": "User", "alternateId": "ada@acme.example", "displayName": "Ada"},
@@ -159,8 +160,9 @@ impl Leaf {
         });
         if let Some(target_type) = self.target_type {
             let target_type = if target_type == "*" { OTHER_TYPE } else { target_type };
-            event["target"] = json!([{"id": "00t0", "type": target_type, "alternateId": "t0@acme.example",
-                "displayName": "Target"}]);
+            let others = TARGET_TYPES.iter().filter(|other| has_others && **other != target_type);
+            let types = std::iter::once(target_type).chain(others.copied());
+            event["target"] = types.map(target).collect();
         }
         let mut at = &mut event;
         for step in self.path.split('.') {
@@ -172,6 +174,12 @@ impl Leaf {
         *at = value.clone();
         event
     }
+}
+
+/// A target of a type.
+fn target(target_type: &str) -> Value {
+    json!({"id": format!("id {target_type}"), "type": target_type, "displayName": format!("name {target_type}"),
+        "alternateId": format!("{}@acme.example", target_type.to_ascii_lowercase())})
 }
 
 /// Where a field stands in an event as Okta documents it.
@@ -236,13 +244,9 @@ fn representatives() -> Vec<&'static str> {
     let mut known = BTreeSet::new();
     let types = include_str!("../../catalogue.csv").lines().skip(1).filter_map(|line| line.split(',').next());
     let is_new = |event_type: &&str| {
-        let target = |kind: &&str| {
-            json!({"id": format!("id {kind}"), "type": kind, "displayName": format!("name {kind}"),
-            "alternateId": "t@acme.example"})
-        };
         let base = Leaf { path: "uuid".to_owned(), target_type: None, values: [Value::Null, Value::Null] };
-        let mut event = base.event(event_type, &json!("u"));
-        event["target"] = TARGET_TYPES.iter().map(target).collect();
+        let mut event = base.event(event_type, &json!("u"), false);
+        event["target"] = TARGET_TYPES.iter().copied().map(target).collect();
         let shape = [Format::Ocsf, Format::Ecs].map(|format| {
             let mut leaves = render(format, &event);
             let says_target = |value: &String| value.starts_with("id ") || value.starts_with("name ");
@@ -259,17 +263,20 @@ fn representatives() -> Vec<&'static str> {
 /// Where the field stands: as few paths as have its value in all events, others that repeat it, and those with a value that
 /// is made from it.
 fn places(format: Format, leaf: &Leaf, types: &[&str]) -> [String; 3] {
-    let (mut same, mut made) = (BTreeMap::<_, BTreeSet<&str>>::new(), BTreeSet::new());
-    for event_type in types {
-        let other_type = Value::from(*event_type);
+    let (mut same, mut made) = (BTreeMap::<_, BTreeSet<_>>::new(), BTreeSet::new());
+    let has_others = if leaf.target_type.is_some() { &[false, true][..] } else { &[false] };
+    let events =
+        types.iter().flat_map(|event_type| has_others.iter().map(move |others| (*event_type, *others)));
+    for (event_type, has_others) in events {
+        let own_type = Value::from(event_type);
         // An event type may decide everything else about an event: that is not told here.
         let values =
-            if leaf.path == "eventType" { [&other_type; 2] } else { [&leaf.values[0], &leaf.values[1]] };
-        let [before, after] = values.map(|value| render(format, &leaf.event(event_type, value)));
+            if leaf.path == "eventType" { [&own_type; 2] } else { [&leaf.values[0], &leaf.values[1]] };
+        let [before, after] = values.map(|value| render(format, &leaf.event(event_type, value, has_others)));
         let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
         for path in paths {
             if has(&before, path, values[0]) && has(&after, path, values[1]) {
-                same.entry(path.clone()).or_default().insert(event_type);
+                same.entry(path.clone()).or_default().insert((event_type, has_others));
             } else if before.get(path) != after.get(path) {
                 made.insert(path.clone());
             }
@@ -287,15 +294,18 @@ fn has(leaves: &Leaves, path: &str, value: &Value) -> bool {
 }
 
 /// The paths that are enough to find the value in all events: again and again the one that has it in the most of those
-/// where no other has, of equals the shortest.
-fn cover(same: &BTreeMap<String, BTreeSet<&str>>) -> BTreeSet<String> {
+/// where no other has, of equals the shortest. What is not mapped comes last: a mapping of more would take it away.
+fn cover(same: &BTreeMap<String, BTreeSet<(&str, bool)>>) -> BTreeSet<String> {
     let mut left: BTreeSet<_> = same.values().flatten().copied().collect();
     let mut needed = BTreeSet::new();
     while !left.is_empty() {
-        let gain = |types: &BTreeSet<&str>| types.intersection(&left).count();
-        let rank = |(path, types): &(&String, &BTreeSet<&str>)| (gain(types), Reverse(path.len()));
-        let Some((path, types)) = same.iter().max_by_key(rank) else { break };
-        left.retain(|event_type| !types.contains(event_type));
+        let gain = |events: &BTreeSet<_>| events.intersection(&left).count();
+        let rank = |(path, events): &(&String, &BTreeSet<_>)| {
+            let gain = gain(events);
+            (gain > 0 && !path.starts_with("unmapped."), gain, Reverse(path.len()))
+        };
+        let Some((path, events)) = same.iter().max_by_key(rank) else { break };
+        left.retain(|event| !events.contains(event));
         needed.insert(path.clone());
     }
     needed
