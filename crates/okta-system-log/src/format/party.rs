@@ -21,6 +21,8 @@ pub(super) enum Kind {
     App,
     /// What acts by itself and is no person: a service account, a workload, an AI agent.
     Service,
+    /// An account elsewhere: on a server, on a device, in a directory.
+    Account,
     /// Okta itself.
     System,
     /// Nobody that Okta knows: the address that a request came from.
@@ -86,6 +88,7 @@ impl Kind {
             "aiagent" | "workloadprincipal" => Self::Service,
             _ if name.starts_with("policy") || name.ends_with("policy") => Self::Policy,
             _ if name.ends_with("serviceaccount") || name.ends_with("serviceprincipal") => Self::Service,
+            _ if name.ends_with("account") => Self::Account,
             _ if name.ends_with("role") => Self::Role,
             _ if name.ends_with("token") => Self::Token,
             _ => Self::Other,
@@ -196,6 +199,7 @@ mod tests {
             ("access_token", Kind::Token),
             ("Token", Kind::Token),
             ("ServiceAccount", Kind::Service),
+            ("ServerAccount", Kind::Account),
             ("NextYearsThing", Kind::Other),
             ("Ünknown", Kind::Other),
             ("", Kind::Other),

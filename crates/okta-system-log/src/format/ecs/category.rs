@@ -56,7 +56,7 @@ pub struct Category {
 
 /// Verbs are grouped by the first category of their row.
 fn read(table: &'static str) -> Rules<Columns> {
-    Rules::read(table, Columns::read, |columns| columns.main_category())
+    Rules::read(table, Columns::read, Columns::main_category)
 }
 
 impl Columns {

@@ -59,6 +59,11 @@ pub(super) fn is_only_actor(event: &LogEvent<'_>, event_type: &str, user: &Party
     event_type.starts_with(ACTOR_IS_A_TARGET) && user.is_same(&event.actor)
 }
 
+/// Whether the event type names what this target is.
+pub(super) fn is_named(event_type: &str, target: &Party<'_>) -> bool {
+    place(event_type, target).is_some()
+}
+
 /// Where the event type names this kind of target, and at what length.
 fn place(event_type: &str, target: &Party<'_>) -> Option<(usize, Reverse<usize>)> {
     if let Some((_, words)) = WORDS.iter().find(|(kind, _)| *kind == target.kind) {

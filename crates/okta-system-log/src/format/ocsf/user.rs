@@ -59,6 +59,14 @@ impl<'a> User<'a> {
         Self { group: Named::of(group), ..Self::unknown() }
     }
 
+    /// Who is named by id and name alone; None if by neither.
+    pub(super) fn by_name(uid: Option<Cow<'a, str>>, name: Option<Cow<'a, str>>) -> Option<Self> {
+        if uid.is_none() && name.is_none() {
+            return None;
+        }
+        Some(Self { uid, full_name: name.clone(), name, kind: (1, Cow::Borrowed("User")), ..Self::default() })
+    }
+
     /// The people of Okta's support, whom Okta does not name.
     pub(super) fn okta_support() -> Self {
         Self {

@@ -92,8 +92,8 @@ fn is_the_same(text: &str, entries: &[(&str, &str)]) -> bool {
 
 /// The object whose JSON is in `text`; false if there is none.
 fn write_json(name: &str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
-    let json = repaired(text);
-    Object::read(&*json).is_some() && flattened::write_objects(name, json.trim_ascii(), out)
+    let json: &str = &repaired(text);
+    Object::read(json).is_some() && flattened::write_objects(name, json.trim_ascii(), out)
 }
 
 /// More than Okta has in a map. What is beyond stays a text.

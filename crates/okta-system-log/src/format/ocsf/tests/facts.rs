@@ -1,9 +1,9 @@
-//! What a user of a SIEM relies on, shown on whole events.
+//! Facts that Okta writes in several forms, and flags that come from the content.
 
 use serde_json::{Value, json};
 
-use super::super::{Format, Renderer};
 use crate::event::Events;
+use crate::format::{Format, Renderer};
 
 fn render(event: &Value) -> Value {
     let events = Events::parse(bytes::Bytes::from(format!("[{event}]"))).unwrap();
