@@ -5,11 +5,11 @@
 
 use super::{
     super::{
+        distinct::Distinct,
         log_event::LogEvent,
         party::{Kind, Party},
     },
     Detail, ObjectWriter,
-    related::Distinct,
     user,
 };
 
