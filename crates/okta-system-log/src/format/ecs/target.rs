@@ -9,8 +9,7 @@ use super::{
         log_event::LogEvent,
         party::{Kind, Party},
     },
-    Detail, ObjectWriter,
-    user,
+    Detail, ObjectWriter, user,
 };
 
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Detail) {
