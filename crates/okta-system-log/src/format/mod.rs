@@ -8,6 +8,7 @@ mod detail;
 mod distinct;
 pub mod ecs;
 mod facts;
+pub mod fields;
 mod findings;
 mod lines;
 mod log_event;

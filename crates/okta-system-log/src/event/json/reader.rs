@@ -247,3 +247,103 @@ fn word(json: &[u8], at: usize) -> Option<usize> {
     let words: [&[u8]; 3] = [b"null", b"true", b"false"];
     words.into_iter().find(|word| rest.starts_with(word)).map(<[u8]>::len)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use serde_json::value::RawValue;
+
+    use super::{super::Value, *};
+
+    /// The value as serde_json has it.
+    fn plain(value: Value<'_, '_>) -> serde_json::Value {
+        match value.first_byte() {
+            b'{' => value.members().map(|member| (member.name().to_owned(), plain(member))).collect(),
+            b'[' => value.elements().map(plain).collect(),
+            b'"' => value.string().unwrap().into_owned().into(),
+            _ => serde_json::from_str(value.raw()).unwrap(),
+        }
+    }
+
+    fn read(text: &str) -> Option<(serde_json::Value, bool)> {
+        let (tape, read) = Tape::of(text)?;
+        Some((plain(Value::new(text, &tape, read.at)), read.is_odd))
+    }
+
+    /// Whether serde_json, which is one of the most careful readers there are, takes it as JSON.
+    fn is_json(text: &str) -> bool {
+        serde_json::from_str::<&RawValue>(text).is_ok()
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<i32>().prop_map(|quarters| serde_json::json!(f64::from(quarters) / 4.0)),
+            "[a-z\"\\\\\u{e9}\u{1f600}\n{}\\[\\],: ]{0,20}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 64, 8, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..8).prop_map(Into::into),
+                vec(("[a-z\"\\\\é]{0,20}", inner), 0..8)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_json_is_read_as_serde_json_reads_it(value in any_json()) {
+            for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                prop_assert_eq!(read(&text), Some((value.clone(), false)), "{}", text);
+            }
+        }
+
+        #[test]
+        fn what_is_none_is_refused_where_serde_json_refuses_it(pieces in vec(select(vec![
+            "{", "}", "[", "]", ",", ":", "\"a\"", "\"\"", "\"\\u00e9\\n\"", "\"\\ud800\"", "\"\\x\"", "\"\\u12g4\"",
+            "\"", "\\", "\u{1}", "é", "0", "1", "-", "01", "1.", "1.5", ".5", "1e", "1e5", "-0.0E+1", "1e999", "+1",
+            "true", "tru", "false", "null", "nulll", " ", "\n", "\t", "\r", "\u{b}", "\u{feff}",
+        ]), 0..12)) {
+            let text = pieces.concat();
+            prop_assert_eq!(Tape::of(&text).is_some(), is_json(&text), "{}", text);
+        }
+
+        #[test]
+        fn one_byte_more_or_less_is_seen_as_serde_json_sees_it(
+            value in any_json(), at in any::<prop::sample::Index>(), other in select(vec!["", "{", "]", ",", "\"", "\\", "0", ":"]),
+        ) {
+            let mut text = value.to_string();
+            let start = text.floor_char_boundary(at.index(text.len()));
+            let end = text.ceil_char_boundary(start + 1);
+            text.replace_range(start..end, other);
+            prop_assert_eq!(Tape::of(&text).is_some(), is_json(&text), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_name_that_occurs_twice_is_seen_however_many_there_are() {
+        for count in [1, 2, 63, 64, 65, 66, 200] {
+            let names: Vec<_> = (0..count).map(|number| format!("\"name {number}\":1")).collect();
+            let all = names.join(",");
+            assert!(!read(&format!("{{{all}}}")).unwrap().1, "{count}");
+            for twice in [&names[0], &names[count - 1], &names[count / 2]] {
+                let escaped = twice.replacen('n', "\\u006e", 1);
+                for text in [format!("{{{all},{twice}}}"), format!("[{{\"x\":{{{escaped},{all}}}}}]")] {
+                    assert!(read(&text).unwrap().1, "{text}");
+                }
+            }
+        }
+        assert!(!read(r#"{"a":{"a":1},"b":{"a":[{"a":1},{"a":2}]}}"#).unwrap().1);
+    }
+
+    #[test]
+    fn many_names_take_no_square_of_the_time() {
+        // All of them have the same key.
+        let names: Vec<_> = (0..100_000).map(|number| format!("\"12345678{number:06}12345678\":1")).collect();
+        let started = std::time::Instant::now();
+        assert!(Tape::of(&format!("{{{}}}", names.join(","))).is_some());
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+    }
+}

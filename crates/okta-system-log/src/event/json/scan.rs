@@ -124,14 +124,17 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
             let found = special_bytes(u64::from_le_bytes(*first)) | special_bytes(u64::from_le_bytes(*last));
             found == 0
         }
-        _ => {
-            let (chunks, rest) = text.as_chunks::<16>();
-            let rest = match text.last_chunk::<16>() {
-                Some(last) => has_special(last),
-                None => rest.iter().any(|byte| is_special(*byte)),
-            };
-            !rest && !chunks.iter().any(|chunk| has_special(chunk))
+        (Some(_), Some(_)) => {
+            let (chunks, _) = text.as_chunks::<16>();
+            !chunks.iter().chain(text.last_chunk()).any(|chunk| has_special(chunk))
         }
+        _ => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                let both = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+                special_bytes(both) == 0
+            }
+            _ => !text.iter().any(|byte| is_special(*byte)),
+        },
     }
 }
 

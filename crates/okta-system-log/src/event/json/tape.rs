@@ -114,7 +114,8 @@ impl Key {
     }
 
     /// One of 64 bits.
-    pub(super) fn bit(self) -> u64 {
+    #[inline]
+    pub(crate) fn bit(self) -> u64 {
         1 << (self.0 & 63)
     }
 }

@@ -114,10 +114,33 @@ impl<'a, 't> Value<'a, 't> {
         self.node().is_some_and(|node| node.key == key) && self.tape.is_named(self.text, self.at, name)
     }
 
-    /// The first member `name`, whose key is `key`, with the number of those before it.
+    /// The first item `name`, whose key is `key`, with the number of those before it.
     #[inline]
     pub(crate) fn first(self, key: Key, name: &str) -> Option<(usize, Self)> {
-        self.members().enumerate().find(|(_, member)| member.is_named(key, name))
+        let (mut at, mut index) = (self.at + 1, 0);
+        let end = self.node()?.next();
+        while at < end {
+            let node = self.tape.node(at)?;
+            if node.key == key && self.tape.is_named(self.text, at, name) {
+                return Some((index, Self { at, ..self }));
+            }
+            (at, index) = (node.next(), index + 1);
+        }
+        None
+    }
+
+    /// The bits of the keys of its items: one that lacks a bit is not among them.
+    #[inline]
+    pub(crate) fn key_bits(self) -> u64 {
+        let mut bits = 0;
+        let mut at = self.at + 1;
+        let end = self.node().map_or(0, Node::next);
+        while at < end {
+            let Some(node) = self.tape.node(at) else { break };
+            bits |= node.key.bit();
+            at = node.next();
+        }
+        bits
     }
 
     /// The member `name`; the last of them, which counts for most readers.
