@@ -5,6 +5,7 @@
 //! from event types to what they mean), `findings` (which events somebody should look at).
 
 mod detail;
+mod distinct;
 pub mod ecs;
 mod facts;
 pub mod fields;

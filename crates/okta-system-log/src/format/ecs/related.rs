@@ -1,9 +1,7 @@
 //! `related`: what to search by when it does not matter where it stands.
 
-use std::{borrow::Cow, collections::HashSet};
-
 use super::{
-    super::{facts::Address, log_event::LogEvent, party::Kind},
+    super::{distinct::Distinct, facts::Address, log_event::LogEvent, party::Kind},
     Detail, ObjectWriter,
 };
 
@@ -23,19 +21,4 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: De
         out.texts("ip", ips.in_order.iter().take(detail.elements_max()));
         out.texts("user", &users.in_order);
     });
-}
-
-/// Texts in the order in which they came first.
-#[derive(Default)]
-pub(super) struct Distinct<'a> {
-    pub(super) in_order: Vec<Cow<'a, str>>,
-    known: HashSet<Cow<'a, str>>,
-}
-
-impl<'a> Distinct<'a> {
-    pub(super) fn add(&mut self, text: Cow<'a, str>) {
-        if self.known.insert(text.clone()) {
-            self.in_order.push(text);
-        }
-    }
 }
