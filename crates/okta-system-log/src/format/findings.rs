@@ -6,6 +6,10 @@
 //! that are asked again (`policy.auth_reevaluate.fail`) and what an import finds to be put in order
 //! (`application.account.detect`): as alerts they would be so many that nobody sees the others.
 
+use std::borrow::Cow;
+
+use super::{log_event::LogEvent, party::Kind};
+
 /// Where a finding stands after the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -67,6 +71,49 @@ impl Finding {
     /// The finding that an event of this type is, if it is one.
     pub(super) fn of(event_type: &str) -> Option<&'static Self> {
         FINDINGS.iter().find(|finding| finding.event_type == event_type)
+    }
+}
+
+/// Findings that are steps of one flow of Okta's Identity Threat Protection: all have its trace id.
+const FLOWS: [&str; 3] = ["user.risk.", "user.internal.risk.", "security.events.provider."];
+
+/// What a finding is one finding by.
+#[derive(Debug)]
+pub(super) enum Identity<'a> {
+    /// The flow in which a partner reports a risk, Okta detects it and changes the level of the user.
+    Flow(Cow<'a, str>),
+    /// The risk of one user, where the flow is not told.
+    UserRisk(Cow<'a, str>),
+    /// The attack on the org: it is under attack or is not.
+    Attack,
+    /// Nothing but the event.
+    Event,
+}
+
+impl<'a> Identity<'a> {
+    /// What makes the finding of this event one with others.
+    pub(super) fn of(event: &LogEvent<'a>, event_type: &str) -> Self {
+        if event_type.starts_with("security.attack.") {
+            return Self::Attack;
+        }
+        if !FLOWS.iter().any(|family| event_type.starts_with(family)) {
+            return Self::Event;
+        }
+        if let Some(trace) = event.debug_data.peek("traceId") {
+            return Self::Flow(trace);
+        }
+        let user = event.target(Kind::User).and_then(|user| user.object.peek("id"));
+        user.map_or(Self::Event, Self::UserRisk)
+    }
+
+    /// The uid, where `identity` is that of the event.
+    pub(super) fn text(self, identity: &str, tenant: Option<&str>) -> Cow<'a, str> {
+        match self {
+            Self::Flow(trace) => trace,
+            Self::UserRisk(user) => Cow::Owned(["user.risk:", &user].concat()),
+            Self::Attack => Cow::Owned(["security.attack:", tenant.unwrap_or("okta")].concat()),
+            Self::Event => Cow::Owned(identity.to_owned()),
+        }
     }
 }
 

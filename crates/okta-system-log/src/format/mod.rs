@@ -4,6 +4,7 @@
 //! an event apart share: `log_event` (the parts of an event), `object` and `writer` (JSON in and out), `rules` (tables
 //! from event types to what they mean), `findings` (which events somebody should look at).
 
+mod about;
 mod detail;
 mod distinct;
 pub mod ecs;
@@ -16,9 +17,12 @@ mod object;
 pub mod ocsf;
 mod okta;
 mod party;
+mod rights;
 mod rules;
+mod severity;
 #[cfg(test)]
 mod tests;
+mod whose;
 mod words;
 mod writer;
 

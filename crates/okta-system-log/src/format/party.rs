@@ -116,6 +116,11 @@ impl<'a> Party<'a> {
         NAMES.iter().any(|member| self.object.peek(member).is_some())
     }
 
+    /// Whether it is somebody or something with an id or a name: a mere address is nobody.
+    pub(super) fn is_somebody(&self) -> bool {
+        self.is_identified() && self.kind != Kind::Address
+    }
+
     /// Whether Okta knows both by the same id.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let id = self.object.peek("id");

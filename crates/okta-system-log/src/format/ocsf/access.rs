@@ -7,6 +7,7 @@ use super::{
         distinct::Distinct,
         log_event::LogEvent,
         party::{Kind, Party},
+        rights, whose,
         writer::{ArrayWriter, ObjectWriter},
     },
     UNKNOWN,
@@ -15,14 +16,8 @@ use super::{
     notes::{Notes, Observed},
     resource,
     routing::Note,
-    whose,
+    user::User,
 };
-
-/// Where the debug data names rights, with commas between them.
-const PRIVILEGES: [&str; 4] = ["privilegeGranted", "privilegeRevoked", "privileges", "roleName"];
-/// Where it names scopes of OAuth, and what became of them.
-const SCOPES: [(&str, &str); 3] =
-    [("grantedScopes", "Granted"), ("requestedScopes", "Requested"), ("scopes", "Requested")];
 
 /// Writes what is the class User Access Management's own.
 pub(super) fn write<'a>(
@@ -33,7 +28,7 @@ pub(super) fn write<'a>(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    whose::receiver(event, event_type).write("user", "user", out, notes);
+    User::who(whose::receiver(event, event_type)).write("user", "user", out, notes);
     let privileges = privileges(event, note);
     out.array("privileges", |out| {
         privileges.iter().take(targets_max).for_each(|privilege| out.text(privilege));
@@ -58,53 +53,14 @@ pub(super) fn write_group_privileges(
 /// event type alone tells.
 fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
     let mut found = Distinct::default();
-    for name in PRIVILEGES {
-        for text in event.debug_data.take_texts(name) {
-            parts(text, is_between_privileges).into_iter().for_each(|privilege| found.add(privilege));
-        }
-    }
-    scopes(event).for_each(|(scope, _)| found.add(scope));
+    rights::privileges(event).for_each(|privilege| found.add(privilege));
+    rights::scopes(event).for_each(|(scope, _)| found.add(scope));
     let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
     roles.filter_map(Party::take_name).for_each(|role| found.add(role));
     match note {
         Note::Privilege(privilege) if found.in_order.is_empty() => vec![Cow::Borrowed(privilege)],
         _ => found.in_order,
     }
-}
-
-/// The scopes that the debug data names, taken, each with what became of it.
-fn scopes<'e, 'a>(
-    event: &'e LogEvent<'a>,
-) -> impl Iterator<Item = (Cow<'a, str>, &'static str)> + use<'e, 'a> {
-    SCOPES.into_iter().flat_map(|(name, decision)| {
-        let texts = event.debug_data.take_texts(name).into_iter();
-        texts.flat_map(|text| parts(text, is_between_scopes)).map(move |scope| (scope, decision))
-    })
-}
-
-fn is_between_privileges(letter: char) -> bool {
-    matches!(letter, ',' | '[' | ']')
-}
-
-fn is_between_scopes(letter: char) -> bool {
-    is_between_privileges(letter) || letter.is_whitespace()
-}
-
-/// The parts of a text in which Okta writes several; a text that has none is told as it is.
-fn parts(text: Cow<'_, str>, is_between: fn(char) -> bool) -> Vec<Cow<'_, str>> {
-    let is_part = |part: &&str| !part.is_empty();
-    let parts: Vec<_> = match &text {
-        Cow::Borrowed(text) => {
-            text.split(is_between).map(str::trim).filter(is_part).map(Cow::Borrowed).collect()
-        }
-        Cow::Owned(text) => text
-            .split(is_between)
-            .map(str::trim)
-            .filter(is_part)
-            .map(|part| Cow::Owned(part.to_owned()))
-            .collect(),
-    };
-    if parts.is_empty() { vec![text] } else { parts }
 }
 
 /// Writes `authorizations` of the profile `security_control`: the policies and rules that decided or are concerned, all of
@@ -132,7 +88,7 @@ pub(super) fn write_authorizations<'a>(
             });
             notes.observe(Observed::ResourceUid, "authorizations[].policy", "uid", policy.uid.as_ref());
         }
-        for (scope, decision) in scopes(event).take(targets_max) {
+        for (scope, decision) in rights::scopes(event).take(targets_max) {
             // What was granted comes first.
             if !seen.insert(scope.clone()) {
                 continue;
@@ -164,22 +120,5 @@ pub(super) fn decision(event: &LogEvent<'_>) -> Option<&'static str> {
         "DENY" => Some("Denied"),
         "CHALLENGE" => Some("Challenged"),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn several_rights_in_one_text_are_several() {
-        let all = |text: &'static str, between| parts(Cow::Borrowed(text), between);
-        assert_eq!(
-            all("Super administrator, Help Desk administrator", is_between_privileges),
-            ["Super administrator", "Help Desk administrator"]
-        );
-        assert_eq!(all("[openid, okta.users.read]", is_between_scopes), ["openid", "okta.users.read"]);
-        assert_eq!(all("openid  okta.users.read", is_between_scopes), ["openid", "okta.users.read"]);
-        assert_eq!(all(" , []", is_between_scopes), [" , []"]);
     }
 }

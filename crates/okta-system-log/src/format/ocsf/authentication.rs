@@ -8,12 +8,13 @@ use super::{
         facts::{Assessment, ENROLLMENT, Factors, Method, Protocol},
         log_event::LogEvent,
         party::Kind,
+        whose,
         writer::ObjectWriter,
     },
     caption,
     notes::Notes,
     routing::Note,
-    user, whose,
+    user::{self, User},
 };
 
 /// `auth_protocol_id`
@@ -37,7 +38,7 @@ pub(super) fn write<'a>(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    whose::authenticated(event).with_tokens(event).write("user", "user", out, notes);
+    User::who(whose::authenticated(event)).with_tokens(event).write("user", "user", out, notes);
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();

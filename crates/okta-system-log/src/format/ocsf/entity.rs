@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::{
     super::{
+        about::{is_only_actor, main_target},
         log_event::LogEvent,
         party::{Kind, Party},
         words::is_email,
         writer::ObjectWriter,
     },
     UNKNOWN,
-    about::{is_only_actor, main_target},
     named::Named,
     notes::{Notes, Observed},
     user::User,

@@ -4,7 +4,6 @@
 //! What has no place in OCSF stays under `unmapped` by Okta's own names. Rooms of later versions of the schema differ in
 //! their table first of all.
 
-mod about;
 mod access;
 mod authentication;
 mod class;
@@ -22,7 +21,6 @@ mod routing;
 #[cfg(test)]
 mod tests;
 mod user;
-mod whose;
 
 use crate::{event::json::Document, format::Payload};
 
@@ -30,6 +28,7 @@ use super::{
     Detail,
     facts::{Assessment, Factors, Threat},
     log_event::LogEvent,
+    whose,
     writer::{ObjectWriter, Writer},
 };
 use class::{
@@ -39,7 +38,7 @@ use class::{
 pub use class::{CLASSES, Class};
 use notes::Notes;
 pub use routing::Routing;
-use user::ActorOf;
+use user::{ActorOf, User};
 
 /// A version of the schema that events can be rendered in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
@@ -154,7 +153,7 @@ fn write_class<'a>(
             finding::write(input, event, activity, event_type, assessment, out, notes);
         }
         ACCOUNT_CHANGE => {
-            whose::changed(event, event_type).write("user", "user", out, notes);
+            User::who(whose::changed(event, event_type)).write("user", "user", out, notes);
             authentication::write_factors(event, &Factors::of(event), out);
         }
         AUTHENTICATION => authentication::write(event, note, assessment, out, notes),
@@ -163,7 +162,7 @@ fn write_class<'a>(
         GROUP_MANAGEMENT => {
             entity::write_group(event, out, notes);
             if let Some(member) = whose::member(event, event_type) {
-                member.write("user", "user", out, notes);
+                User::who(member).write("user", "user", out, notes);
             }
             access::write_group_privileges(event, note, targets_max, out);
             resource::write_one(event, out, notes);

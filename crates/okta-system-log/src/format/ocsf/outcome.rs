@@ -4,6 +4,7 @@ use super::{
     super::{
         facts::{Assessment, Level, Outcome, Threat},
         log_event::LogEvent,
+        severity::{self, Severity},
         writer::ObjectWriter,
     },
     class::{Class, DETECTION_FINDING},
@@ -42,9 +43,7 @@ pub(super) fn write_status(
     out.text_if("status_detail", event.outcome.take("reason").as_deref());
 }
 
-/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk and a threat are
-/// not, and what is a finding is none of the harmless events, whatever Okta's log level. A risk that could not be read may
-/// be a high one: an event with it is never called harmless.
+/// Writes `severity*`. What could not be read is told.
 pub(super) fn write_severity(
     event: &LogEvent<'_>,
     class: &Class,
@@ -53,42 +52,20 @@ pub(super) fn write_severity(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'_>,
 ) {
-    let own = match event.root.peek("severity").as_deref() {
-        Some("DEBUG" | "INFO") => INFORMATIONAL,
-        Some("WARN" | "ERROR") => MEDIUM,
-        _ => UNKNOWN_SEVERITY,
-    };
-    let level = assessment.risk.level.max(threat.level);
-    let of_level = match level {
-        Some(Level::Critical) => CRITICAL,
-        Some(Level::High) => HIGH,
-        Some(Level::Medium) => MEDIUM,
-        Some(Level::Low) | None => UNKNOWN_SEVERITY,
-    };
-    let of_suspicion = if threat.is_suspected == Some(true) { MEDIUM } else { UNKNOWN_SEVERITY };
-    let of_finding = match level {
-        _ if class.uid != DETECTION_FINDING => UNKNOWN_SEVERITY,
-        Some(Level::Low) => LOW,
-        _ => MEDIUM,
-    };
-    let known = own.max(of_level).max(of_suspicion).max(of_finding);
-    let is_unread = assessment.risk.unread.is_some() || assessment.behaviors.unread.is_some();
-    if is_unread {
+    if severity::is_unread(assessment) {
         notes.tell("risk: Okta wrote a risk or behaviours in a form that cannot be read");
     }
-    let (id, caption) = if is_unread && known < MEDIUM { UNKNOWN_SEVERITY } else { known };
+    let (id, caption) = match Severity::of(event, class.uid == DETECTION_FINDING, assessment, threat) {
+        Severity::Unknown => (0, "Unknown"),
+        Severity::Informational => (1, "Informational"),
+        Severity::Low => (2, "Low"),
+        Severity::Medium => (3, "Medium"),
+        Severity::High => (4, "High"),
+        Severity::Critical => (5, "Critical"),
+    };
     out.integer("severity_id", id);
     out.text("severity", caption);
 }
-
-type Severity = (u8, &'static str);
-
-const UNKNOWN_SEVERITY: Severity = (0, "Unknown");
-const INFORMATIONAL: Severity = (1, "Informational");
-const LOW: Severity = (2, "Low");
-const MEDIUM: Severity = (3, "Medium");
-const HIGH: Severity = (4, "High");
-const CRITICAL: Severity = (5, "Critical");
 
 /// Writes the attributes of the profile `security_control`: what was decided by which policy, and how risky it was.
 pub(super) fn write_control(

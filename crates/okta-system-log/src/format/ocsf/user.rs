@@ -6,6 +6,7 @@ use super::{
     super::{
         log_event::LogEvent,
         party::{Kind, Party},
+        whose::Whose,
         words::is_email,
         writer::ObjectWriter,
     },
@@ -34,7 +35,7 @@ pub(super) struct User<'a> {
 impl<'a> User<'a> {
     /// The user that `party` is, taken; None if it has neither id nor name, or is a mere address.
     pub(super) fn of(party: &Party<'a>) -> Option<Self> {
-        if !party.is_identified() || party.kind == Kind::Address {
+        if !party.is_somebody() {
             return None;
         }
         let [id, login, name] = ["id", "alternateId", "displayName"].map(|member| party.object.take(member));
@@ -49,26 +50,36 @@ impl<'a> User<'a> {
         })
     }
 
+    /// The user whom an event is about, taken; the unknown one where it does not tell.
+    pub(super) fn who(whose: Whose<'_, 'a>) -> Self {
+        match whose {
+            Whose::Party { party, account } => {
+                Self::of(party).map_or_else(Self::unknown, |user| user.with_account(account))
+            }
+            Whose::MembersOf(group) => Self::in_group(group),
+            Whose::Named { uid, name } => Self::by_name(uid, name),
+            Whose::OktaSupport => Self::okta_support(),
+            Whose::Unknown => Self::unknown(),
+        }
+    }
+
     /// An unknown user, where OCSF requires one.
-    pub(super) fn unknown() -> Self {
+    fn unknown() -> Self {
         Self { name: Some(Cow::Borrowed(UNKNOWN)), kind: (0, Cow::Borrowed(UNKNOWN)), ..Self::default() }
     }
 
     /// Nobody by name: whoever is in this group.
-    pub(super) fn in_group(group: &Party<'a>) -> Self {
+    fn in_group(group: &Party<'a>) -> Self {
         Self { group: Named::of(group), ..Self::unknown() }
     }
 
-    /// Who is named by id and name alone; None if by neither.
-    pub(super) fn by_name(uid: Option<Cow<'a, str>>, name: Option<Cow<'a, str>>) -> Option<Self> {
-        if uid.is_none() && name.is_none() {
-            return None;
-        }
-        Some(Self { uid, full_name: name.clone(), name, kind: (1, Cow::Borrowed("User")), ..Self::default() })
+    /// Who is named by id and name alone.
+    fn by_name(uid: Option<Cow<'a, str>>, name: Option<Cow<'a, str>>) -> Self {
+        Self { uid, full_name: name.clone(), name, kind: (1, Cow::Borrowed("User")), ..Self::default() }
     }
 
     /// The people of Okta's support, whom Okta does not name.
-    pub(super) fn okta_support() -> Self {
+    fn okta_support() -> Self {
         Self {
             name: Some(Cow::Borrowed("Okta Support")),
             kind: (99, Cow::Borrowed("Other")),

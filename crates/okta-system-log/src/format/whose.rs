@@ -1,11 +1,39 @@
 //! Whose: which party is the user that an event is about. The one who acts, the one whose account changes, the one who gets
-//! a right and the one who gives it are not the same.
+//! a right and the one who gives it are not the same. Knows no format.
+
+use std::borrow::Cow;
 
 use super::{
-    super::{log_event::LogEvent, party::Kind},
     about::{is_named, is_only_actor},
-    user::User,
+    log_event::LogEvent,
+    party::{Kind, Party},
 };
+
+/// Somebody whom an event is about.
+#[derive(Debug)]
+pub(super) enum Whose<'e, 'a> {
+    /// The actor or a target, and what they have in an application.
+    Party { party: &'e Party<'a>, account: Option<&'e Party<'a>> },
+    /// Nobody by name: whoever is in this group.
+    MembersOf(&'e Party<'a>),
+    /// Whom the debug data alone names.
+    Named { uid: Option<Cow<'a, str>>, name: Option<Cow<'a, str>> },
+    /// The people of Okta's support, whom Okta does not name.
+    OktaSupport,
+    /// The event does not tell.
+    Unknown,
+}
+
+impl<'e, 'a> Whose<'e, 'a> {
+    fn party(party: &'e Party<'a>) -> Self {
+        Self::Party { party, account: None }
+    }
+}
+
+/// The party if it is somebody.
+fn somebody<'e, 'a>(party: Option<&'e Party<'a>>) -> Option<&'e Party<'a>> {
+    party.filter(|party| party.is_somebody())
+}
 
 /// Whether the actor is the one to be authenticated. What Okta tells of a session is the actor's, and of somebody else's that
 /// an administrator ends it tells nothing.
@@ -14,29 +42,26 @@ pub(super) fn is_own_sign_on(event: &LogEvent<'_>) -> bool {
 }
 
 /// Who is to be authenticated: the target user, else the actor, and where Okta itself acts, the account in an application.
-pub(super) fn authenticated<'a>(event: &LogEvent<'a>) -> User<'a> {
+pub(super) fn authenticated<'e, 'a>(event: &'e LogEvent<'a>) -> Whose<'e, 'a> {
     let account = event.target(Kind::AppUser);
-    if let Some(user) = event.target(Kind::User).and_then(User::of) {
-        return user.with_account(account);
+    let actor = somebody(Some(&event.actor));
+    let person = somebody(event.target(Kind::User)).or(actor.filter(|actor| actor.kind != Kind::System));
+    match person {
+        Some(party) => Whose::Party { party, account },
+        None => somebody(account).or(actor).map_or(Whose::Unknown, Whose::party),
     }
-    if event.actor.kind != Kind::System {
-        if let Some(actor) = User::of(&event.actor) {
-            return actor.with_account(account);
-        }
-    }
-    account.and_then(User::of).or_else(|| User::of(&event.actor)).unwrap_or_else(User::unknown)
 }
 
 /// Whose account changes: the target user, else a service account, else the account in an application. Only what one does to
 /// oneself makes the actor the one who is changed: a failed creation changes nobody, and least of all the administrator.
-pub(super) fn changed<'a>(event: &LogEvent<'a>, event_type: &str) -> User<'a> {
+pub(super) fn changed<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Whose<'e, 'a> {
     if let Some(user) = principal(event, event_type) {
         return user;
     }
     let is_own = ["user.", "device."].iter().any(|beginning| event_type.starts_with(beginning))
         && !event_type.starts_with("user.lifecycle.");
-    let actor = User::of(&event.actor).filter(|_| is_own && event.actor.kind != Kind::System);
-    actor.unwrap_or_else(User::unknown)
+    let actor = somebody(Some(&event.actor)).filter(|actor| is_own && actor.kind != Kind::System);
+    actor.map_or(Whose::Unknown, Whose::party)
 }
 
 /// What lets Okta's support do something, without naming anybody.
@@ -47,32 +72,32 @@ const FOR_APPS: [&str; 3] = ["app.oauth2.", "integration.api_service.", "iam.res
 const FOR_ONESELF: [&str; 3] = ["pam.resource.", "app.access_request.request", "app.access_request.expire"];
 
 /// Who gets or loses a right, which is not who gives or takes it.
-pub(super) fn receiver<'a>(event: &LogEvent<'a>, event_type: &str) -> User<'a> {
+pub(super) fn receiver<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Whose<'e, 'a> {
     let is_of = |beginnings: &[&str]| beginnings.iter().any(|beginning| event_type.starts_with(beginning));
-    let app = || event.target(Kind::App).and_then(User::of);
+    let app = || somebody(event.target(Kind::App)).map(Whose::party);
     // A consent is a user's, and what it allows is the client's.
     if is_consent(event_type) {
-        return app().unwrap_or_else(User::unknown);
+        return app().unwrap_or(Whose::Unknown);
     }
     if is_of(&FOR_SUPPORT) {
         let other = event.target(Kind::User).filter(|user| !user.is_same(&event.actor));
-        return other.and_then(User::of).unwrap_or_else(User::okta_support);
+        return somebody(other).map_or(Whose::OktaSupport, Whose::party);
     }
     let named = principal(event, event_type).or_else(|| reviewed(event));
     if let Some(user) = named {
         return user;
     }
     if let Some(group) = event.group() {
-        return User::in_group(group);
+        return Whose::MembersOf(group);
     }
     let other = if is_of(&FOR_APPS) {
         app()
     } else if is_of(&FOR_ONESELF) {
-        User::of(&event.actor)
+        somebody(Some(&event.actor)).map(Whose::party)
     } else {
         None
     };
-    other.unwrap_or_else(User::unknown)
+    other.unwrap_or(Whose::Unknown)
 }
 
 fn is_consent(event_type: &str) -> bool {
@@ -80,29 +105,32 @@ fn is_consent(event_type: &str) -> bool {
 }
 
 /// Whose access is reviewed, where the debug data alone tells it.
-fn reviewed<'a>(event: &LogEvent<'a>) -> Option<User<'a>> {
+fn reviewed<'e, 'a>(event: &'e LogEvent<'a>) -> Option<Whose<'e, 'a>> {
     let [uid, name] =
         ["accessReviewPrincipalUserId", "accessReviewPrincipalName"].map(|name| event.debug_data.take(name));
-    User::by_name(uid, name)
+    (uid.is_some() || name.is_some()).then_some(Whose::Named { uid, name })
 }
 
 /// Who joins or leaves a group.
-pub(super) fn member<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<'a>> {
+pub(super) fn member<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<Whose<'e, 'a>> {
     principal(event, event_type)
 }
 
 /// The principal among the targets: the account that the event type names, else a user with the account in an application
 /// if there is one, else any account.
-fn principal<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<'a>> {
-    let target =
-        |kind| event.target(kind).filter(|user| !is_only_actor(event, event_type, user)).and_then(User::of);
-    let of_type =
-        |kind| event.target(kind).filter(|account| is_named(event_type, account)).and_then(User::of);
+fn principal<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<Whose<'e, 'a>> {
+    let target = |kind| {
+        somebody(event.target(kind)).filter(|user: &&Party<'_>| !is_only_actor(event, event_type, user))
+    };
+    let of_type = |kind| somebody(event.target(kind)).filter(|account| is_named(event_type, account));
     if let Some(account) = of_type(Kind::Service).or_else(|| of_type(Kind::Account)) {
-        return Some(account);
+        return Some(Whose::party(account));
     }
     match target(Kind::User) {
-        Some(user) => Some(user.with_account(event.target(Kind::AppUser))),
-        None => target(Kind::Service).or_else(|| target(Kind::Account)).or_else(|| target(Kind::AppUser)),
+        Some(party) => Some(Whose::Party { party, account: event.target(Kind::AppUser) }),
+        None => target(Kind::Service)
+            .or_else(|| target(Kind::Account))
+            .or_else(|| target(Kind::AppUser))
+            .map(Whose::party),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use super::super::{
+use super::{
     log_event::LogEvent,
     party::{Kind, Party, lowest},
 };

@@ -1,0 +1,73 @@
+//! Rights that the debug data names: privileges, roles and scopes, of which Okta writes several in one text.
+
+use std::borrow::Cow;
+
+use super::log_event::LogEvent;
+
+/// Where the debug data names rights, with commas between them.
+const PRIVILEGES: [&str; 4] = ["privilegeGranted", "privilegeRevoked", "privileges", "roleName"];
+/// Where it names scopes of OAuth, and what became of them.
+const SCOPES: [(&str, &str); 3] =
+    [("grantedScopes", "Granted"), ("requestedScopes", "Requested"), ("scopes", "Requested")];
+
+/// The privileges and roles that the debug data names, taken, one right an element.
+pub(super) fn privileges<'e, 'a>(
+    event: &'e LogEvent<'a>,
+) -> impl Iterator<Item = Cow<'a, str>> + use<'e, 'a> {
+    PRIVILEGES.into_iter().flat_map(|name| {
+        let texts = event.debug_data.take_texts(name).into_iter();
+        texts.flat_map(|text| parts(text, is_between_privileges))
+    })
+}
+
+/// The scopes that the debug data names, taken, each with what became of it.
+pub(super) fn scopes<'e, 'a>(
+    event: &'e LogEvent<'a>,
+) -> impl Iterator<Item = (Cow<'a, str>, &'static str)> + use<'e, 'a> {
+    SCOPES.into_iter().flat_map(|(name, decision)| {
+        let texts = event.debug_data.take_texts(name).into_iter();
+        texts.flat_map(|text| parts(text, is_between_scopes)).map(move |scope| (scope, decision))
+    })
+}
+
+fn is_between_privileges(letter: char) -> bool {
+    matches!(letter, ',' | '[' | ']')
+}
+
+fn is_between_scopes(letter: char) -> bool {
+    is_between_privileges(letter) || letter.is_whitespace()
+}
+
+/// The parts of a text in which Okta writes several; a text that has none is told as it is.
+fn parts(text: Cow<'_, str>, is_between: fn(char) -> bool) -> Vec<Cow<'_, str>> {
+    let is_part = |part: &&str| !part.is_empty();
+    let parts: Vec<_> = match &text {
+        Cow::Borrowed(text) => {
+            text.split(is_between).map(str::trim).filter(is_part).map(Cow::Borrowed).collect()
+        }
+        Cow::Owned(text) => text
+            .split(is_between)
+            .map(str::trim)
+            .filter(is_part)
+            .map(|part| Cow::Owned(part.to_owned()))
+            .collect(),
+    };
+    if parts.is_empty() { vec![text] } else { parts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_rights_in_one_text_are_several() {
+        let all = |text: &'static str, between| parts(Cow::Borrowed(text), between);
+        assert_eq!(
+            all("Super administrator, Help Desk administrator", is_between_privileges),
+            ["Super administrator", "Help Desk administrator"]
+        );
+        assert_eq!(all("[openid, okta.users.read]", is_between_scopes), ["openid", "okta.users.read"]);
+        assert_eq!(all("openid  okta.users.read", is_between_scopes), ["openid", "okta.users.read"]);
+        assert_eq!(all(" , []", is_between_scopes), [" , []"]);
+    }
+}
