@@ -14,9 +14,8 @@ use super::json::{Tape, Value, is_huge, with_whole_characters};
 /// Where a name occurs twice the last one keeps it, as most readers have it, and the others become `name#1` and so on. Half
 /// of a surrogate pair is told as it was written, backslash and all. A number beyond a double becomes a text.
 pub fn repaired(json: &str) -> Cow<'_, str> {
-    let Some((tape, read)) = Tape::of(json).filter(|(_, read)| read.is_odd) else { return Cow::Borrowed(json) };
-    let mut edits: Vec<_> =
-        (read.at..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
+    let Some((tape, _)) = Tape::of(json).filter(|(_, read)| read.is_odd) else { return Cow::Borrowed(json) };
+    let mut edits: Vec<_> = (0..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
     edits.sort_unstable_by_key(|edit| edit.range.start);
     let mut whole = String::with_capacity(json.len() + 64);
     let mut copied = 0;
@@ -68,7 +67,8 @@ fn edits_of_names(object: Value<'_, '_>) -> Vec<Edit> {
 
 /// The names that have to be written in another way, so that all of them differ and are whole.
 fn told_apart(names: Vec<Name<'_>>) -> Vec<Edit> {
-    let last: HashMap<&str, usize> = names.iter().enumerate().map(|(index, name)| (name.text, index)).collect();
+    let last: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(index, name)| (name.text, index)).collect();
     let mut taken: HashSet<String> = HashSet::new();
     let mut counted: HashMap<&str, usize> = HashMap::new();
     let mut edits = Vec::new();
@@ -166,21 +166,26 @@ mod tests {
             (r#""\ud800""#, r#""\\ud800""#),
             (r#""\\\udc00\uD800x""#, r#""\\\\udc00\\uD800x""#),
         ]);
-        leaf.prop_map(|(written, repaired)| Odd::Scalar(written, repaired)).prop_recursive(4, 64, 8, |inner| {
-            let name = select(vec![
-                ("a", "a"),
-                (r"\u0061", "a"),
-                ("a#1", "a#1"),
-                ("b", "b"),
-                (r"\ud800", r"\ud800"),
-                (r"\\ud800", r"\ud800"),
-                ("", ""),
-            ]);
-            prop_oneof![
-                vec(inner.clone(), 0..5).prop_map(Odd::Array),
-                vec((name, inner), 0..8).prop_map(Odd::Object),
-            ]
-        })
+        leaf.prop_map(|(written, repaired)| Odd::Scalar(written, repaired)).prop_recursive(
+            4,
+            64,
+            8,
+            |inner| {
+                let name = select(vec![
+                    ("a", "a"),
+                    (r"\u0061", "a"),
+                    ("a#1", "a#1"),
+                    ("b", "b"),
+                    (r"\ud800", r"\ud800"),
+                    (r"\\ud800", r"\ud800"),
+                    ("", ""),
+                ]);
+                prop_oneof![
+                    vec(inner.clone(), 0..5).prop_map(Odd::Array),
+                    vec((name, inner), 0..8).prop_map(Odd::Object),
+                ]
+            },
+        )
     }
 
     proptest! {

@@ -117,7 +117,16 @@ impl<'e> Rewriting<'e, '_> {
                 let (is_object, items) = (value.first_byte() == b'{', value.items());
                 let (end, last_end) = (place.end, place.start + 1);
                 let (has_kept, has_any) = (false, false);
-                self.stack.push(Container { node, action, is_object, items, end, has_kept, has_any, last_end });
+                self.stack.push(Container {
+                    node,
+                    action,
+                    is_object,
+                    items,
+                    end,
+                    has_kept,
+                    has_any,
+                    last_end,
+                });
             }
             Fate::Leave => self.note_kept(place.end),
             Fate::Replace(replacement) => {
