@@ -6,6 +6,7 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 mod odd;
+mod rules;
 mod variants;
 
 use std::{collections::BTreeMap, process::Command};
@@ -324,6 +325,12 @@ async fn the_judges_refuse_what_is_wrong() {
         ("\"type\":[\"info\"]", "\"type\":[\"start\"]"),
         ("\"full_name\"", "\"fullname\""),
         ("\"category\":[\"iam\"]", "\"category\":\"iam\""),
+        // What Elasticsearch would refuse, or would not find, by the template in deploy/elastic.
+        ("\"authentication_step\":0", "\"authentication_step\":\"none\""),
+        ("\"flattened\":{", "\"flattened\":5,\"x\":{"),
+        ("\"is_proxy\":false", "\"is_proxy\":\"no\""),
+        ("\"event_type\":", "\"eventType\":"),
+        ("\"dataset\":\"okta.system\"", "\"dataset\":[{}]"),
     ] {
         assert!(ecs.contains(right), "{right}: {ecs}");
         assert_eq!(judge_ecs(ecs.replacen(right, wrong, 1)).await.invalid, 1, "{wrong}");

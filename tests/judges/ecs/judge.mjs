@@ -1,7 +1,9 @@
-// Judges ECS documents on standard input, one JSON object a line, by the field list of npm's @elastic/ecs.
+// Judges ECS documents on standard input, one JSON object a line, by the field list of npm's @elastic/ecs, and by the
+// index template in deploy/elastic: what Elasticsearch would refuse, and which fields it would not index.
 //
 // Prints one JSON object: how many documents there were, how many of each category, and what is wrong with those that
-// are invalid. Ends with 1 if any is. `okta` is the custom field set of Elastic's Okta integration and is not judged.
+// are invalid. Ends with 1 if any is. `okta` is the custom field set of Elastic's Okta integration: the template alone
+// judges it.
 //
 //     node judge.mjs < documents.jsonl
 
@@ -11,8 +13,22 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { mappedFields, problemsOfMapping } from "./template.mjs";
+
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../../.tools/judges-ecs-node");
-const { EcsFlat: fields } = createRequire(join(root, "judge.cjs"))("@elastic/ecs/generated/ecs_flat.js");
+const { EcsFlat } = createRequire(join(root, "judge.cjs"))("@elastic/ecs/generated/ecs_flat.js");
+
+// Fields of ECS 9.4 that the package does not have yet, and that Elastic's Okta integration uses; `entity.target` may
+// hold several. https://www.elastic.co/docs/reference/ecs/ecs-entity
+const NEWER = {
+  "device.product.name": { type: "keyword", normalize: [] },
+  "entity.target.id": { type: "keyword", normalize: ["array"] },
+  "entity.target.name": { type: "keyword", normalize: ["array"] },
+  "entity.target.sub_type": { type: "keyword", normalize: ["array"] },
+};
+const fields = { ...EcsFlat, ...NEWER };
+// Elastic's integrations have these constant in each of their data streams.
+const CONSTANT = ["event.dataset", "event.module"];
 
 const SHOWN_MAX = 20;
 const CUSTOM = "okta";
@@ -70,7 +86,17 @@ function judge(document) {
   for (const path of ["@timestamp", "ecs.version", "event.kind", "event.category", "event.type", "event.outcome"]) {
     if (path.split(".").reduce((value, name) => value?.[name], document) === undefined) problems.push(`no ${path}`);
   }
-  return problems.length > 0 ? problems : [...problemsOfTypes(document.event)];
+  if (problems.length === 0) problems.push(...problemsOfTypes(document.event));
+  return [...problems, ...problemsOfMapping(document)];
+}
+
+/** What the template has otherwise than Elastic's list. */
+function* problemsOfTemplate() {
+  for (const [path, type] of mappedFields()) {
+    if (path.startsWith(`${CUSTOM}.`)) continue;
+    const expected = CONSTANT.includes(path) ? "constant_keyword" : fields[path]?.type;
+    if (type !== expected) yield `the template has ${path} as ${type}, and Elastic as ${expected}`;
+  }
 }
 
 let documents = 0;
@@ -87,6 +113,11 @@ for await (const line of createInterface({ input: process.stdin })) {
     invalid += 1;
     if (shown.length < SHOWN_MAX) shown.push({ line: documents, action: document.event?.action, problems });
   }
+}
+const template = [...problemsOfTemplate()];
+if (template.length > 0) {
+  invalid += 1;
+  shown.push({ problems: template });
 }
 console.log(JSON.stringify({ documents, invalid, categories, shown }));
 process.exitCode = invalid > 0 ? 1 : 0;

@@ -75,13 +75,27 @@ def problems_of_captions(value, definition, version, path):
                 yield from problems_of_captions(element, inner, version, f"{path}{key}.")
 
 
+def values_at(value, steps):
+    """All values at a path; `[]` stands for each element of an array."""
+    if not steps:
+        yield value
+        return
+    step, rest = steps[0], steps[1:]
+    if step == "[]":
+        for inner in value if isinstance(value, list) else []:
+            yield from values_at(inner, rest)
+    elif step.isdigit():
+        yield from values_at(value[int(step)], rest)
+    elif isinstance(value, dict) and step in value:
+        yield from values_at(value[step], rest)
+
+
 def problems_of_observables(event):
     """An observable must be found where it says it is."""
     for observable in event.get("observables", []):
-        found = event
-        for step in observable["name"].replace("[0]", ".0").split("."):
-            found = found[int(step)] if step.isdigit() else found.get(step, {})
-        if found != observable["value"]:
+        steps = observable["name"].replace("[0]", ".0").replace("[]", ".[]").split(".")
+        found = list(values_at(event, steps))
+        if observable["value"] not in found:
             yield f"observable {observable['name']} is {found!r}, not {observable['value']!r}"
 
 

@@ -55,7 +55,10 @@ pub(super) const FINDINGS: [Finding; 22] = [
     changed("user.internal.risk.change", "the risk of a user changed"),
     opened("app.oauth2.token.detect_reuse", "a refresh token was used twice: it may be stolen"),
     opened("app.oauth2.as.token.detect_reuse", "a refresh token was used twice: it may be stolen"),
-    opened("system.api_token.request_outside_allowed_range", "an API token was used from where it must not be"),
+    opened(
+        "system.api_token.request_outside_allowed_range",
+        "an API token was used from where it must not be",
+    ),
     opened("system.oauth2.token.request_outside_allowed_range", "a token was used from where it must not be"),
     opened("pam.server_account.password_change.out_of_band", "somebody else changed a vaulted password"),
 ];

@@ -5,11 +5,9 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use super::{
     object::Object,
-    party::{Kind, Party},
+    party::{Kind, Party, lowest},
     writer::ObjectWriter,
 };
 use crate::event::json::Document;
@@ -72,20 +70,21 @@ impl<'a> LogEvent<'a> {
         })
     }
 
-    /// When it happened, unless Okta wrote no time after 1970.
-    pub(super) fn published(&self) -> Option<Timestamp> {
-        let published = self.root.peek("published")?.parse::<Timestamp>().ok()?;
-        (published >= Timestamp::UNIX_EPOCH).then_some(published)
-    }
-
     /// What happened, for example `user.session.start`.
     pub(super) fn event_type(&self) -> Option<Cow<'a, str>> {
         self.root.peek("eventType")
     }
 
-    /// The first target of this kind: the order of targets is not stable, so the kind decides.
+    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; and who does
+    /// something is only then whom it is done to, if there is nobody else.
     pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
-        self.targets.iter().find(|target| target.kind == kind)
+        let of_kind = || self.targets.iter().filter(move |target| target.kind == kind);
+        lowest(of_kind().filter(|target| !target.is_same(&self.actor))).or_else(|| lowest(of_kind()))
+    }
+
+    /// The group among the targets: one of Okta's own, else one of an application or a directory.
+    pub(super) fn group(&self) -> Option<&Party<'a>> {
+        self.target(Kind::Group).or_else(|| self.target(Kind::AppGroup))
     }
 
     /// Writes the members that no mapping took. The debug data is by far the largest part of it and may be left out.
@@ -140,7 +139,7 @@ mod tests {
     fn odd_parts_count_as_absent_and_are_left() {
         let json = r#"{"actor":5,"client":"x","target":[1],"outcome":null,"debugContext":{"debugData":[]}}"#;
         let event = LogEvent::read(json).unwrap();
-        assert!(event.targets.is_empty() && event.event_type().is_none() && event.published().is_none());
+        assert!(event.targets.is_empty() && event.event_type().is_none());
         let rest = super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
         assert_eq!(rest, r#"{"actor":5,"client":"x","target":[1],"debugContext":{"debugData":[]}}"#);
     }

@@ -5,8 +5,10 @@
 //! from event types to what they mean), `findings` (which events somebody should look at).
 
 mod detail;
+mod distinct;
 pub mod ecs;
 mod facts;
+pub mod fields;
 mod findings;
 mod lines;
 mod log_event;

@@ -1,4 +1,4 @@
-//! The actor and the targets of an event, by kind.
+//! The actor and the targets of an event: of what kind each is, and which of several is meant. Knows no format.
 
 use std::borrow::Cow;
 
@@ -17,36 +17,91 @@ pub(super) enum Kind {
     User,
     /// A user's account in an application.
     AppUser,
+    /// An application, or a client of an authorization server.
     App,
+    /// What acts by itself and is no person: a service account, a workload, an AI agent.
+    Service,
+    /// An account elsewhere: on a server, on a device, in a directory.
+    Account,
+    /// Okta itself.
+    System,
+    /// Nobody that Okta knows: the address that a request came from.
+    Address,
     Group,
+    /// A group in an application or a directory.
+    AppGroup,
     Policy,
     PolicyRule,
     NetworkZone,
     Device,
+    Org,
     Role,
+    /// An API token, or a token of OAuth.
+    Token,
+    /// A factor or an authenticator of a user.
+    Enrollment,
+    /// A mail, or the address that it goes to.
+    Email,
     #[default]
     Other,
 }
 
+/// The most letters that a type has whose kind is known by its whole name.
+const TYPE_LETTERS_MAX: usize = 32;
+
 impl Kind {
+    /// Okta writes the same type in several ways: `IP address`, `RESOURCE_SET`, `ResourceSet`. Only letters and digits count.
     fn of(name: &str) -> Self {
+        let mut letters = [0; TYPE_LETTERS_MAX];
+        let mut length = 0;
+        for letter in name.bytes().filter(u8::is_ascii_alphanumeric).take(TYPE_LETTERS_MAX) {
+            letters[length] = letter.to_ascii_lowercase();
+            length += 1;
+        }
+        // Letters and digits alone are text.
+        Self::of_letters(str::from_utf8(&letters[..length]).unwrap_or_default())
+    }
+
+    fn of_letters(name: &str) -> Self {
         match name {
-            "User" | "NewUser" => Self::User,
-            "AppUser" => Self::AppUser,
-            "AppInstance" | "PublicClientApp" | "Application" | "App" => Self::App,
-            "UserGroup" | "AppGroup" | "Group" => Self::Group,
-            "PolicyRule" | "Rule" => Self::PolicyRule,
-            "NetworkZone" | "NetworkZoneEntity" | "Zone" => Self::NetworkZone,
-            "Device" | "UDDevice" => Self::Device,
-            _ if name.starts_with("Policy") || name.ends_with("Policy") => Self::Policy,
-            _ if name.len() <= 16 && name.to_ascii_lowercase().ends_with("role") => Self::Role,
+            "user" | "newuser" | "privilegeduser" => Self::User,
+            "appuser" => Self::AppUser,
+            "appinstance"
+            | "application"
+            | "app"
+            | "publicclientapp"
+            | "publicclientappentity"
+            | "client"
+            | "clientapp"
+            | "oauthclient"
+            | "oauth2client" => Self::App,
+            "systemprincipal" | "system" => Self::System,
+            "ipaddress" | "ip" => Self::Address,
+            "usergroup" | "group" => Self::Group,
+            "appgroup" | "directorygroup" => Self::AppGroup,
+            "policyrule" | "rule" => Self::PolicyRule,
+            "networkzone" | "networkzoneentity" | "zone" => Self::NetworkZone,
+            "device" | "uddevice" => Self::Device,
+            "org" | "organization" => Self::Org,
+            "authenticatorenrollment" | "factor" | "userfactor" => Self::Enrollment,
+            "email" | "emailaddress" => Self::Email,
+            "aiagent" | "workloadprincipal" => Self::Service,
+            _ if name.starts_with("policy") || name.ends_with("policy") => Self::Policy,
+            _ if name.ends_with("serviceaccount") || name.ends_with("serviceprincipal") => Self::Service,
+            _ if name.ends_with("account") => Self::Account,
+            _ if name.ends_with("role") => Self::Role,
+            _ if name.ends_with("token") => Self::Token,
             _ => Self::Other,
         }
     }
 
-    /// Whether it can sign in.
+    /// Whether it is a person's: their account at Okta or in an application.
     pub(super) fn is_account(self) -> bool {
         matches!(self, Self::User | Self::AppUser)
+    }
+
+    pub(super) fn is_policy(self) -> bool {
+        matches!(self, Self::Policy | Self::PolicyRule)
     }
 }
 
@@ -58,7 +113,20 @@ impl<'a> Party<'a> {
 
     /// Whether it has an id or a name.
     pub(super) fn is_identified(&self) -> bool {
-        ["id", "alternateId", "displayName"].iter().any(|member| self.object.peek(member).is_some())
+        NAMES.iter().any(|member| self.object.peek(member).is_some())
+    }
+
+    /// Whether Okta knows both by the same id.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let id = self.object.peek("id");
+        id.is_some() && id == other.object.peek("id")
+    }
+
+    /// Whether nothing has taken its id or its name yet.
+    pub(super) fn is_untold(&self) -> bool {
+        let told =
+            |name: &str| self.object.raw(name).is_some() && !self.object.rest().any(|(left, _)| left == name);
+        !NAMES.into_iter().any(told)
     }
 
     /// Okta's id of it, taken.
@@ -92,22 +160,64 @@ impl<'a> Party<'a> {
     }
 }
 
+/// Members that tell who or what a party is.
+const NAMES: [&str; 3] = ["id", "alternateId", "displayName"];
+
+/// The one that is meant where there is room for one alone: the order of targets is not stable, so that the one with the
+/// lowest id counts, whatever Okta puts first.
+pub(super) fn lowest<'e, 'a>(parties: impl Iterator<Item = &'e Party<'a>>) -> Option<&'e Party<'a>>
+where
+    'a: 'e,
+{
+    parties.reduce(|lowest, party| if is_lower(party, lowest) { party } else { lowest })
+}
+
+fn is_lower(party: &Party<'_>, than: &Party<'_>) -> bool {
+    NAMES
+        .iter()
+        .chain(&["type"])
+        .map(|name| party.object.raw(name).cmp(&than.object.raw(name)))
+        .find(|order| order.is_ne())
+        == Some(std::cmp::Ordering::Less)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_known_by_type_whatever_okta_adds() {
+    fn kinds_are_known_by_type_whatever_okta_adds_and_however_it_is_spelled() {
         for (name, kind) in [
             ("User", Kind::User),
             ("AppInstance", Kind::App),
+            ("PublicClientAppEntity", Kind::App),
+            ("SystemPrincipal", Kind::System),
+            ("IP address", Kind::Address),
             ("PolicyEntity", Kind::Policy),
             ("PolicyRule", Kind::PolicyRule),
             ("CUSTOM_ROLE", Kind::Role),
+            ("access_token", Kind::Token),
+            ("Token", Kind::Token),
+            ("ServiceAccount", Kind::Service),
+            ("ServerAccount", Kind::Account),
             ("NextYearsThing", Kind::Other),
+            ("Ünknown", Kind::Other),
+            ("", Kind::Other),
         ] {
             assert_eq!(Kind::of(name), kind, "{name}");
         }
+        assert_eq!(Kind::of(&"x".repeat(1_000)), Kind::Other);
+    }
+
+    #[test]
+    fn the_one_that_is_meant_does_not_depend_on_order() {
+        let party = |json| Party::new(Object::read(json).unwrap());
+        let (one, two) = (party(r#"{"id":"1","displayName":"b"}"#), party(r#"{"id":"2","displayName":"a"}"#));
+        let nameless = party(r#"{"displayName":"a"}"#);
+        for parties in [[&one, &two], [&two, &one]] {
+            assert_eq!(lowest(parties.into_iter()).and_then(Party::take_id).as_deref(), Some("1"));
+        }
+        assert!(is_lower(&nameless, &one) && !is_lower(&one, &nameless) && !is_lower(&one, &one));
     }
 
     #[test]

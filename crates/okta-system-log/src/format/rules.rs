@@ -184,7 +184,8 @@ impl<T> Rules<T> {
                 let later = ["unheard_of", "unheard_of.create", "unheard_of.view"];
                 types.extend(later.map(|name| format!("{pattern}.{name}")));
             }
-            let without: String = table.split_inclusive('\n').filter(|other| other.trim_end() != line).collect();
+            let without: String =
+                table.split_inclusive('\n').filter(|other| other.trim_end() != line).collect();
             let without = read(without.leak());
             assert!(
                 types.iter().any(|name| decide(self, name) != decide(&without, name)),

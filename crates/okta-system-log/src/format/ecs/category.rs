@@ -56,7 +56,7 @@ pub struct Category {
 
 /// Verbs are grouped by the first category of their row.
 fn read(table: &'static str) -> Rules<Columns> {
-    Rules::read(table, Columns::read, |columns| columns.main_category())
+    Rules::read(table, Columns::read, Columns::main_category)
 }
 
 impl Columns {
@@ -130,10 +130,7 @@ mod tests {
 
     fn placed(event_type: &str) -> (String, String) {
         let category = Category::of(Some(event_type));
-        (
-            category.categories().collect::<Vec<_>>().join("|"),
-            category.types().collect::<Vec<_>>().join("|"),
-        )
+        (category.categories().collect::<Vec<_>>().join("|"), category.types().collect::<Vec<_>>().join("|"))
     }
 
     #[test]

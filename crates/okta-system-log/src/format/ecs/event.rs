@@ -1,14 +1,30 @@
 //! `@timestamp`, `message`, `event` and `log`: what happened, when, and how it ended.
 
-use super::{super::log_event::LogEvent, Category, ObjectWriter};
+use super::{
+    super::{
+        facts::{Moment, Outcome},
+        log_event::LogEvent,
+    },
+    Category, ObjectWriter,
+};
 
 /// `event.dataset` and `data_stream.dataset`, as Elastic's Okta integration has them.
 pub(super) const DATASET: &str = "okta.system";
 
-/// When it happened; 1970 where Okta wrote no time that can be read.
+/// When it happened. ECS demands a time: of an event that has none that can be read it is the time in the event's id,
+/// else 1970, and `error.message` says so.
 pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let published = event.published().unwrap_or_default();
-    out.text("@timestamp", &format!("{published:.3}"));
+    let moment = Moment::of(event);
+    out.text("@timestamp", &format!("{:.3}", moment.timestamp().unwrap_or_default()));
+    out.object("error", |out| match moment {
+        Moment::Published(_) => {}
+        Moment::OfId(_) => {
+            out.text("message", "`published` has no time that can be read; this is the time in `uuid`");
+        }
+        Moment::Unknown => {
+            out.text("message", "`published` has no time that can be read; 1970 stands for an unknown time");
+        }
+    });
 }
 
 /// What happened. `original` is the whole text of what is no event.
@@ -26,7 +42,7 @@ pub(super) fn write(
         out.text("kind", category.kind());
         out.texts("category", category.categories());
         out.texts("type", category.types());
-        out.text("outcome", outcome(event));
+        out.text("outcome", outcome(event, event_type.as_deref().unwrap_or_default()));
         out.text_if("action", event_type.as_deref());
         out.text("module", "okta");
         out.text("dataset", DATASET);
@@ -39,10 +55,10 @@ pub(super) fn write(
     out.object("log", |out| out.text_if("level", level.as_deref()));
 }
 
-fn outcome(event: &LogEvent<'_>) -> &'static str {
-    match event.outcome.peek("result").as_deref() {
-        Some("SUCCESS" | "ALLOW") => "success",
-        Some("FAILURE" | "DENY" | "RATE_LIMIT") => "failure",
-        _ => "unknown",
+fn outcome(event: &LogEvent<'_>, event_type: &str) -> &'static str {
+    match Outcome::of(event, event_type) {
+        Outcome::Success => "success",
+        Outcome::Failure => "failure",
+        Outcome::Other(_) | Outcome::Unknown => "unknown",
     }
 }

@@ -16,6 +16,7 @@ mod user;
 
 use super::{
     Detail,
+    facts::Assessment,
     log_event::LogEvent,
     writer::{ObjectWriter, Writer},
 };
@@ -51,13 +52,14 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
     let detail = if parsed.is_some() { input.detail } else { Detail::Full };
     let original = parsed.is_none().then_some(input.raw);
     let event = parsed.unwrap_or_default();
+    let assessment = Assessment::of(&event);
     Writer::new(detail.text_bytes_max()).object_bytes(|out| {
         event::write_time(&event, out);
         out.object("ecs", |out| out.text("version", VERSION));
         out.object("data_stream", |out| DATA_STREAM.iter().for_each(|(name, value)| out.text(name, value)));
         event::write(&event, input.identity, original, out);
         write_observer(input.tenant, out);
-        user::write(&event, out);
+        user::write(&event, &assessment, out);
         origin::write(&event, out);
         request::write(&event, out);
         target::write(&event, out, detail);
@@ -66,8 +68,8 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
             out.texts("tags", [TRUNCATED]);
         }
         match detail {
-            Detail::Full | Detail::WithoutRawData { .. } => okta::write(&event, true, out),
-            Detail::WithoutDebugData { .. } => okta::write(&event, false, out),
+            Detail::Full | Detail::WithoutRawData { .. } => okta::write(&event, &assessment, true, out),
+            Detail::WithoutDebugData { .. } => okta::write(&event, &assessment, false, out),
             Detail::Essential { .. } => {}
         }
     })

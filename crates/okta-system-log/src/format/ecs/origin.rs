@@ -1,7 +1,11 @@
 //! `client` and `source`: where the request came from. Elastic's rules use either, so both say the same.
 
 use super::{
-    super::{log_event::LogEvent, object::Object, words::is_ip},
+    super::{
+        facts::{Address, country_code},
+        log_event::LogEvent,
+        object::Object,
+    },
     ObjectWriter, user,
 };
 
@@ -12,11 +16,17 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let ip = event.client.peek("ipAddress").filter(|ip| is_ip(ip));
+    let (ip, port) = match event.client.peek("ipAddress").and_then(Address::read) {
+        Some(address) => (Some(address.ip), address.port),
+        None => (None, None),
+    };
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.peek("domain").filter(|domain| domain != ".");
     out.text_if("address", ip.as_deref().or(domain.as_deref()));
     out.text_if("ip", ip.as_deref());
+    if let Some(port) = port {
+        out.integer("port", port);
+    }
     out.text_if("domain", domain.as_deref());
     out.object("as", |out| {
         let number = event.security.number("asNumber").and_then(|number| number.parse::<u32>().ok());
@@ -34,9 +44,11 @@ fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
         ] {
             out.text_if(ecs, event.geography.peek(okta).as_deref());
         }
+        let country = event.geography.peek("country");
+        out.text_if("country_iso_code", country.as_deref().and_then(country_code));
         write_location("location", &event.geolocation, out);
     });
-    out.object("user", |out| user::write_account(&event.actor, out));
+    out.object("user", |out| user::write_actor(event, out));
 }
 
 /// A point on earth; false if it is none.

@@ -10,11 +10,11 @@ use super::{
 };
 
 /// `user` with `user.target`, and `group`.
-pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let group = event.target(Kind::Group);
+pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
+    let group = event.group();
     out.object("user", |out| {
-        write_account(&event.actor, out);
-        out.object("risk", |out| out.text_if("calculated_level", Assessment::of(event).risk.word()));
+        write_actor(event, out);
+        out.object("risk", |out| out.text_if("calculated_level", assessment.risk.word()));
         out.object("target", |out| {
             let target = event.target(Kind::User).or_else(|| event.target(Kind::AppUser));
             if let Some(target) = target {
@@ -30,8 +30,18 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
-/// The members of `user`, wherever it stands.
+/// Who did it. Elastic has every actor here, applications and Okta itself too; but an address is nobody.
+pub(super) fn write_actor(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    if event.actor.kind != Kind::Address {
+        write_account(&event.actor, out);
+    }
+}
+
+/// The members of `user`, wherever it stands. A mere address is nobody.
 pub(super) fn write_account(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
+    if party.kind == Kind::Address {
+        return;
+    }
     let login = party.object.peek("alternateId");
     let name = party.object.peek("displayName");
     out.text_if("id", party.object.peek("id").as_deref());

@@ -3,11 +3,29 @@
 //! One file a fact. A fact is read from a [`LogEvent`](super::log_event::LogEvent) without taking any member, knows no
 //! format, and keeps the words that it could not read, so that no format takes what is unread for harmless.
 
+mod address;
+mod anonymizer;
 mod assessment;
 mod behaviors;
+mod country;
+mod factor;
 mod level;
-mod notation;
+mod moment;
+pub(super) mod notation;
+mod outcome;
+mod protocol;
 mod risk;
+mod system;
+mod threat;
 
+pub(super) use address::Address;
+pub(super) use anonymizer::anonymizers;
 pub(super) use assessment::Assessment;
+pub(super) use country::country_code;
+pub(super) use factor::{ENROLLMENT, Factors, Method};
 pub(super) use level::Level;
+pub(super) use moment::Moment;
+pub(super) use outcome::Outcome;
+pub(super) use protocol::Protocol;
+pub(super) use system::{System, apple_mobile_version};
+pub(super) use threat::Threat;

@@ -10,8 +10,8 @@ use crate::{event::is_missing, format::object::Object};
 /// How often JSON may stand in a text of JSON.
 const TEXTS_IN_TEXTS_MAX: usize = 3;
 
-/// What stands around names and values: braces of maps, brackets of lists, quotes.
-const AROUND: [char; 7] = ['{', '}', '[', ']', '"', '\'', ' '];
+/// What stands around names and values: braces of maps, brackets of lists, blanks.
+const AROUND: [char; 5] = ['{', '}', '[', ']', ' '];
 
 /// What the JSON of a member says, with the texts around it taken off: JSON of an object or array, or a plain text. None
 /// if it says that there is nothing.
@@ -50,7 +50,7 @@ fn is_json(text: &str) -> bool {
 
 /// The entries of a map whose names are plain words, such as `{level=HIGH, reasons=A, B}`: a value ends where the next
 /// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them.
-pub(super) fn entries_by_name<'t>(text: &'t str, is_name: impl Fn(&str) -> bool) -> Vec<(&'t str, &'t str)> {
+pub(in crate::format) fn entries_by_name(text: &str, is_name: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
     let mut entries: Vec<(&str, &str)> = Vec::new();
     let mut value_start = 0;
     let mut at = 0;
@@ -60,9 +60,9 @@ pub(super) fn entries_by_name<'t>(text: &'t str, is_name: impl Fn(&str) -> bool)
         match (name, entries.last_mut()) {
             (Some((name, value)), _) => {
                 value_start = end - value.len();
-                entries.push((name, value.trim_matches(AROUND)));
+                entries.push((name, bare(value)));
             }
-            (None, Some((_, value))) => *value = text[value_start..end].trim_matches(AROUND),
+            (None, Some((_, value))) => *value = bare(&text[value_start..end]),
             (None, None) => {}
         }
         at = end + 1;
@@ -73,27 +73,39 @@ pub(super) fn entries_by_name<'t>(text: &'t str, is_name: impl Fn(&str) -> bool)
 fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t str, &'t str)> {
     let (name, value) = piece.split_once(['=', ':'])?;
     let separator = piece.as_bytes()[name.len()];
-    let name = name.trim_matches(AROUND);
+    // Of JSON that was cut, a quote may be missing.
+    let name = bare(name).trim_matches(['"', '\'']);
     let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     (is_word && (separator == b'=' || is_name(name))).then_some((name, value))
 }
 
 /// The entries of a map whose values are plain words, such as `{New City, far=POSITIVE, Velocity=NEGATIVE}`: a name
 /// begins where the last value ended. With it whether every part of the text belongs to an entry.
-pub(super) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
+pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
     let mut entries = Vec::new();
     let mut start = 0;
     let mut at = 0;
     for piece in text.split(',') {
         let end = at + piece.len();
         if let Some((name, value)) = text[start..end].rsplit_once('=') {
-            entries.push((name.trim_matches(AROUND), value.trim_matches(AROUND)));
+            entries.push((bare(name), bare(value)));
             start = end + 1;
         }
         at = end + 1;
     }
     let is_whole = text.get(start..).unwrap_or_default().trim_matches(AROUND).is_empty();
     (entries, is_whole)
+}
+
+/// A name or value without what stands around it; quotes only if there are two, or one before it where JSON was cut.
+fn bare(text: &str) -> &str {
+    let text = text.trim_matches(AROUND);
+    for quote in ['"', '\''] {
+        if let Some(inside) = text.strip_prefix(quote) {
+            return inside.strip_suffix(quote).unwrap_or(inside);
+        }
+    }
+    text
 }
 
 #[cfg(test)]

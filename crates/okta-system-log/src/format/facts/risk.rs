@@ -59,11 +59,6 @@ impl Part {
 }
 
 impl<'a> Risk<'a> {
-    /// Whether Okta says anything of a risk.
-    pub(in crate::format) fn is_told(&self) -> bool {
-        self.level.is_some() || self.unread.is_some() || !self.reasons.is_empty()
-    }
-
     /// Okta's word for the level; where it could not be read, what Okta wrote.
     pub(in crate::format) fn word(&self) -> Option<&str> {
         self.level.map(Level::name).or(self.unread.as_deref())
@@ -260,7 +255,7 @@ mod tests {
         assert_eq!(risk(r#"{reasons=Device named "x, level=LOW", level=HIGH}"#).level, Some(Level::High));
         assert_eq!(
             risk(r#"{level=HIGH, reasons=Device named "till 4"}"#).reasons,
-            [r#"Device named "till 4"#]
+            [r#"Device named "till 4""#]
         );
     }
 
@@ -292,15 +287,16 @@ mod tests {
             (r#"{"level":"VERY_HIGH"}"#, "VERY_HIGH"),
             ("level is HIGH", "level is HIGH"),
             (r#"{"level":"HIG"#, "HIG"),
+            (r#"{"risk":{"level":"HIG"#, "HIG"),
         ] {
             let risk = risk(text);
             assert_eq!((risk.level, risk.unread.as_deref()), (None, Some(unread)), "{text}");
-            assert!(risk.is_told());
         }
         for nothing in
             ["{}", "{level=, reasons=}", "", "null", "{level=NONE}", r#"{"risk":{},"behaviors":{}}"#]
         {
-            assert!(!risk(nothing).is_told(), "{nothing}");
+            let risk = risk(nothing);
+            assert!(risk.word().is_none() && risk.reasons.is_empty(), "{nothing}");
         }
     }
 }

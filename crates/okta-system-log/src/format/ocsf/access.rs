@@ -1,39 +1,39 @@
-//! Rights given and taken: User Access Management, and the privileges of a group.
+//! Rights given and taken, and what was decided by which policies: privileges, scopes, authorizations.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     super::{
+        distinct::Distinct,
         log_event::LogEvent,
         party::{Kind, Party},
-        writer::ObjectWriter,
+        writer::{ArrayWriter, ObjectWriter},
     },
-    UNKNOWN, entity,
-    notes::Notes,
+    UNKNOWN,
+    class::{AUTHENTICATION, Class},
+    named::Named,
+    notes::{Notes, Observed},
+    resource,
     routing::Note,
-    user,
+    whose,
 };
 
-/// Where the debug data names rights.
-const PRIVILEGES: [&str; 7] = [
-    "privilegeGranted",
-    "privilegeRevoked",
-    "privileges",
-    "grantedScopes",
-    "requestedScopes",
-    "scopes",
-    "roleName",
-];
+/// Where the debug data names rights, with commas between them.
+const PRIVILEGES: [&str; 4] = ["privilegeGranted", "privilegeRevoked", "privileges", "roleName"];
+/// Where it names scopes of OAuth, and what became of them.
+const SCOPES: [(&str, &str); 3] =
+    [("grantedScopes", "Granted"), ("requestedScopes", "Requested"), ("scopes", "Requested")];
 
 /// Writes what is the class User Access Management's own.
 pub(super) fn write<'a>(
     event: &LogEvent<'a>,
+    event_type: &str,
     note: Note,
     targets_max: usize,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    user::changed(event, true).write("user", "user", out, notes);
+    whose::receiver(event, event_type).write("user", "user", out, notes);
     let privileges = privileges(event, note);
     out.array("privileges", |out| {
         privileges.iter().take(targets_max).for_each(|privilege| out.text(privilege));
@@ -41,25 +41,145 @@ pub(super) fn write<'a>(
             out.text(UNKNOWN);
         }
     });
-    entity::write_resources(event, false, out, targets_max);
+    resource::write_all(event, |target| !target.kind.is_account(), targets_max, out, notes);
 }
 
 /// Writes the privileges that a group got or lost, where any are named.
-pub(super) fn write_group_privileges(event: &LogEvent<'_>, note: Note, out: &mut ObjectWriter<'_>) {
-    out.texts("privileges", privileges(event, note));
+pub(super) fn write_group_privileges(
+    event: &LogEvent<'_>,
+    note: Note,
+    targets_max: usize,
+    out: &mut ObjectWriter<'_>,
+) {
+    out.texts("privileges", privileges(event, note).iter().take(targets_max));
 }
 
-/// What was given: the rights that the debug data names, else the roles among the targets, else what the event type
-/// alone tells.
+/// What was given, one right an element: those that the debug data names and the roles among the targets, else what the
+/// event type alone tells.
 fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
-    let named = PRIVILEGES.iter().map(|name| event.debug_data.take_texts(name));
-    if let Some(named) = named.into_iter().find(|named| !named.is_empty()) {
-        return named;
+    let mut found = Distinct::default();
+    for name in PRIVILEGES {
+        for text in event.debug_data.take_texts(name) {
+            parts(text, is_between_privileges).into_iter().for_each(|privilege| found.add(privilege));
+        }
     }
+    scopes(event).for_each(|(scope, _)| found.add(scope));
     let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
-    let roles: Vec<_> = roles.filter_map(Party::take_name).collect();
+    roles.filter_map(Party::take_name).for_each(|role| found.add(role));
     match note {
-        Note::Privilege(privilege) if roles.is_empty() => vec![Cow::Borrowed(privilege)],
-        _ => roles,
+        Note::Privilege(privilege) if found.in_order.is_empty() => vec![Cow::Borrowed(privilege)],
+        _ => found.in_order,
+    }
+}
+
+/// The scopes that the debug data names, taken, each with what became of it.
+fn scopes<'e, 'a>(
+    event: &'e LogEvent<'a>,
+) -> impl Iterator<Item = (Cow<'a, str>, &'static str)> + use<'e, 'a> {
+    SCOPES.into_iter().flat_map(|(name, decision)| {
+        let texts = event.debug_data.take_texts(name).into_iter();
+        texts.flat_map(|text| parts(text, is_between_scopes)).map(move |scope| (scope, decision))
+    })
+}
+
+fn is_between_privileges(letter: char) -> bool {
+    matches!(letter, ',' | '[' | ']')
+}
+
+fn is_between_scopes(letter: char) -> bool {
+    is_between_privileges(letter) || letter.is_whitespace()
+}
+
+/// The parts of a text in which Okta writes several; a text that has none is told as it is.
+fn parts(text: Cow<'_, str>, is_between: fn(char) -> bool) -> Vec<Cow<'_, str>> {
+    let is_part = |part: &&str| !part.is_empty();
+    let parts: Vec<_> = match &text {
+        Cow::Borrowed(text) => {
+            text.split(is_between).map(str::trim).filter(is_part).map(Cow::Borrowed).collect()
+        }
+        Cow::Owned(text) => text
+            .split(is_between)
+            .map(str::trim)
+            .filter(is_part)
+            .map(|part| Cow::Owned(part.to_owned()))
+            .collect(),
+    };
+    if parts.is_empty() { vec![text] } else { parts }
+}
+
+/// Writes `authorizations` of the profile `security_control`: the policies and rules that decided or are concerned, all of
+/// them, and the scopes that were asked for.
+pub(super) fn write_authorizations<'a>(
+    event: &LogEvent<'a>,
+    class: &Class,
+    targets_max: usize,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
+    // What decides on a sign-on is applied; what is created or changed need not be.
+    let is_applied = class.uid == AUTHENTICATION;
+    let decision = decision(event);
+    let mut seen = HashSet::new();
+    out.array("authorizations", |out| {
+        let policies = event.targets.iter().filter(|target| target.kind.is_policy() && target.is_untold());
+        for policy in policies.take(targets_max).filter_map(Named::of) {
+            notes.uses_security_control = true;
+            write_authorization(decision, out, |out| {
+                policy.write(out);
+                if is_applied {
+                    out.flag("is_applied", true);
+                }
+            });
+            notes.observe(Observed::ResourceUid, "authorizations[].policy", "uid", policy.uid.as_ref());
+        }
+        for (scope, decision) in scopes(event).take(targets_max) {
+            // What was granted comes first.
+            if !seen.insert(scope.clone()) {
+                continue;
+            }
+            notes.uses_security_control = true;
+            write_authorization(Some(decision), out, |out| {
+                out.text("name", &scope);
+                out.text("type", "Scope");
+            });
+        }
+    });
+}
+
+fn write_authorization(
+    decision: Option<&str>,
+    out: &mut ArrayWriter<'_>,
+    policy: impl FnOnce(&mut ObjectWriter<'_>),
+) {
+    out.object(|out| {
+        out.text_if("decision", decision);
+        out.object("policy", policy);
+    });
+}
+
+/// What policies decided, where the outcome is a decision.
+pub(super) fn decision(event: &LogEvent<'_>) -> Option<&'static str> {
+    match event.outcome.peek("result")?.as_ref() {
+        "ALLOW" => Some("Allowed"),
+        "DENY" => Some("Denied"),
+        "CHALLENGE" => Some("Challenged"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_rights_in_one_text_are_several() {
+        let all = |text: &'static str, between| parts(Cow::Borrowed(text), between);
+        assert_eq!(
+            all("Super administrator, Help Desk administrator", is_between_privileges),
+            ["Super administrator", "Help Desk administrator"]
+        );
+        assert_eq!(all("[openid, okta.users.read]", is_between_scopes), ["openid", "okta.users.read"]);
+        assert_eq!(all("openid  okta.users.read", is_between_scopes), ["openid", "okta.users.read"]);
+        assert_eq!(all(" , []", is_between_scopes), [" , []"]);
     }
 }

@@ -5,14 +5,15 @@ use std::borrow::Cow;
 
 use super::{
     super::{
+        facts::{Assessment, ENROLLMENT, Factors, Method, Protocol},
         log_event::LogEvent,
-        party::{Kind, Party},
+        party::Kind,
         writer::ObjectWriter,
     },
     caption,
     notes::Notes,
     routing::Note,
-    user,
+    user, whose,
 };
 
 /// `auth_protocol_id`
@@ -28,24 +29,15 @@ const PROTOCOLS: &[(u8, &str)] = &[
     (12, "LDAP"),
 ];
 
-/// `factor_type_id`, its caption, and words of Okta's that mean it. The first that fits counts.
-const FACTORS: &[(u8, &str, &[&str])] = &[
-    (1, "SMS", &["SMS"]),
-    (2, "Security Question", &["QUESTION"]),
-    (3, "Phone Call", &["CALL", "VOICE", "PHONE"]),
-    (5, "Push Notification", &["PUSH"]),
-    (10, "WebAuthn", &["WEBAUTHN", "FIDO2", "FIDO_WEBAUTHN", "PASSKEY"]),
-    (9, "U2F", &["U2F"]),
-    (8, "Email", &["EMAIL"]),
-    (6, "Hardware Token", &["YUBIKEY", "RSA", "SYMANTEC", "HARDWARE", "SMART_CARD"]),
-    (7, "OTP", &["OTP", "GOOGLE", "TOKEN"]),
-    (4, "Biometric", &["BIOMETRIC"]),
-    (11, "Password", &["PASSWORD"]),
-];
-
 /// Writes what is the class Authentication's own.
-pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
-    user::subject(event).write("user", "user", out, notes);
+pub(super) fn write<'a>(
+    event: &LogEvent<'a>,
+    note: Note,
+    assessment: &Assessment<'_>,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
+    whose::authenticated(event).with_tokens(event).write("user", "user", out, notes);
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();
@@ -55,75 +47,95 @@ pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter
         out.text_if("name", name.as_deref());
         out.text_if("uid", id.as_deref());
     });
-    user::write_session(event, out);
-    match note {
-        Note::Mfa => out.flag("is_mfa", true),
-        Note::Protocol(id) => {
-            out.integer("auth_protocol_id", id);
-            out.text("auth_protocol", caption(PROTOCOLS, id));
-        }
-        Note::Impersonation => {
-            out.integer("account_switch_type_id", 2);
-            out.text("account_switch_type", "Impersonate");
-        }
-        Note::Privilege(_) | Note::None => {}
+    write_session(event, out);
+    write_protocol(event, note, out);
+    if note == Note::Impersonation {
+        out.integer("account_switch_type_id", 2);
+        out.text("account_switch_type", "Impersonate");
     }
     out.flag("is_remote", true);
-    write_factors(event, out);
+    let is_new_device = |name: &&Cow<'_, str>| name.eq_ignore_ascii_case(NEW_DEVICE);
+    if assessment.behaviors.fired().iter().any(|name| is_new_device(&name)) {
+        out.flag("is_new_logon", true);
+    }
+    let factors = Factors::of(event);
+    if let Some(is_mfa) = factors.is_mfa(note == Note::Mfa) {
+        out.flag("is_mfa", is_mfa);
+    }
+    write_factors(event, &factors, out);
 }
 
-/// The type of a target that is a factor of the user's.
-const ENROLLMENT: &str = "AuthenticatorEnrollment";
+/// The behaviour that Okta has from the beginning for a device that the user has not signed in from before.
+const NEW_DEVICE: &str = "New Device";
 
-/// Writes `auth_factors`: the factor of the debug data, else what the authentication context calls the credential, else
-/// the enrolled authenticator among the targets.
-pub(super) fn write_factors(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let is_enrollment =
-        |target: &&Party<'_>| target.object.peek("type").is_some_and(|kind| kind == ENROLLMENT);
-    let enrollment = event.targets.iter().find(is_enrollment);
-    let places = [
-        Some((&event.debug_data, "factor")),
-        Some((&event.authentication, "credentialType")),
-        enrollment.map(|target| (&target.object, "displayName")),
-    ];
-    let found = places
-        .into_iter()
-        .flatten()
-        .find_map(|(object, member)| Some((object, member, object.peek(member)?)));
-    let Some((object, member, factor)) = found else { return };
-    let (id, name) = factor_type(&factor);
-    object.mark_same(member, &name);
-    out.array("auth_factors", |out| {
-        out.object(|out| {
-            out.integer("factor_type_id", id);
-            out.text("factor_type", &name);
-            out.text_if("provider", event.authentication.take("credentialProvider").as_deref());
+/// Writes `session`: the one that ended, else the actor's if it is their own sign-on.
+fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    if let Some(ended) = event.debug_data.take("endedSessionId") {
+        out.object("session", |out| {
+            out.text("uid", &ended);
+            out.text_if("expiration_reason", event.debug_data.take("terminationReason").as_deref());
         });
+    } else if whose::is_own_sign_on(event) {
+        user::write_session(event, out);
+    }
+}
+
+/// Writes `auth_protocol*`: what the event says, else what its type alone tells.
+fn write_protocol(event: &LogEvent<'_>, note: Note, out: &mut ObjectWriter<'_>) {
+    let protocol = Protocol::of(event);
+    let (id, caption) = match (&protocol, note) {
+        (Some(Protocol::OpenId), _) => (4, "OpenID"),
+        (Some(Protocol::Saml), _) => (5, "SAML"),
+        (Some(Protocol::OAuth), _) => (6, "OAUTH 2.0"),
+        (Some(Protocol::Radius), _) => (10, "RADIUS"),
+        (Some(Protocol::Basic), _) => (11, "Basic Authentication"),
+        (Some(Protocol::Other(word)), _) => (99, &**word),
+        (None, Note::Protocol(id)) => (id, caption(PROTOCOLS, id)),
+        (None, _) => return,
+    };
+    out.integer("auth_protocol_id", id);
+    out.text("auth_protocol", caption);
+}
+
+/// Writes `auth_factors`. What Okta's word says beyond OCSF's stays with what is not mapped.
+pub(super) fn write_factors(event: &LogEvent<'_>, factors: &Factors<'_>, out: &mut ObjectWriter<'_>) {
+    let is_one = factors.all.len() == 1;
+    out.array("auth_factors", |out| {
+        for factor in &factors.all {
+            let (id, name) = factor_type(factor.method).unwrap_or((99, &factor.word));
+            event.debug_data.mark_same("factor", name);
+            event.authentication.mark_same("credentialType", name);
+            let enrollments = event
+                .targets
+                .iter()
+                .filter(|target| target.object.peek("type").is_some_and(|kind| kind == ENROLLMENT));
+            enrollments.for_each(|target| target.object.mark_same("displayName", name));
+            out.object(|out| {
+                out.integer("factor_type_id", id);
+                out.text("factor_type", name);
+                // Which of several the provider verified is not told.
+                if is_one {
+                    out.text_if("provider", event.authentication.take("credentialProvider").as_deref());
+                }
+            });
+        }
     });
 }
 
-fn factor_type<'a>(factor: &'a str) -> (u8, Cow<'a, str>) {
-    let upper = factor.to_ascii_uppercase();
-    let found = FACTORS.iter().find(|(_, _, words)| words.iter().any(|word| upper.contains(word)));
-    found.map_or((99, Cow::Borrowed(factor)), |(id, name, _)| (*id, Cow::Borrowed(name)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn factors_are_known_by_oktas_words() {
-        for (factor, id) in [
-            ("OKTA_VERIFY_PUSH", 5),
-            ("SMS_FACTOR", 1),
-            ("PASSWORD_AS_FACTOR", 11),
-            ("FIDO_WEBAUTHN", 10),
-            ("GOOGLE_AUTHENTICATOR", 7),
-            ("YUBIKEY_TOKEN", 6),
-            ("SIGNED_NONCE", 99),
-        ] {
-            assert_eq!(factor_type(factor).0, id, "{factor}");
-        }
-    }
+/// `factor_type_id` and its caption; None if OCSF has none.
+fn factor_type(method: Method) -> Option<(u8, &'static str)> {
+    Some(match method {
+        Method::Sms => (1, "SMS"),
+        Method::Question => (2, "Security Question"),
+        Method::Call => (3, "Phone Call"),
+        Method::Biometric => (4, "Biometric"),
+        Method::Push => (5, "Push Notification"),
+        Method::HardwareToken => (6, "Hardware Token"),
+        Method::Otp => (7, "OTP"),
+        Method::Email => (8, "Email"),
+        Method::U2f => (9, "U2F"),
+        Method::WebAuthn => (10, "WebAuthn"),
+        Method::Password => (11, "Password"),
+        Method::FastPass | Method::Other => return None,
+    })
 }

@@ -3,42 +3,34 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{log_event::LogEvent, object::Object, words::is_ip, writer::ObjectWriter},
+    super::{
+        facts::{Address, System, apple_mobile_version, country_code},
+        log_event::LogEvent,
+        object::Object,
+        writer::ObjectWriter,
+    },
     notes::{Notes, Observed},
 };
-
-/// `type_id` and `type` of an operating system by a part of its name; the first that fits counts.
-const SYSTEMS: [(&str, u16, &str); 12] = [
-    ("ipados", 302, "iPadOS"),
-    ("windows phone", 101, "Windows Mobile"),
-    ("windows mobile", 101, "Windows Mobile"),
-    ("windows", 100, "Windows"),
-    ("android", 201, "Android"),
-    ("mac os", 300, "macOS"),
-    ("macos", 300, "macOS"),
-    ("os x", 300, "macOS"),
-    ("osx", 300, "macOS"),
-    ("ios", 301, "iOS"),
-    ("iphone", 301, "iOS"),
-    ("linux", 200, "Linux"),
-];
 
 /// `type_id` and `type` of an endpoint by what Okta calls it.
 const ENDPOINTS: [(&str, u8, &str); 4] =
     [("Computer", 2, "Desktop"), ("Laptop", 3, "Laptop"), ("Tablet", 4, "Tablet"), ("Mobile", 5, "Mobile")];
 
-/// Writes `src_endpoint`. Where OCSF demands one and there was no client, it is Okta's own service.
+/// Writes `src_endpoint`; false if there is none. Where OCSF demands one and there was no client, it is Okta's own service.
 pub(super) fn write_source<'a>(
     event: &LogEvent<'a>,
     is_demanded: bool,
     path: &'static str,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
-) {
-    let ip = take_ip(event);
+) -> bool {
+    let address = take_address(event, notes);
+    let port = address.as_ref().and_then(|address| address.port);
+    let ip = address.map(|address| address.ip);
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.take("domain").filter(|domain| domain != ".");
-    out.object("src_endpoint", |out| {
+    let hops = intermediate_ips(event, ip.as_deref());
+    let is_written = out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if ip.is_none() && domain.is_none() {
             if is_demanded {
@@ -47,22 +39,36 @@ pub(super) fn write_source<'a>(
             return;
         }
         out.text_if("ip", ip.as_deref());
+        if let Some(port) = port {
+            out.integer("port", port);
+        }
         out.text_if("domain", domain.as_deref());
         out.text_if("isp", event.security.take("isp").as_deref());
         out.text_if("zone", event.client.take("zone").as_deref());
         write_kind(event, out);
-        write_system(event.user_agent.take("os"), None, out);
+        write_system(event.user_agent.take("os").as_deref(), None, event, out);
         write_network(event, out);
         write_location(event, out, notes, path);
-        out.texts("intermediate_ips", intermediate_ips(event, ip.as_deref()));
+        out.texts("intermediate_ips", &hops);
     });
     notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
+    if ip.is_some() || domain.is_some() {
+        hops.iter().for_each(|hop| notes.observe(Observed::IpAddress, path, "intermediate_ips[]", Some(hop)));
+    }
+    is_written
 }
 
-fn take_ip<'a>(event: &LogEvent<'a>) -> Option<Cow<'a, str>> {
-    let ip = event.client.peek("ipAddress").filter(|ip| is_ip(ip))?;
-    event.client.mark("ipAddress");
-    Some(ip)
+/// The client's address, taken if it says all that Okta wrote.
+fn take_address<'a>(event: &LogEvent<'a>, notes: &mut Notes<'_>) -> Option<Address<'a>> {
+    let text = event.client.peek("ipAddress")?;
+    let Some(address) = Address::read(text) else {
+        notes.tell("client.ipAddress is no address that can be read");
+        return None;
+    };
+    if address.is_whole {
+        event.client.mark("ipAddress");
+    }
+    Some(address)
 }
 
 fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
@@ -81,21 +87,48 @@ fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
-fn write_system(name: Option<Cow<'_, str>>, device: Option<&Object<'_>>, out: &mut ObjectWriter<'_>) {
+/// Writes `os` of an endpoint by its name alone.
+pub(super) fn write_named_system(name: Option<&str>, out: &mut ObjectWriter<'_>) {
+    write_os(name, None, out);
+}
+
+/// Writes `os`, of the device that Okta knows or of the client.
+fn write_system(
+    name: Option<&str>,
+    device: Option<&Object<'_>>,
+    event: &LogEvent<'_>,
+    out: &mut ObjectWriter<'_>,
+) {
+    let agent = event.user_agent.peek("rawUserAgent");
+    let version = device.and_then(|device| device.take("os_version"));
+    let apple = || apple_mobile_version(name?, agent.as_deref());
+    let version = version.or_else(apple);
+    write_os(name, version.as_deref(), out);
+}
+
+fn write_os(name: Option<&str>, version: Option<&str>, out: &mut ObjectWriter<'_>) {
     let Some(name) = name else { return };
-    let (id, caption) = system(&name);
+    let (id, caption) = system(System::of(name));
     out.object("os", |out| {
-        out.text("name", &name);
+        out.text("name", name);
         out.integer("type_id", id);
-        out.text("type", caption.unwrap_or(&name));
-        out.text_if("version", device.and_then(|device| device.take("os_version")).as_deref());
+        out.text("type", caption.unwrap_or(name));
+        out.text_if("version", version);
     });
 }
 
-fn system(name: &str) -> (u16, Option<&'static str>) {
-    let lower = name.to_ascii_lowercase();
-    let found = SYSTEMS.iter().find(|(part, ..)| lower.contains(part));
-    found.map_or((99, None), |(_, id, caption)| (*id, Some(caption)))
+/// `type_id` and `type` of an operating system.
+fn system(system: Option<System>) -> (u16, Option<&'static str>) {
+    match system {
+        Some(System::Windows) => (100, Some("Windows")),
+        Some(System::WindowsMobile) => (101, Some("Windows Mobile")),
+        Some(System::Linux) => (200, Some("Linux")),
+        Some(System::Android) => (201, Some("Android")),
+        Some(System::MacOs) => (300, Some("macOS")),
+        Some(System::Ios) => (301, Some("iOS")),
+        Some(System::IpadOs) => (302, Some("iPadOS")),
+        None => (99, None),
+    }
 }
 
 fn write_network(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
@@ -117,7 +150,11 @@ fn write_location<'a>(
     path: &'static str,
 ) {
     let place = &event.geography;
-    let country = place.take("country");
+    // OCSF has the code alone. A name that nobody knows stays with what is not mapped, as the name of a code does.
+    let country = place.peek("country").and_then(|name| country_code(&name)).map(Cow::Borrowed);
+    if let Some(code) = &country {
+        place.mark_same("country", code);
+    }
     let names = [
         ("city", place.take("city")),
         ("region", place.take("state")),
@@ -154,8 +191,10 @@ fn intermediate_ips<'a>(event: &LogEvent<'a>, client: Option<&str>) -> Vec<Cow<'
     let mut ips = Vec::new();
     let place = event.client.raw("geographicalContext");
     for hop in &event.ip_chain {
-        let Some(ip) = hop.peek("ip").filter(|ip| is_ip(ip)) else { continue };
-        hop.mark("ip");
+        let Some(Address { ip, port, is_whole }) = hop.peek("ip").and_then(Address::read) else { continue };
+        if is_whole && port.is_none() {
+            hop.mark("ip");
+        }
         hop.mark_same("version", if ip.contains(':') { "V6" } else { "V4" });
         if hop.raw("geographicalContext") == place {
             hop.mark("geographicalContext");
@@ -196,7 +235,7 @@ pub(super) fn write_device<'a>(
 ) {
     let uid = event.device.take("id");
     let name = event.device.take("name");
-    let ip = if with_client { take_ip(event) } else { None };
+    let ip = if with_client { take_address(event, notes) } else { None }.map(|address| address.ip);
     if uid.is_none() && name.is_none() && ip.is_none() {
         return;
     }
@@ -206,11 +245,15 @@ pub(super) fn write_device<'a>(
         out.text_if("name", name.as_deref());
         out.text_if("ip", ip.as_deref());
         let platform = event.device.take("os_platform");
-        let is_mobile = platform.as_deref().is_some_and(|platform| matches!(system(platform).0, 201 | 301));
-        out.integer("type_id", if is_mobile { 5 } else { 0 });
-        out.text("type", if is_mobile { "Mobile" } else { "Unknown" });
+        let (id, caption) = match platform.as_deref().and_then(System::of) {
+            Some(System::Ios | System::Android) => (5, "Mobile"),
+            Some(System::IpadOs) => (4, "Tablet"),
+            _ => (0, "Unknown"),
+        };
+        out.integer("type_id", id);
+        out.text("type", caption);
         let system = platform.or_else(|| event.user_agent.take("os").filter(|_| with_client));
-        write_system(system, Some(&event.device), out);
+        write_system(system.as_deref(), Some(&event.device), event, out);
         if let Some(is_managed) = event.device.take_flag("managed") {
             out.flag("is_managed", is_managed);
         }

@@ -1,4 +1,4 @@
-//! What was managed: the entity of Entity Management, the group of Group Management, the resources of an operation.
+//! What was managed: the entity of Entity Management with what pertains to it, and the group of Group Management.
 
 use std::borrow::Cow;
 
@@ -6,39 +6,39 @@ use super::{
     super::{
         log_event::LogEvent,
         party::{Kind, Party},
+        words::is_email,
         writer::ObjectWriter,
     },
     UNKNOWN,
+    about::{is_only_actor, main_target},
+    named::Named,
     notes::{Notes, Observed},
+    user::User,
 };
 
 /// OCSF's `managed_entity`.
 #[derive(Debug)]
-struct Entity<'a> {
+struct Entity<'e, 'a> {
     uid: Option<Cow<'a, str>>,
     name: Option<Cow<'a, str>>,
     /// `type_id` and `type`.
     kind: (u8, Cow<'a, str>),
+    pertaining: Pertaining<'e, 'a>,
 }
 
-/// Which kinds of target an event type is about, by the beginning of its name or by a segment of it. The order of
-/// targets is not stable, so that `policy.rule.update` has to say itself that it is about the rule.
-const ABOUT: &[(&str, Kind)] = &[
-    ("policy.rule", Kind::PolicyRule),
-    ("policy.branch.rule", Kind::PolicyRule),
-    ("application.policy.sign_on.rule", Kind::PolicyRule),
-    ("policy", Kind::Policy),
-    ("device", Kind::Device),
-    ("mim", Kind::Device),
-    ("user", Kind::User),
-    ("zone", Kind::NetworkZone),
-    ("network_zone", Kind::NetworkZone),
-    ("security.zone", Kind::NetworkZone),
-    ("group", Kind::Group),
-    ("iam.role", Kind::Role),
-    ("app", Kind::App),
-    ("application", Kind::App),
-];
+/// The targets that OCSF has attributes of an entity for. One of them may be the entity itself; a user of a device, a group
+/// of an application and the like belong to it.
+#[derive(Debug)]
+struct Pertaining<'e, 'a> {
+    user: Option<&'e Party<'a>>,
+    /// What the user has in an application.
+    account: Option<&'e Party<'a>>,
+    group: Option<&'e Party<'a>>,
+    device: Option<&'e Party<'a>>,
+    policy: Option<&'e Party<'a>>,
+    org: Option<&'e Party<'a>>,
+    email: Option<&'e Party<'a>>,
+}
 
 /// Writes `entity`, and `entity_result` where the event has the result.
 pub(super) fn write<'a>(
@@ -48,46 +48,45 @@ pub(super) fn write<'a>(
     notes: &mut Notes<'a>,
 ) {
     let target = main_target(event, event_type);
-    let entity = target.filter(|target| target.is_identified()).map(Entity::of);
-    let entity = entity.unwrap_or_else(|| Entity {
-        uid: None,
-        name: Some(Cow::Borrowed(UNKNOWN)),
-        // What is managed is the beginning of the event type, without the verb.
-        kind: (99, event_type.rsplit_once('.').map_or(event_type, |(family, _)| family).to_owned().into()),
-    });
+    let pertaining = Pertaining::of(event, event_type, target);
+    let entity = match target.filter(|target| target.is_identified()) {
+        Some(target) => Entity::of(target, pertaining),
+        None => Entity {
+            uid: None,
+            name: Some(Cow::Borrowed(UNKNOWN)),
+            // What is managed is the beginning of the event type, without the verb.
+            kind: (
+                99,
+                event_type.rsplit_once('.').map_or(event_type, |(family, _)| family).to_owned().into(),
+            ),
+            pertaining,
+        },
+    };
     let changes =
         target.map(|target| target.object.open_if_only("changeDetails", &["from", "to"])).unwrap_or_default();
-    entity.write("entity", changes.raw("from"), out);
+    out.object("entity", |out| {
+        entity.write(changes.raw("from"), out);
+        entity.pertaining.write(out, notes);
+    });
     if changes.raw("to").is_some() {
-        entity.write("entity_result", changes.raw("to"), out);
+        out.object("entity_result", |out| entity.write(changes.raw("to"), out));
     }
     notes.observe(Observed::ResourceUid, "entity", "uid", entity.uid.as_ref());
 }
 
-/// The target that the event type is about, else the first that is no user, else the first.
-fn main_target<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<&'e Party<'a>> {
-    let is_about = |beginning: &str| {
-        let rest = event_type.strip_prefix(beginning);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let about = ABOUT.iter().find(|(beginning, _)| is_about(beginning));
-    about
-        .and_then(|(_, kind)| event.target(*kind))
-        .or_else(|| event.targets.iter().find(|target| !target.kind.is_account()))
-        .or_else(|| event.targets.first())
-}
-
-impl<'a> Entity<'a> {
-    fn of(target: &Party<'a>) -> Self {
+impl<'e, 'a> Entity<'e, 'a> {
+    fn of(target: &Party<'a>, pertaining: Pertaining<'e, 'a>) -> Self {
         let (id, caption) = match target.kind {
             Kind::Device => (1, "Device"),
             Kind::User | Kind::AppUser => (2, "User"),
-            Kind::Group => (3, "Group"),
+            Kind::Group | Kind::AppGroup => (3, "Group"),
+            Kind::Org => (4, "Organization"),
             Kind::Policy | Kind::PolicyRule => (5, "Policy"),
+            Kind::Email => (6, "Email"),
             Kind::NetworkZone => (7, "Network Zone"),
-            _ if target.object.peek("type").is_some_and(|word| word == "Org") => (4, "Organization"),
             _ => (99, "Other"),
         };
+        // Its type is told once; what pertains to it writes it again where it says more.
         let kind = match target.object.peek("type") {
             Some(word) if id == 99 => {
                 target.object.mark("type");
@@ -98,81 +97,100 @@ impl<'a> Entity<'a> {
                 (id, Cow::Borrowed(caption))
             }
         };
-        Self { uid: target.take_id(), name: target.take_name(), kind }
+        Self { uid: target.take_id(), name: target.take_name(), kind, pertaining }
     }
 
     /// Writes it with `data`, which is JSON, as its state.
-    fn write(&self, name: &str, data: Option<&str>, out: &mut ObjectWriter<'_>) {
-        out.object(name, |out| {
-            out.text_if("uid", self.uid.as_deref());
-            out.text_if("name", self.name.as_deref());
-            out.integer("type_id", self.kind.0);
-            out.text("type", &self.kind.1);
-            if let Some(data) = data {
-                out.raw("data", data);
-            }
-        });
+    fn write(&self, data: Option<&str>, out: &mut ObjectWriter<'_>) {
+        out.text_if("uid", self.uid.as_deref());
+        out.text_if("name", self.name.as_deref());
+        out.integer("type_id", self.kind.0);
+        out.text("type", &self.kind.1);
+        if let Some(data) = data {
+            out.raw("data", data);
+        }
+    }
+}
+
+impl<'e, 'a> Pertaining<'e, 'a> {
+    /// `main` is the entity itself; of each other kind the target that is meant.
+    fn of(event: &'e LogEvent<'a>, event_type: &str, main: Option<&'e Party<'a>>) -> Self {
+        let one = |kinds: &[Kind]| {
+            main.filter(|main| kinds.contains(&main.kind))
+                .or_else(|| kinds.iter().find_map(|kind| event.target(*kind)))
+        };
+        let user = one(&[Kind::User, Kind::AppUser]);
+        // A rule is a part of its policy.
+        let rule = || main.filter(|main| main.kind == Kind::PolicyRule);
+        let user = user.filter(|user| !is_only_actor(event, event_type, user));
+        Self {
+            user,
+            account: event.target(Kind::AppUser).filter(|_| user.is_some_and(|user| user.kind == Kind::User)),
+            group: one(&[Kind::Group, Kind::AppGroup]),
+            device: one(&[Kind::Device]),
+            policy: one(&[Kind::Policy]).or_else(rule),
+            org: one(&[Kind::Org]),
+            email: one(&[Kind::Email]),
+        }
+    }
+
+    fn write(&self, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
+        if let Some(user) = self.user.and_then(User::of) {
+            user.with_account(self.account).write("user", "entity.user", out, notes);
+        }
+        let named = |party: Option<&'e Party<'a>>| party.and_then(Named::of);
+        if let Some(group) = named(self.group) {
+            out.object("group", |out| group.write(out));
+            observe_group(&group, "entity.group", notes);
+        }
+        if let Some(device) = named(self.device) {
+            out.object("device", |out| {
+                out.text_if("uid", device.uid.as_deref());
+                out.text_if("name", device.name.as_deref());
+                out.integer("type_id", 0);
+                out.text("type", UNKNOWN);
+            });
+            notes.observe(Observed::DeviceUid, "entity.device", "uid", device.uid.as_ref());
+        }
+        if let Some(policy) = named(self.policy) {
+            out.object("policy", |out| policy.write(out));
+            notes.observe(Observed::ResourceUid, "entity.policy", "uid", policy.uid.as_ref());
+        }
+        if let Some(org) = named(self.org) {
+            out.object("org", |out| {
+                out.text_if("uid", org.uid.as_deref());
+                out.text_if("name", org.name.as_deref());
+            });
+        }
+        self.write_email(out, notes);
+    }
+
+    /// OCSF's mail has at least who it is to.
+    fn write_email(&self, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
+        let Some(mail) = self.email else { return };
+        let address = ["alternateId", "displayName", "id"];
+        let Some(member) =
+            address.into_iter().find(|name| mail.object.peek(name).is_some_and(|text| is_email(&text)))
+        else {
+            return;
+        };
+        let address = mail.object.take(member);
+        out.object("email", |out| out.texts("to", &address));
+        notes.observe(Observed::EmailAddress, "entity.email", "to[]", address.as_ref());
     }
 }
 
 /// Writes `group`.
 pub(super) fn write_group<'a>(event: &LogEvent<'a>, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
-    let target = event.target(Kind::Group);
-    let (uid, name) = target.map(|group| (group.take_id(), group.take_name())).unwrap_or_default();
-    out.object("group", |out| {
-        out.text_if("uid", uid.as_deref());
-        out.text_if("name", name.as_deref());
-        if uid.is_none() && name.is_none() {
-            out.text("name", UNKNOWN);
-        }
-        out.text_if("type", target.and_then(Party::take_type).as_deref());
-    });
-    notes.observe(Observed::GroupUid, "group", "uid", uid.as_ref());
-    notes.observe(Observed::GroupName, "group", "name", name.as_ref());
-}
-
-/// Writes one target as `resource_details`.
-fn write_resource(target: &Party<'_>, out: &mut ObjectWriter<'_>) {
-    let (uid, name) = (target.take_id(), target.take_name());
-    if uid.is_none() && name.is_none() {
+    let Some(group) = event.group().and_then(Named::of) else {
+        out.object("group", |out| out.text("name", UNKNOWN));
         return;
-    }
-    out.text_if("uid", uid.as_deref());
-    out.text_if("name", name.as_deref());
-    out.text_if("type", target.take_type().as_deref());
+    };
+    out.object("group", |out| group.write(out));
+    observe_group(&group, "group", notes);
 }
 
-/// Writes `resources`: the targets that are not the user or group that the event is about already.
-pub(super) fn write_resources(
-    event: &LogEvent<'_>,
-    all: bool,
-    out: &mut ObjectWriter<'_>,
-    targets_max: usize,
-) {
-    out.array("resources", |out| {
-        for target in event.targets.iter().filter(|target| all || !target.kind.is_account()).take(targets_max)
-        {
-            out.object(|out| write_resource(target, out));
-        }
-    });
-}
-
-/// Writes `resource`: the application that a group was given.
-pub(super) fn write_app_resource(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    if let Some(app) = event.target(Kind::App) {
-        out.object("resource", |out| write_resource(app, out));
-    }
-}
-
-/// Writes `policy` of the profile `security_control`: the rule that decided, else the policy.
-pub(super) fn write_policy(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) -> bool {
-    let target = event.target(Kind::PolicyRule).or_else(|| event.target(Kind::Policy));
-    let Some(target) = target.filter(|target| target.object.peek("id").is_some()) else { return false };
-    out.object("policy", |out| {
-        out.text_if("uid", target.take_id().as_deref());
-        out.text_if("name", target.take_name().as_deref());
-        out.text_if("type", target.take_type().as_deref());
-        out.flag("is_applied", true);
-    });
-    true
+fn observe_group<'a>(group: &Named<'a>, path: &'static str, notes: &mut Notes<'a>) {
+    notes.observe(Observed::GroupUid, path, "uid", group.uid.as_ref());
+    notes.observe(Observed::GroupName, path, "name", group.name.as_ref());
 }

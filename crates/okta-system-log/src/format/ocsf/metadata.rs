@@ -1,19 +1,29 @@
 //! When it happened, and where the event comes from.
 
 use super::{
-    super::{Detail, log_event::LogEvent, writer::ObjectWriter},
-    Input,
+    super::{Detail, facts::Moment, log_event::LogEvent, writer::ObjectWriter},
+    Input, labels,
     notes::Notes,
 };
 
-/// Writes `time` in milliseconds and `time_dt`. An event without a time happened at 0: OCSF demands a time, and there is
-/// no other that stays the same whenever the event is rendered.
+/// Writes `time` in milliseconds and `time_dt`. OCSF demands a time: of an event that has none that can be read it is the
+/// time in the event's id, else 0, and `metadata.debug` says so.
 pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes: &mut Notes<'_>) {
-    let published = event.published();
-    out.integer("time", published.map_or(0, jiff::Timestamp::as_millisecond));
-    if let Some(published) = published {
+    let moment = Moment::of(event);
+    match moment {
+        Moment::Published(_) => {}
+        Moment::OfId(_) => {
+            notes.tell("time: `published` has no time that can be read; this is the time in `uuid`");
+        }
+        Moment::Unknown => {
+            notes.tell("time: `published` has no time that can be read; 0 stands for an unknown time");
+        }
+    }
+    let timestamp = moment.timestamp();
+    out.integer("time", timestamp.map_or(0, jiff::Timestamp::as_millisecond));
+    if let Some(timestamp) = timestamp {
         notes.use_datetime();
-        out.text("time_dt", &format!("{published:.3}"));
+        out.text("time_dt", &format!("{timestamp:.3}"));
     }
 }
 
@@ -30,9 +40,7 @@ pub(super) fn write(input: &Input<'_>, event: &LogEvent<'_>, out: &mut ObjectWri
         out.text("uid", &[input.identity, ":ocsf"].concat());
         out.text_if("original_event_uid", event.root.take("uuid").as_deref());
         out.text_if("event_code", event.root.take("eventType").as_deref());
-        if event.published().is_some() {
-            out.text_if("original_time", event.root.take("published").as_deref());
-        }
+        out.text_if("original_time", event.root.take("published").as_deref());
         out.text_if("correlation_uid", event.transaction.take("id").as_deref());
         out.text("log_provider", "Okta");
         out.text("log_name", "System Log");
@@ -41,6 +49,8 @@ pub(super) fn write(input: &Input<'_>, event: &LogEvent<'_>, out: &mut ObjectWri
         out.text_if("log_version", event.root.take("version").as_deref());
         out.text_if("log_source", input.tenant);
         out.text_if("tenant_uid", input.tenant);
+        out.texts("debug", notes.told());
+        labels::write(event, out);
         if let Some(kib) = untruncated_kib(input.detail) {
             out.flag("is_truncated", true);
             out.integer("untruncated_size", kib);

@@ -4,33 +4,42 @@
 //! What has no place in OCSF stays under `unmapped` by Okta's own names. Rooms of later versions of the schema differ in
 //! their table first of all.
 
+mod about;
 mod access;
 mod authentication;
 mod class;
 mod endpoint;
 mod entity;
+mod evidence;
 mod finding;
+mod labels;
 mod metadata;
+mod named;
 mod notes;
 mod outcome;
+mod resource;
 mod routing;
+#[cfg(test)]
+mod tests;
 mod user;
+mod whose;
 
 use crate::{event::json::Document, format::Payload};
 
 use super::{
     Detail,
-    facts::Assessment,
+    facts::{Assessment, Factors, Threat},
     log_event::LogEvent,
     writer::{ObjectWriter, Writer},
 };
 use class::{
-    ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT, GROUP_MANAGEMENT,
-    OTHER, USER_ACCESS,
+    ACCOUNT_CHANGE, API_ACTIVITY, APPLICATION_ERROR, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT,
+    GROUP_MANAGEMENT, OTHER, USER_ACCESS,
 };
 pub use class::{CLASSES, Class};
 use notes::Notes;
 pub use routing::Routing;
+use user::ActorOf;
 
 /// A version of the schema that events can be rendered in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
@@ -90,14 +99,15 @@ pub(super) fn render(input: &Input<'_>) -> Payload {
     let event_type = event_type.as_deref().unwrap_or(UNKNOWN);
     let bytes = Writer::new(input.detail.text_bytes_max()).object_bytes(|out| {
         let mut notes = Notes::default();
-        let assessment = Assessment::of(&event);
+        let (assessment, threat) = (Assessment::of(&event), Threat::of(&event));
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
-        outcome::write_severity(&event, &assessment, out);
-        outcome::write_status(&event, routing.class, routing.activity, out);
+        outcome::write_severity(&event, routing.class, &assessment, &threat, out, &mut notes);
+        outcome::write_status(&event, event_type, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_class(input, &event, &routing, event_type, &assessment, out, &mut notes);
-        outcome::write_control(&event, routing.class, &assessment, out, &mut notes);
+        outcome::write_control(&event, routing.class, &assessment, &threat, out, &mut notes);
+        access::write_authorizations(&event, routing.class, input.detail.elements_max(), out, &mut notes);
         event.root.take("displayMessage");
         notes.write_observables(out);
         metadata::write(input, &event, out, &notes);
@@ -139,40 +149,69 @@ fn write_class<'a>(
 ) {
     let (class, note, targets_max) = (routing.class, routing.note, input.detail.elements_max());
     match class.uid {
-        DETECTION_FINDING => finding::write(event, event_type, input.identity, assessment, out, notes),
-        ACCOUNT_CHANGE => {
-            user::changed(event, false).write("user", "user", out, notes);
-            authentication::write_factors(event, out);
+        DETECTION_FINDING => {
+            let activity = routing.activity;
+            finding::write(input, event, activity, event_type, assessment, out, notes);
         }
-        AUTHENTICATION => authentication::write(event, note, out, notes),
+        ACCOUNT_CHANGE => {
+            whose::changed(event, event_type).write("user", "user", out, notes);
+            authentication::write_factors(event, &Factors::of(event), out);
+        }
+        AUTHENTICATION => authentication::write(event, note, assessment, out, notes),
         ENTITY_MANAGEMENT => entity::write(event, event_type, out, notes),
-        USER_ACCESS => access::write(event, note, targets_max, out, notes),
+        USER_ACCESS => access::write(event, event_type, note, targets_max, out, notes),
         GROUP_MANAGEMENT => {
             entity::write_group(event, out, notes);
-            if let Some(user) = event.target(super::party::Kind::User).and_then(user::User::of) {
-                user.write("user", "user", out, notes);
+            if let Some(member) = whose::member(event, event_type) {
+                member.write("user", "user", out, notes);
             }
-            access::write_group_privileges(event, note, out);
-            entity::write_app_resource(event, out);
+            access::write_group_privileges(event, note, targets_max, out);
+            resource::write_one(event, out, notes);
         }
         API_ACTIVITY => {
             out.object("api", |out| {
                 out.text("operation", event_type);
                 out.object("service", |out| out.text("name", "Okta"));
             });
-            entity::write_resources(event, true, out, targets_max);
+            let is_decision = access::decision(event).is_some();
+            resource::write_all(
+                event,
+                |target| !(is_decision && target.kind.is_policy()),
+                targets_max,
+                out,
+                notes,
+            );
         }
         _ => {}
     }
     if class.has_client {
         let is_api = class.uid == API_ACTIVITY;
-        user::write_actor(event, is_api, class.uid != AUTHENTICATION, "actor.user", out, notes);
+        user::write_actor(event, actor_of(event, class), "actor.user", out, notes);
         endpoint::write_source(event, is_api, "src_endpoint", out, notes);
         endpoint::write_http_request(event, "http_request", out, notes);
     } else if class.uid != DETECTION_FINDING {
-        notes.uses_host |= user::write_actor(event, false, true, "actor.user", out, notes);
+        notes.uses_host |= user::write_actor(event, actor_of(event, class), "actor.user", out, notes);
     }
-    endpoint::write_device(event, !class.has_client && class.uid != DETECTION_FINDING, out, notes);
+    // The client is the device where there is no other place for it, and where it is only who reports.
+    let is_device = match class.uid {
+        DETECTION_FINDING => evidence::is_report(event_type),
+        _ => !class.has_client,
+    };
+    endpoint::write_device(event, is_device, out, notes);
+}
+
+fn actor_of(event: &LogEvent<'_>, class: &Class) -> ActorOf {
+    match class.uid {
+        API_ACTIVITY => ActorOf::Operation,
+        APPLICATION_ERROR => ActorOf::Error,
+        // The class has the session that ended, and the actor may have another.
+        AUTHENTICATION
+            if whose::is_own_sign_on(event) && event.debug_data.peek("endedSessionId").is_none() =>
+        {
+            ActorOf::OwnSignOn
+        }
+        _ => ActorOf::Other,
+    }
 }
 
 fn write_unmapped(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectWriter<'_>) {

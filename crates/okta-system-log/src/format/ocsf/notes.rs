@@ -12,6 +12,7 @@ pub(super) struct Notes<'a> {
     pub(super) uses_security_control: bool,
     uses_datetime: bool,
     observables: Vec<Observable<'a>>,
+    told: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -31,9 +32,13 @@ pub(super) enum Observed {
     ResourceUid = 10,
     Country = 14,
     UserAgent = 16,
+    CredentialUid = 19,
     UserUid = 31,
     GroupName = 32,
     GroupUid = 33,
+    AccountName = 34,
+    AccountUid = 35,
+    ResourceName = 38,
     DeviceUid = 47,
 }
 
@@ -46,16 +51,20 @@ impl Observed {
             Self::ResourceUid => "Resource UID",
             Self::Country => "Country",
             Self::UserAgent => "HTTP User-Agent",
+            Self::CredentialUid => "User Credential ID",
             Self::UserUid => "User Object: uid",
             Self::GroupName => "Group Object: name",
             Self::GroupUid => "Group Object: uid",
+            Self::AccountName => "Account Object: name",
+            Self::AccountUid => "Account Object: uid",
+            Self::ResourceName => "Resource Details Object: name",
             Self::DeviceUid => "Device Object: uid",
         }
     }
 }
 
 impl<'a> Notes<'a> {
-    /// Notes that `value` stands at `path` and the `member` in it.
+    /// Notes that `value` stands at `path` and the `member` in it. What is in an array stands at `array[].member`.
     pub(super) fn observe(
         &mut self,
         kind: Observed,
@@ -66,6 +75,16 @@ impl<'a> Notes<'a> {
         if let Some(value) = value {
             self.observables.push(Observable { kind, path: (path, member), value: value.clone() });
         }
+    }
+
+    /// Notes what could not be read, for `metadata.debug`.
+    pub(super) fn tell(&mut self, issue: &'static str) {
+        self.told.push(issue);
+    }
+
+    /// What could not be read.
+    pub(super) fn told(&self) -> &[&'static str] {
+        &self.told
     }
 
     /// Notes that a `*_dt` time was written.

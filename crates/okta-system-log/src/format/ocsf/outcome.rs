@@ -2,12 +2,11 @@
 
 use super::{
     super::{
-        facts::{Assessment, Level},
+        facts::{Assessment, Level, Outcome, Threat},
         log_event::LogEvent,
         writer::ObjectWriter,
     },
-    class::{AUTHENTICATION, Class, DETECTION_FINDING},
-    entity,
+    class::{Class, DETECTION_FINDING},
     notes::Notes,
 };
 
@@ -15,8 +14,13 @@ use super::{
 const FINDING_STATUS: [(u8, u8, &str); 3] = [(1, 1, "New"), (2, 2, "In Progress"), (3, 4, "Resolved")];
 
 /// Writes `status*`.
-pub(super) fn write_status(event: &LogEvent<'_>, class: &Class, activity: u8, out: &mut ObjectWriter<'_>) {
-    let result = event.outcome.take("result");
+pub(super) fn write_status(
+    event: &LogEvent<'_>,
+    event_type: &str,
+    class: &Class,
+    activity: u8,
+    out: &mut ObjectWriter<'_>,
+) {
     if class.uid == DETECTION_FINDING {
         let status = FINDING_STATUS.iter().find(|(known, ..)| *known == activity);
         if let Some((_, id, caption)) = status {
@@ -24,35 +28,54 @@ pub(super) fn write_status(event: &LogEvent<'_>, class: &Class, activity: u8, ou
             out.text("status", caption);
         }
     } else {
-        let (id, caption) = match result.as_deref() {
-            Some("SUCCESS" | "ALLOW") => (1, "Success"),
-            Some("FAILURE" | "DENY") => (2, "Failure"),
-            Some(other) => (99, other),
-            None => (0, "Unknown"),
+        let outcome = Outcome::of(event, event_type);
+        let (id, caption) = match &outcome {
+            Outcome::Success => (1, "Success"),
+            Outcome::Failure => (2, "Failure"),
+            Outcome::Other(word) => (99, &**word),
+            Outcome::Unknown => (0, "Unknown"),
         };
         out.integer("status_id", id);
         out.text("status", caption);
     }
-    out.text_if("status_code", result.as_deref());
+    out.text_if("status_code", event.outcome.take("result").as_deref());
     out.text_if("status_detail", event.outcome.take("reason").as_deref());
 }
 
-/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk is not. A risk that
-/// could not be read may be a high one: an event with it is never called harmless.
-pub(super) fn write_severity(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
+/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk and a threat are
+/// not, and what is a finding is none of the harmless events, whatever Okta's log level. A risk that could not be read may
+/// be a high one: an event with it is never called harmless.
+pub(super) fn write_severity(
+    event: &LogEvent<'_>,
+    class: &Class,
+    assessment: &Assessment<'_>,
+    threat: &Threat<'_>,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'_>,
+) {
     let own = match event.root.peek("severity").as_deref() {
         Some("DEBUG" | "INFO") => INFORMATIONAL,
         Some("WARN" | "ERROR") => MEDIUM,
         _ => UNKNOWN_SEVERITY,
     };
-    let of_risk = match assessment.risk.level {
+    let level = assessment.risk.level.max(threat.level);
+    let of_level = match level {
         Some(Level::Critical) => CRITICAL,
         Some(Level::High) => HIGH,
         Some(Level::Medium) => MEDIUM,
         Some(Level::Low) | None => UNKNOWN_SEVERITY,
     };
-    let known = own.max(of_risk);
+    let of_suspicion = if threat.is_suspected == Some(true) { MEDIUM } else { UNKNOWN_SEVERITY };
+    let of_finding = match level {
+        _ if class.uid != DETECTION_FINDING => UNKNOWN_SEVERITY,
+        Some(Level::Low) => LOW,
+        _ => MEDIUM,
+    };
+    let known = own.max(of_level).max(of_suspicion).max(of_finding);
     let is_unread = assessment.risk.unread.is_some() || assessment.behaviors.unread.is_some();
+    if is_unread {
+        notes.tell("risk: Okta wrote a risk or behaviours in a form that cannot be read");
+    }
     let (id, caption) = if is_unread && known < MEDIUM { UNKNOWN_SEVERITY } else { known };
     out.integer("severity_id", id);
     out.text("severity", caption);
@@ -62,6 +85,7 @@ type Severity = (u8, &'static str);
 
 const UNKNOWN_SEVERITY: Severity = (0, "Unknown");
 const INFORMATIONAL: Severity = (1, "Informational");
+const LOW: Severity = (2, "Low");
 const MEDIUM: Severity = (3, "Medium");
 const HIGH: Severity = (4, "High");
 const CRITICAL: Severity = (5, "Critical");
@@ -71,6 +95,7 @@ pub(super) fn write_control(
     event: &LogEvent<'_>,
     class: &Class,
     assessment: &Assessment<'_>,
+    threat: &Threat<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'_>,
 ) {
@@ -86,14 +111,12 @@ pub(super) fn write_control(
         out.integer("disposition_id", disposition);
         out.text("disposition", caption);
     }
-    if class.uid == AUTHENTICATION && entity::write_policy(event, out) {
-        notes.uses_security_control = true;
-    }
-    notes.uses_security_control |= write_risk(assessment, out);
+    notes.uses_security_control |= write_risk(assessment, threat, out);
 }
 
 /// Writes `risk_*`; false if Okta says nothing of a risk. What could not be read is Okta's own word for the level.
-fn write_risk(Assessment { risk, behaviors }: &Assessment<'_>, out: &mut ObjectWriter<'_>) -> bool {
+fn write_risk(assessment: &Assessment<'_>, threat: &Threat<'_>, out: &mut ObjectWriter<'_>) -> bool {
+    let Assessment { risk, behaviors } = assessment;
     let level = match (risk.level, risk.unread.as_deref()) {
         (Some(level), _) => Some(risk_level(level)),
         (None, unread) => unread.map(|unread| (99, unread)),
@@ -102,10 +125,10 @@ fn write_risk(Assessment { risk, behaviors }: &Assessment<'_>, out: &mut ObjectW
         out.integer("risk_level_id", id);
         out.text("risk_level", caption);
     }
-    // Why it is risky, as one text: the reasons, then what was unusual in the user's behaviour.
+    // Why it is risky, as one text: the reasons, what was unusual in the user's behaviour, what ThreatInsight detected.
     let unread = behaviors.unread.as_deref();
-    let details: Vec<&str> =
-        risk.reasons.iter().chain(behaviors.fired()).map(AsRef::as_ref).chain(unread).collect();
+    let details = risk.reasons.iter().chain(behaviors.fired()).chain(&threat.detections);
+    let details: Vec<&str> = details.map(AsRef::as_ref).chain(unread).collect();
     if !details.is_empty() {
         out.text("risk_details", &details.join(", "));
     }

@@ -1,4 +1,4 @@
-//! Users and actors.
+//! Users and actors: how a party is written as OCSF's `user`, and who acted. Which party is meant is decided in `whose`.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,11 @@ use super::{
         writer::ObjectWriter,
     },
     UNKNOWN,
+    named::Named,
     notes::{Notes, Observed},
 };
 
-/// OCSF's `user`: valid because it has a name or a uid.
+/// OCSF's `user`: valid because it has a name or a uid. A security principal, which need not be a person.
 #[derive(Debug, Clone, Default)]
 pub(super) struct User<'a> {
     uid: Option<Cow<'a, str>>,
@@ -22,14 +23,18 @@ pub(super) struct User<'a> {
     email: Option<Cow<'a, str>>,
     /// `type_id` and `type`.
     kind: (u8, Cow<'a, str>),
-    /// The API token that was used.
-    credential: Option<Cow<'a, str>>,
+    /// What the user has in an application.
+    account: Option<Named<'a>>,
+    /// Where the user is only known to be in it.
+    group: Option<Named<'a>>,
+    /// API tokens and tokens of OAuth, each with its type.
+    credentials: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl<'a> User<'a> {
-    /// The user that `party` is, taken; None if it has neither id nor name.
+    /// The user that `party` is, taken; None if it has neither id nor name, or is a mere address.
     pub(super) fn of(party: &Party<'a>) -> Option<Self> {
-        if !party.is_identified() {
+        if !party.is_identified() || party.kind == Kind::Address {
             return None;
         }
         let [id, login, name] = ["id", "alternateId", "displayName"].map(|member| party.object.take(member));
@@ -40,13 +45,51 @@ impl<'a> User<'a> {
             full_name: name,
             email,
             kind: kind(party),
-            credential: None,
+            ..Self::default()
         })
     }
 
     /// An unknown user, where OCSF requires one.
     pub(super) fn unknown() -> Self {
         Self { name: Some(Cow::Borrowed(UNKNOWN)), kind: (0, Cow::Borrowed(UNKNOWN)), ..Self::default() }
+    }
+
+    /// Nobody by name: whoever is in this group.
+    pub(super) fn in_group(group: &Party<'a>) -> Self {
+        Self { group: Named::of(group), ..Self::unknown() }
+    }
+
+    /// Who is named by id and name alone; None if by neither.
+    pub(super) fn by_name(uid: Option<Cow<'a, str>>, name: Option<Cow<'a, str>>) -> Option<Self> {
+        if uid.is_none() && name.is_none() {
+            return None;
+        }
+        Some(Self { uid, full_name: name.clone(), name, kind: (1, Cow::Borrowed("User")), ..Self::default() })
+    }
+
+    /// The people of Okta's support, whom Okta does not name.
+    pub(super) fn okta_support() -> Self {
+        Self {
+            name: Some(Cow::Borrowed("Okta Support")),
+            kind: (99, Cow::Borrowed("Other")),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the account that they have in an application.
+    pub(super) fn with_account(self, account: Option<&Party<'a>>) -> Self {
+        Self { account: account.and_then(Named::account), ..self }
+    }
+
+    /// The same with the tokens among the targets: they were issued to the user, or taken from them.
+    pub(super) fn with_tokens(mut self, event: &LogEvent<'a>) -> Self {
+        for token in event.targets.iter().filter(|target| target.kind == Kind::Token && target.is_untold()) {
+            if let Some(uid) = token.take_id() {
+                let kind = token.take_name().or_else(|| token.take_type());
+                self.credentials.push((uid, kind.unwrap_or(Cow::Borrowed(UNKNOWN))));
+            }
+        }
+        self
     }
 
     /// Writes it as the member `name`, which stands at `path`.
@@ -64,8 +107,32 @@ impl<'a> User<'a> {
             out.text_if("email_addr", self.email.as_deref());
             out.integer("type_id", self.kind.0);
             out.text("type", &self.kind.1);
-            out.text_if("credential_uid", self.credential.as_deref());
+            if let Some(account) = &self.account {
+                out.object("account", |out| account.write(out));
+            }
+            if let Some(group) = &self.group {
+                out.array("groups", |out| out.object(|out| group.write(out)));
+            }
+            out.array("programmatic_credentials", |out| {
+                for (uid, kind) in &self.credentials {
+                    out.object(|out| {
+                        out.text("uid", uid);
+                        out.text("type", kind);
+                    });
+                }
+            });
         });
+        for (uid, _) in &self.credentials {
+            notes.observe(Observed::CredentialUid, path, "programmatic_credentials[].uid", Some(uid));
+        }
+        if let Some(group) = &self.group {
+            notes.observe(Observed::GroupUid, path, "groups[].uid", group.uid.as_ref());
+            notes.observe(Observed::GroupName, path, "groups[].name", group.name.as_ref());
+        }
+        if let Some(account) = &self.account {
+            notes.observe(Observed::AccountUid, path, "account.uid", account.uid.as_ref());
+            notes.observe(Observed::AccountName, path, "account.name", account.name.as_ref());
+        }
         if self.name.as_deref() == Some(UNKNOWN) {
             return;
         }
@@ -80,9 +147,9 @@ fn kind<'a>(party: &Party<'a>) -> (u8, Cow<'a, str>) {
     let word = party.object.peek("type");
     let (id, caption) = match (party.kind, word.as_deref()) {
         (Kind::User | Kind::AppUser, _) => (1, "User"),
-        (Kind::App, _) => (4, "Service"),
-        (_, Some("SystemPrincipal")) => (3, "System"),
-        (_, Some(word)) if word.contains("Client") || word.contains("Service") => (4, "Service"),
+        (Kind::App | Kind::Service, _) => (4, "Service"),
+        (Kind::System, _) => (3, "System"),
+        (Kind::Other, Some(word)) if word.contains("Client") || word.contains("Service") => (4, "Service"),
         (_, Some(_)) => (99, "Other"),
         (_, None) => (0, UNKNOWN),
     };
@@ -98,53 +165,53 @@ fn kind<'a>(party: &Party<'a>) -> (u8, Cow<'a, str>) {
     }
 }
 
-/// The user that a sign-on or a change is about: the target user, else the actor, else the target's account in an
-/// application.
-pub(super) fn subject<'a>(event: &LogEvent<'a>) -> User<'a> {
-    let target = |kind| event.target(kind).and_then(User::of);
-    target(Kind::User)
-        .or_else(|| actor_user(event))
-        .or_else(|| target(Kind::AppUser))
-        .unwrap_or_else(User::unknown)
+/// The tokens of the request, taken: the one that was used, and the one that it was exchanged for.
+fn credentials<'a>(event: &LogEvent<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let detail = &event.transaction_detail;
+    let used = detail.take("requestApiTokenId");
+    let root = detail.take("rootApiTokenId").filter(|root| used.as_ref() != Some(root));
+    // OCSF's words for what Okta issues by OAuth, and for its own tokens.
+    let kind = |uid: &str| if uid.starts_with("AT.") { "Access Token" } else { "API Key" };
+    [used, root]
+        .into_iter()
+        .flatten()
+        .map(|uid| {
+            let kind = kind(&uid);
+            (uid, Cow::Borrowed(kind))
+        })
+        .collect()
 }
 
-/// Whose account or rights changed: the target user, else their account in an application, else the application itself,
-/// else the actor.
-pub(super) fn changed<'a>(event: &LogEvent<'a>, with_apps: bool) -> User<'a> {
-    let target = |kind| event.target(kind).and_then(User::of);
-    target(Kind::User)
-        .or_else(|| target(Kind::AppUser))
-        .or_else(|| target(Kind::App).filter(|_| with_apps))
-        .or_else(|| actor_user(event))
-        .unwrap_or_else(User::unknown)
-}
-
-/// The actor as a user.
-pub(super) fn actor_user<'a>(event: &LogEvent<'a>) -> Option<User<'a>> {
-    User::of(&event.actor)
+/// Where an actor is written, which decides on what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ActorOf {
+    /// API Activity demands one.
+    Operation,
+    /// A sign-on of the actor's own has the session itself.
+    OwnSignOn,
+    /// An error has no other place for the application that it is about.
+    Error,
+    Other,
 }
 
 /// Writes `actor`: who did it, in which session, by which client. Where OCSF demands an actor and Okta names none, it
 /// is Okta itself if it was a job, and unknown otherwise.
 pub(super) fn write_actor<'a>(
     event: &LogEvent<'a>,
-    is_demanded: bool,
-    with_session: bool,
+    of: ActorOf,
     path: &'static str,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) -> bool {
-    let user = actor_user(event)
-        .map(|user| User { credential: event.transaction_detail.take("requestApiTokenId"), ..user });
+    let user = User::of(&event.actor).map(|user| User { credentials: credentials(event), ..user });
     let is_job = event.transaction.peek("type").is_some_and(|kind| kind == "JOB");
     out.object("actor", |out| {
-        let client = event.client.take("id");
-        out.text_if("app_uid", client.as_deref());
-        let has_session = with_session && write_session(event, out);
+        let has_client = write_client(event, of, out);
+        let has_session = of != ActorOf::OwnSignOn && write_session(event, out);
         match &user {
             Some(user) => user.write("user", path, out, notes),
-            None if client.is_some() || has_session => {}
-            None if !is_demanded => return,
+            None if has_client || has_session => {}
+            None if of != ActorOf::Operation => return,
             None if is_job => out.text("app_name", "Okta"),
             None => User::unknown().write("user", path, out, notes),
         }
@@ -155,7 +222,32 @@ pub(super) fn write_actor<'a>(
     })
 }
 
-/// Writes `session`; false if there is none.
+/// Writes the application that acted: the client that was used, else the actor if it is one; false if there is none. Of an
+/// error it is the application that it happened in.
+fn write_client(event: &LogEvent<'_>, of: ActorOf, out: &mut ObjectWriter<'_>) -> bool {
+    let client = event.client.take("id");
+    let of_token = event.transaction_detail.peek("requestApiTokenClientId");
+    if of_token == client || client.is_none() {
+        event.transaction_detail.mark("requestApiTokenClientId");
+    }
+    let uid = client.or(of_token);
+    let is_meant = |app: &&Party<'_>| uid.is_none() || app.object.peek("id") == uid;
+    let itself = Some(&event.actor).filter(|actor| actor.kind == Kind::App).filter(is_meant);
+    let (own_uid, name) = match itself {
+        Some(actor) => (actor.object.peek("id"), actor.object.peek("displayName")),
+        None if of == ActorOf::Error => match event.target(Kind::App).filter(is_meant) {
+            Some(app) => (app.take_id(), app.take_name()),
+            None => (None, None),
+        },
+        None => (None, None),
+    };
+    let uid = uid.or(own_uid);
+    out.text_if("app_uid", uid.as_deref());
+    out.text_if("app_name", name.as_deref());
+    uid.is_some() || name.is_some()
+}
+
+/// Writes the actor's `session`; false if there is none.
 pub(super) fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) -> bool {
     let session = event.authentication.take("externalSessionId");
     let root = event.authentication.take("rootSessionId");

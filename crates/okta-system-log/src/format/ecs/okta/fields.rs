@@ -2,11 +2,12 @@
 //! value of Okta's is written as one. Elasticsearch refuses a whole event if one value is not of its field's type, so
 //! what does not fit is not written here: it is left over, and `unmapped` takes it.
 
+use std::borrow::Cow;
+
 use super::{
-    super::super::{object::Object, words::is_ip, writer::ObjectWriter},
+    super::super::{facts::Address, object::Object, writer::ObjectWriter},
     flattened,
 };
-use crate::event::json;
 
 /// A member of one of Okta's objects, and its field.
 #[derive(Debug, Clone, Copy)]
@@ -169,26 +170,44 @@ pub(super) const DEBUG_DATA: [Field; 13] = [
     keywords("promptingPolicyTypes", "promptingPolicyTypes"),
 ];
 
+/// `okta.debug_context.debug_data.suspicious_activity`: what a user reported
+pub(super) const SUSPICIOUS_ACTIVITY: [Field; 12] = [
+    keyword("suspiciousActivityBrowser", "browser"),
+    keyword("suspiciousActivityEventCity", "event_city"),
+    keyword("suspiciousActivityEventCountry", "event_country"),
+    keyword("suspiciousActivityEventId", "event_id"),
+    keyword("suspiciousActivityEventIp", "event_ip"),
+    keyword("suspiciousActivityEventLatitude", "event_latitude"),
+    keyword("suspiciousActivityEventLongitude", "event_longitude"),
+    keyword("suspiciousActivityEventState", "event_state"),
+    keyword("suspiciousActivityEventTransactionId", "event_transaction_id"),
+    keyword("suspiciousActivityEventType", "event_type"),
+    keyword("suspiciousActivityOs", "os"),
+    keyword("suspiciousActivityTimestamp", "timestamp"),
+];
+
+/// `okta.debug_context.debug_data.originalPrincipal`
+pub(super) const PRINCIPAL: [Field; 4] = [
+    keyword("id", "id"),
+    keyword("type", "type"),
+    keyword("alternateId", "alternateId"),
+    keyword("displayName", "displayName"),
+];
+
 /// Writes the members of `object` that are in `fields` and fit, and takes them.
 pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWriter<'_>) {
     for field in fields {
         let Some(json) = object.raw(field.okta) else { continue };
-        if field.kind.write(field.ecs, json, out) {
+        let is_written = match field.kind {
+            Kind::Keyword => write_keyword(field.ecs, json, out),
+            Kind::Keywords => write_keywords(field.ecs, json, out),
+            Kind::Boolean => write_boolean(field.ecs, json, out),
+            Kind::Integer => write_integer(field.ecs, json, out),
+            Kind::Ip => object.peek(field.okta).is_some_and(|text| write_ip(field.ecs, &text, out)),
+            Kind::Flattened => flattened::write_objects(field.ecs, json, out),
+        };
+        if is_written {
             object.mark(field.okta);
-        }
-    }
-}
-
-impl Kind {
-    /// Writes `json` as a value of this type; false if it is none.
-    fn write(self, name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
-        match self {
-            Self::Keyword => write_keyword(name, json, out),
-            Self::Keywords => write_keywords(name, json, out),
-            Self::Boolean => write_boolean(name, json, out),
-            Self::Integer => write_integer(name, json, out),
-            Self::Ip => write_ip(name, json, out),
-            Self::Flattened => flattened::write_objects(name, json, out),
         }
     }
 }
@@ -206,11 +225,11 @@ fn write_keyword(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
 
 fn write_keywords(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     let Some(elements) = Object::read_elements(json) else { return write_keyword(name, json, out) };
-    let texts: Option<Vec<_>> = elements.into_iter().map(json::string).collect();
-    texts.is_some_and(|texts| {
-        out.texts(name, texts);
-        true
-    })
+    let fits = elements.iter().all(|json| json.starts_with('"'));
+    if fits {
+        out.array(name, |out| elements.iter().for_each(|json| out.raw(json)));
+    }
+    fits
 }
 
 fn write_boolean(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
@@ -230,12 +249,9 @@ fn write_integer(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     })
 }
 
-fn write_ip(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
-    json::string(json).is_some_and(|ip| {
-        let fits = is_ip(&ip);
-        if fits {
-            out.text(name, &ip);
-        }
-        fits
-    })
+/// The address alone; false if Okta wrote more than that.
+fn write_ip(name: &str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
+    let Some(address) = Address::read(Cow::Borrowed(text)) else { return false };
+    out.text(name, &address.ip);
+    address.ip == text
 }

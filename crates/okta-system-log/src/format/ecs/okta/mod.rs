@@ -9,6 +9,7 @@ mod target;
 
 use super::{
     super::{
+        facts::Assessment,
         log_event::LogEvent,
         object::Object,
         writer::{ArrayWriter, ObjectWriter},
@@ -20,7 +21,12 @@ use super::{
 const HOP: [(&str, &str); 2] = [("geographicalContext", "geographical_context"), ("ipDetails", "ip_details")];
 
 /// Writes `okta`.
-pub(super) fn write(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectWriter<'_>) {
+pub(super) fn write(
+    event: &LogEvent<'_>,
+    assessment: &Assessment<'_>,
+    with_debug_data: bool,
+    out: &mut ObjectWriter<'_>,
+) {
     out.object("okta", |out| {
         fields::write(&event.root, &fields::EVENT, out);
         out.object("actor", |out| target::write_party(&event.actor.object, out));
@@ -35,7 +41,7 @@ pub(super) fn write(event: &LogEvent<'_>, with_debug_data: bool, out: &mut Objec
             });
         });
         if with_debug_data {
-            debug_data::write(event, out);
+            debug_data::write(event, assessment, out);
         }
         out.object("authentication_context", |out| {
             fields::write(&event.authentication, &fields::AUTHENTICATION, out);
@@ -80,9 +86,9 @@ fn write_hop(hop: &Object<'_>, out: &mut ArrayWriter<'_>) {
     out.object(|out| {
         for (name, json) in hop.members() {
             let renamed = HOP.iter().find(|(okta, ecs)| *okta == name && hop.raw(ecs).is_none());
-            match (renamed, Object::read(json)) {
-                (Some((_, name)), Some(inner)) => {
-                    out.object(name, |out| write_geography(&inner, out));
+            match renamed {
+                Some((okta, ecs)) if json.starts_with('{') => {
+                    out.object(ecs, |out| write_geography(&hop.open(okta), out));
                 }
                 _ => flattened::write(name, json, out),
             }
@@ -156,7 +162,7 @@ mod tests {
 
     fn okta(json: &str) -> String {
         let event = LogEvent::read(json).unwrap();
-        Writer::new(usize::MAX).object(|out| write(&event, true, out))
+        Writer::new(usize::MAX).object(|out| write(&event, &Assessment::default(), true, out))
     }
 
     #[test]
@@ -192,7 +198,7 @@ mod tests {
         for (event, expected) in [
             (
                 r#"{"client":{"ipAddress":"1.2.3.4:443"}}"#,
-                r#"{"unmapped":{"client":{"ipAddress":"1.2.3.4:443"}}}"#,
+                r#"{"client":{"ip":"1.2.3.4"},"unmapped":{"client":{"ipAddress":"1.2.3.4:443"}}}"#,
             ),
             (r#"{"actor":"x","severity":["a"]}"#, r#"{"unmapped":{"actor":"x","severity":["a"]}}"#),
             (r#"{"aBC":1,"aB_c":2}"#, r#"{"unmapped":{"aBC":1,"aB_c":2}}"#),

@@ -27,10 +27,8 @@ pub(super) fn write(targets: &[Party<'_>], out: &mut ObjectWriter<'_>) {
 /// What actor and targets have in common.
 pub(super) fn write_party(party: &Object<'_>, out: &mut ObjectWriter<'_>) {
     fields::write(party, &fields::PARTY, out);
-    if let Some(detail) = party.raw(DETAIL).and_then(Object::read) {
-        out.object(DETAIL, |out| write_texts(&detail, out));
-        party.mark(DETAIL);
-    }
+    let detail = party.open(DETAIL);
+    out.object(DETAIL, |out| write_texts(&detail, out));
 }
 
 /// What was changed from what to what. What has another shape is left.

@@ -1,0 +1,284 @@
+//! By which factors somebody showed who they are, by what was used and not by what the event type is called.
+
+use std::borrow::Cow;
+
+use super::notation;
+use crate::format::{log_event::LogEvent, object::Object, party::Party};
+
+/// A way to show who one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::format) enum Method {
+    Sms,
+    Call,
+    Email,
+    Push,
+    WebAuthn,
+    U2f,
+    /// Okta Verify on the device itself, with a key of the device.
+    FastPass,
+    HardwareToken,
+    Otp,
+    Biometric,
+    Question,
+    Password,
+    /// Something else, or what Okta's word does not tell: a `Phone` is a text or a call.
+    Other,
+}
+
+/// What a factor rests on. Two of one kind are not more than one factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    Knowledge,
+    Possession,
+    Inherence,
+}
+
+/// A factor that was used.
+#[derive(Debug, Clone)]
+pub(in crate::format) struct Factor<'a> {
+    pub(in crate::format) method: Method,
+    /// Okta's word.
+    pub(in crate::format) word: Cow<'a, str>,
+}
+
+/// The factors that an event names.
+#[derive(Debug, Default)]
+pub(in crate::format) struct Factors<'a> {
+    pub(in crate::format) all: Vec<Factor<'a>>,
+    /// Whether one of them was verified on a device that also verified the user, by biometrics or a PIN.
+    has_verified_user: bool,
+    /// Whether there was a first and a second one, or an identity provider says that there were several.
+    is_several: bool,
+    /// Whether Okta named the first one and no second.
+    is_first_alone: bool,
+}
+
+/// The type of a target that is a factor of the user's.
+pub(in crate::format) const ENROLLMENT: &str = "AuthenticatorEnrollment";
+
+/// Words of Okta's by the method that they mean. The first method of which one word fits counts.
+const WORDS: [(Method, &[&str]); 12] = [
+    (Method::Sms, &["SMS"]),
+    (Method::Push, &["PUSH"]),
+    (Method::U2f, &["U2F"]),
+    (Method::WebAuthn, &["WEBAUTHN", "FIDO2", "FIDO", "PASSKEY", "PASSKEYS", "SECURITYKEY"]),
+    (Method::FastPass, &["FASTPASS", "NONCE"]),
+    (Method::Question, &["QUESTION", "KBA"]),
+    (Method::Call, &["CALL", "VOICE", "TEL"]),
+    (Method::Email, &["EMAIL"]),
+    (Method::HardwareToken, &["YUBIKEY", "RSA", "SECURID", "SYMANTEC", "HARDWARE", "HWK"]),
+    (Method::Otp, &["OTP", "TOTP", "HOTP", "GOOGLE", "TOKEN", "CODE"]),
+    (Method::Biometric, &["BIOMETRIC", "FINGERPRINT", "FACE", "FPT"]),
+    (Method::Password, &["PASSWORD", "PWD"]),
+];
+
+/// Values of `credentialType` that are a factor: the others are what one program shows another.
+const CREDENTIALS: [&str; 5] = ["CERTIFICATE", "EMAIL", "OTP", "PASSWORD", "SMS"];
+
+impl Method {
+    /// The method that `word` means, for example `OKTA_VERIFY_PUSH` or `Get a push notification`.
+    pub(in crate::format) fn of(word: &str) -> Self {
+        let words = || word.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_said = |known: &str| words().any(|word| word.eq_ignore_ascii_case(known));
+        // The authenticator of that name is WebAuthn, whatever else its name says.
+        if ["SECURITY", "KEY"].into_iter().all(is_said) {
+            return Self::WebAuthn;
+        }
+        WORDS
+            .iter()
+            .find(|(_, known)| known.iter().any(|known| is_said(known)))
+            .map_or(Self::Other, |(method, _)| *method)
+    }
+
+    fn basis(self) -> Option<Basis> {
+        match self {
+            Self::Password | Self::Question => Some(Basis::Knowledge),
+            Self::Biometric => Some(Basis::Inherence),
+            Self::Other => None,
+            Self::Sms | Self::Call | Self::Email | Self::Push | Self::WebAuthn | Self::U2f => {
+                Some(Basis::Possession)
+            }
+            Self::FastPass | Self::HardwareToken | Self::Otp => Some(Basis::Possession),
+        }
+    }
+}
+
+impl<'a> Factors<'a> {
+    /// The factors that `event` names. The closest source counts: the first and second method of a sign-on and the
+    /// factor that was verified; the enrolled authenticators among the targets; the authenticator, the credential or the
+    /// identity provider's list.
+    pub(in crate::format) fn of(event: &LogEvent<'a>) -> Self {
+        let mut factors = Self::default();
+        factors.add_first_and_second(event);
+        for name in ["factor", "factorType"] {
+            event.debug_data.peek(name).into_iter().for_each(|word| factors.add(word));
+        }
+        event.targets.iter().for_each(|target| factors.add_target(target));
+        if factors.all.is_empty() {
+            factors.add_else(event);
+        }
+        factors.add_identity_provider(event);
+        factors
+    }
+
+    /// Whether more than one factor was used, as far as the event tells. `is_further` says that the event is about a
+    /// factor after the first, which some event types are on most orgs: it was one unless it is a mere password.
+    pub(in crate::format) fn is_mfa(&self, is_further: bool) -> Option<bool> {
+        let mut bases = self.all.iter().filter_map(|factor| factor.method.basis());
+        let first = bases.next();
+        let are_two = first.is_some_and(|first| bases.any(|basis| basis != first));
+        if self.is_several || self.has_verified_user || are_two {
+            return Some(true);
+        }
+        let is_password = self.all.iter().all(|factor| factor.method == Method::Password);
+        match first {
+            Some(_) if is_password => Some(false),
+            Some(Basis::Possession | Basis::Inherence) if is_further => Some(true),
+            Some(_) if self.is_first_alone => Some(false),
+            _ => None,
+        }
+    }
+
+    /// `authMethodFirstType` is `okta_password:password:<id>`: the authenticator, the method, the authenticator's id.
+    fn add_first_and_second(&mut self, event: &LogEvent<'a>) {
+        let [first, second] =
+            ["authMethodFirstType", "authMethodSecondType"].map(|name| event.debug_data.peek(name));
+        self.is_several = first.is_some() && second.is_some() && first != second;
+        self.is_first_alone = first.is_some() && second.is_none();
+        for method in [first, second].into_iter().flatten() {
+            let word = method.rsplit_once(':').map_or(&*method, |(word, _)| word).to_owned();
+            self.add(Cow::Owned(word));
+        }
+    }
+
+    fn add_target(&mut self, target: &Party<'a>) {
+        let detail = target.object.raw("detailEntry").and_then(Object::read).unwrap_or_default();
+        let used = detail.peek("methodTypeUsed").or_else(|| detail.peek("factorType"));
+        self.has_verified_user |= detail
+            .peek("methodUsedVerifiedProperties")
+            .is_some_and(|verified| verified.contains("USER_VERIFYING"));
+        let is_enrollment = target.object.peek("type").is_some_and(|kind| kind == ENROLLMENT);
+        match used {
+            Some(used) => self.add(used),
+            None if is_enrollment && self.all.is_empty() => {
+                let name = detail.peek("authenticatorKey").or_else(|| target.object.peek("displayName"));
+                name.into_iter().for_each(|name| self.add(name));
+            }
+            None => {}
+        }
+    }
+
+    fn add_else(&mut self, event: &LogEvent<'a>) {
+        let credential = event.authentication.peek("credentialType");
+        let credential = credential.filter(|credential| CREDENTIALS.contains(&&**credential));
+        event.debug_data.peek("authenticatorKey").or(credential).into_iter().for_each(|word| self.add(word));
+    }
+
+    /// What the identity provider says of the sign-on there: `[pwd, otp, hwk]` by RFC 8176.
+    fn add_identity_provider(&mut self, event: &LogEvent<'a>) {
+        self.is_several |= event
+            .debug_data
+            .raw("mfaVerified")
+            .and_then(notation::content)
+            .is_some_and(|told| told == "true");
+        let Some(list) = event.debug_data.peek("amrList") else { return };
+        for word in list.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+            self.is_several |= word == "mfa" || word == "mca";
+            if Method::of(word) != Method::Other {
+                self.add(Cow::Owned(word.to_owned()));
+            }
+        }
+    }
+
+    /// Adds a factor unless it is told already.
+    fn add(&mut self, word: Cow<'a, str>) {
+        let method = Method::of(&word);
+        let is_told = |known: &Factor<'_>| match method {
+            Method::Other => known.word.eq_ignore_ascii_case(&word),
+            method => known.method == method,
+        };
+        if self.all.len() < FACTORS_MAX && !self.all.iter().any(is_told) {
+            self.all.push(Factor { method, word });
+        }
+    }
+}
+
+/// More than any sign-on has. What is beyond stays where Okta wrote it.
+const FACTORS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_known_by_oktas_words() {
+        for (word, method) in [
+            ("OKTA_VERIFY_PUSH", Method::Push),
+            ("Get a push notification", Method::Push),
+            ("SMS_FACTOR", Method::Sms),
+            ("CALL_FACTOR", Method::Call),
+            ("phone_number:voice", Method::Call),
+            ("EMAIL_FACTOR", Method::Email),
+            ("Security Key or Biometric", Method::WebAuthn),
+            ("FIDO_WEBAUTHN", Method::WebAuthn),
+            ("webauthn:webauthn", Method::WebAuthn),
+            ("FIDO_U2F", Method::U2f),
+            ("SIGNED_NONCE", Method::FastPass),
+            ("Use Okta FastPass", Method::FastPass),
+            ("SECURITY_QUESTION", Method::Question),
+            ("SECURID_FACTOR", Method::HardwareToken),
+            ("YUBIKEY_OTP_FACTOR", Method::HardwareToken),
+            ("OKTA_SOFT_TOKEN", Method::Otp),
+            ("GOOGLE_AUTHENTICATOR", Method::Otp),
+            ("Enter a code", Method::Otp),
+            ("okta_verify:totp", Method::Otp),
+            ("PASSWORD_AS_FACTOR", Method::Password),
+            ("okta_password:password", Method::Password),
+            ("Phone", Method::Other),
+            ("Okta Verify", Method::Other),
+            ("UNIVERSAL_THING", Method::Other),
+            ("DUO_SECURITY", Method::Other),
+        ] {
+            assert_eq!(Method::of(word), method, "{word}");
+        }
+    }
+
+    fn factors(event: &str) -> (Vec<Method>, Option<bool>, Option<bool>) {
+        let event = LogEvent::read(event).unwrap();
+        let factors = Factors::of(&event);
+        (
+            factors.all.iter().map(|factor| factor.method).collect(),
+            factors.is_mfa(false),
+            factors.is_mfa(true),
+        )
+    }
+
+    #[test]
+    fn a_password_alone_is_not_more_than_one_factor_whatever_the_type_is_called() {
+        for event in [
+            r#"{"debugContext":{"debugData":{"factor":"PASSWORD_AS_FACTOR"}}}"#,
+            r#"{"target":[{"type":"AuthenticatorEnrollment","displayName":"Password","detailEntry":{"methodTypeUsed":"Password"}}]}"#,
+            r#"{"authenticationContext":{"credentialType":"PASSWORD"}}"#,
+        ] {
+            assert_eq!(factors(event), (vec![Method::Password], Some(false), Some(false)), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_was_used_decides() {
+        let push = r#"{"debugContext":{"debugData":{"factor":"OKTA_VERIFY_PUSH"}},"target":[{"type":"AuthenticatorEnrollment","displayName":"Okta Verify","detailEntry":{"methodTypeUsed":"Get a push notification"}}]}"#;
+        assert_eq!(factors(push), (vec![Method::Push], None, Some(true)));
+        let both = r#"{"debugContext":{"debugData":{"authMethodFirstType":"okta_password:password:aut1","authMethodSecondType":"webauthn:webauthn:aut2"}}}"#;
+        assert_eq!(factors(both), (vec![Method::Password, Method::WebAuthn], Some(true), Some(true)));
+        let first = r#"{"debugContext":{"debugData":{"authMethodFirstType":"okta_verify:push:aut1"}}}"#;
+        assert_eq!(factors(first).1, Some(false));
+        let verified = r#"{"target":[{"type":"AuthenticatorEnrollment","detailEntry":{"methodTypeUsed":"Use Okta FastPass","methodUsedVerifiedProperties":"[USER_VERIFYING, HARDWARE_PROTECTED]"}}]}"#;
+        assert_eq!(factors(verified), (vec![Method::FastPass], Some(true), Some(true)));
+        let provider = r#"{"debugContext":{"debugData":{"amrList":"[pwd, sms]"}}}"#;
+        assert_eq!(factors(provider), (vec![Method::Password, Method::Sms], Some(true), Some(true)));
+        let question = r#"{"debugContext":{"debugData":{"factor":"SECURITY_QUESTION"}}}"#;
+        assert_eq!(factors(question), (vec![Method::Question], None, None));
+        assert_eq!(factors(r#"{"authenticationContext":{"credentialType":"IWA"}}"#), (vec![], None, None));
+        assert_eq!(factors("{}"), (vec![], None, None));
+    }
+}

@@ -1,0 +1,170 @@
+//! Facts that Okta writes in several forms, and flags that come from the content.
+
+use serde_json::{Value, json};
+
+use crate::event::Events;
+use crate::format::{Format, Renderer};
+
+fn render(event: &Value) -> Value {
+    let events = Events::parse(bytes::Bytes::from(format!("[{event}]"))).unwrap();
+    let renderer =
+        Renderer { format: Format::Ocsf, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
+    serde_json::from_slice(&renderer.render(&events.get(0).unwrap(), None).bytes).unwrap()
+}
+
+fn sign_on(debug_data: &Value) -> Value {
+    json!({"uuid": "u", "eventType": "user.session.start", "published": "2026-01-02T03:04:05.678Z", "severity": "INFO",
+        "outcome": {"result": "SUCCESS"}, "debugContext": {"debugData": debug_data}})
+}
+
+#[test]
+fn a_high_risk_is_severe_wherever_okta_wrote_it() {
+    for data in [
+        json!({"risk": "reasons=Anomalous Location, level=HIGH"}),
+        json!({"risk": "{level=HIGH,reasons=Anomalous Location}"}),
+        json!({"logOnlySecurityData": "{\"risk\":{\"level\":\"HIGH\",\"reasons\":\"Anomalous Location\"}}"}),
+        json!({"logOnlySecurityData": {"risk": {"level": "HIGH", "reasons": "Anomalous Location"}}}),
+    ] {
+        let event = render(&sign_on(&data));
+        assert_eq!((&event["severity"], &event["risk_level_id"]), (&json!("High"), &json!(3)), "{data}");
+        assert_eq!(event["risk_details"], "Anomalous Location", "{data}");
+    }
+}
+
+#[test]
+fn a_risk_that_nobody_can_read_is_never_harmless() {
+    let event = render(&sign_on(&json!({"risk": "<level>HIGH</level>"})));
+    assert_eq!((&event["severity_id"], &event["risk_level_id"]), (&json!(0), &json!(99)));
+    assert_eq!(event["risk_level"], "<level>HIGH</level>");
+    assert!(event["metadata"]["debug"][0].as_str().unwrap().starts_with("risk:"));
+}
+
+#[test]
+fn a_search_for_a_behaviour_finds_the_events_in_which_it_fired() {
+    let event = render(&sign_on(&json!({"behaviors": "{New Geo-Location=NEGATIVE, New Device=POSITIVE}"})));
+    assert_eq!((&event["risk_details"], &event["is_new_logon"]), (&json!("New Device"), &json!(true)));
+    let event = render(&sign_on(&json!({"behaviors": "{New Device=NEGATIVE}"})));
+    assert_eq!((event.get("risk_details"), event.get("is_new_logon")), (None, None));
+}
+
+#[test]
+fn what_threat_insight_detects_makes_an_event_severe() {
+    let data = json!({"threatSuspected": "true", "threatDetections": "{\"Password Spray\":\"HIGH\"}"});
+    let event = render(&sign_on(&data));
+    assert_eq!((&event["severity"], &event["risk_details"]), (&json!("High"), &json!("Password Spray")));
+    assert_eq!(render(&sign_on(&json!({"threatSuspected": "true"})))["severity"], "Medium");
+    assert_eq!(render(&sign_on(&json!({"threatSuspected": "false"})))["severity"], "Informational");
+}
+
+#[test]
+fn a_finding_is_as_severe_as_what_makes_it_one() {
+    let finding = |event_type: &str, risk: &str| {
+        render(&json!({"uuid": "u", "eventType": event_type, "severity": "INFO", "debugContext": {"debugData": {"risk": risk}}}))["severity"].clone()
+    };
+    assert_eq!(finding("security.breached_credential.detected", ""), "Medium");
+    assert_eq!(finding("user.risk.detect", "{level=HIGH}"), "High");
+    assert_eq!(finding("user.risk.detect", "{level=LOW}"), "Low");
+}
+
+#[test]
+fn a_lock_is_a_success_though_the_sign_in_failed() {
+    let lock = json!({"uuid": "u", "eventType": "user.account.lock", "outcome": {"result": "FAILURE", "reason": "LOCKED_OUT"}});
+    let event = render(&lock);
+    assert_eq!((&event["activity_name"], &event["status"]), (&json!("Lock"), &json!("Success")));
+    assert_eq!((&event["status_code"], &event["status_detail"]), (&json!("FAILURE"), &json!("LOCKED_OUT")));
+}
+
+#[test]
+fn factors_and_protocol_are_those_that_were_used() {
+    let mfa = |data: Value| {
+        let mut event = sign_on(&data);
+        event["eventType"] = "user.authentication.auth_via_mfa".into();
+        let event = render(&event);
+        (event["is_mfa"].clone(), event["auth_factors"][0]["factor_type"].clone())
+    };
+    assert_eq!(mfa(json!({"factor": "PASSWORD_AS_FACTOR"})), (json!(false), json!("Password")));
+    assert_eq!(mfa(json!({"factor": "OKTA_VERIFY_PUSH"})), (json!(true), json!("Push Notification")));
+    assert_eq!(mfa(json!({"factor": "SIGNED_NONCE"})), (json!(true), json!("SIGNED_NONCE")));
+    let event = render(&sign_on(
+        &json!({"authMethodFirstType": "okta_password:password:a", "authMethodSecondType": "phone_number:sms:b"}),
+    ));
+    assert_eq!(event["is_mfa"], true);
+    let factors = [0, 1].map(|index| event["auth_factors"][index]["factor_type"].clone());
+    assert_eq!(factors, ["Password", "SMS"]);
+    let sso = json!({"uuid": "u", "eventType": "user.authentication.sso", "target": [
+        {"id": "0oa", "type": "AppInstance", "displayName": "X", "detailEntry": {"signOnModeType": "SAML_2_0"}}]});
+    assert_eq!(render(&sso)["auth_protocol"], "SAML");
+}
+
+#[test]
+fn a_client_is_found_by_address_system_and_country() {
+    let mut event = sign_on(&json!({}));
+    event["client"] = json!({"ipAddress": "[2001:db8::7]:8443", "userAgent": {"os": "Mac OS X (iPad)",
+        "rawUserAgent": "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X)"}, "geographicalContext": {"country": "South Korea"}});
+    let source = &render(&event)["src_endpoint"];
+    assert_eq!((&source["ip"], &source["port"]), (&json!("2001:db8::7"), &json!(8443)));
+    assert_eq!((&source["os"]["type"], &source["os"]["version"]), (&json!("iPadOS"), &json!("16.6")));
+    assert_eq!(source["location"]["country"], "KR");
+    event["client"] = json!({"ipAddress": "::ffff:198.51.100.7", "geographicalContext": {"country": "Atlantis", "city": "X"}});
+    let rendered = render(&event);
+    assert_eq!(rendered["src_endpoint"]["ip"], "198.51.100.7");
+    assert_eq!(rendered["src_endpoint"]["location"].get("country"), None);
+    assert_eq!(rendered["unmapped"]["client"]["geographicalContext"]["country"], "Atlantis");
+    assert_eq!(rendered["unmapped"]["client"]["ipAddress"], "::ffff:198.51.100.7");
+    event["client"] = json!({"ipAddress": "198.51.100.300"});
+    assert_eq!(render(&event)["metadata"]["debug"][0], "client.ipAddress is no address that can be read");
+}
+
+#[test]
+fn no_event_seems_to_have_happened_in_1970() {
+    let mut event = sign_on(&json!({}));
+    event["published"] = "2026-01-02 03:04:05.678".into();
+    assert_eq!(render(&event)["time"], 1_767_323_045_678_u64);
+    assert_eq!(render(&event)["metadata"]["original_time"], "2026-01-02 03:04:05.678");
+    event["published"] = "yesterday".into();
+    event["uuid"] = "faf7398a-4f77-11ea-97fb-5925e98228bd".into();
+    let rendered = render(&event);
+    assert_eq!(rendered["time_dt"], "2020-02-14T22:18:51.843Z");
+    assert!(rendered["metadata"]["debug"][0].as_str().unwrap().contains("`uuid`"));
+    event["uuid"] = "u".into();
+    let rendered = render(&event);
+    assert_eq!((&rendered["time"], rendered.get("time_dt")), (&json!(0), None));
+    assert!(rendered["metadata"]["debug"][0].as_str().unwrap().contains("unknown time"));
+}
+
+#[test]
+fn updates_and_closes_refer_to_what_was_found() {
+    let finding = |event_type: &str, trace: Option<&str>| {
+        let event = json!({"uuid": event_type, "eventType": event_type, "published": "2026-01-02T03:04:05.678Z",
+            "target": [{"id": "00u1", "type": "User"}], "debugContext": {"debugData": {"traceId": trace}}});
+        let event = render(&event);
+        (event["activity_name"].clone(), event["finding_info"].clone())
+    };
+    for trace in [Some("65d65fa6-b5a9-50e9-b6f1-637b9fb71c50"), None] {
+        let (created, found) = finding("user.risk.detect", trace);
+        let (updated, changed) = finding("user.risk.change", trace);
+        assert_eq!((created, updated), (json!("Create"), json!("Update")));
+        assert_eq!(found["uid"], changed["uid"]);
+        assert_eq!(
+            (&found["created_time"], found.get("modified_time")),
+            (&json!(1_767_323_045_678_u64), None)
+        );
+        assert_eq!(
+            (&changed["modified_time"], changed.get("created_time")),
+            (&json!(1_767_323_045_678_u64), None)
+        );
+    }
+    assert_eq!(
+        finding("security.attack.start", None).1["uid"],
+        finding("security.attack.end", None).1["uid"]
+    );
+    assert_eq!(finding("security.attack.end", None).0, "Close");
+    assert_eq!(
+        finding("security.threat.detected", Some("t")).1["uid"],
+        "security.threat.detected",
+        "each request is one"
+    );
+    let reported = json!({"uuid": "u", "eventType": "user.account.report_suspicious_activity_by_enduser",
+        "debugContext": {"debugData": {"suspiciousActivityEventId": "u-1"}}});
+    assert_eq!(render(&reported)["finding_info"]["related_events"][0]["uid"], "u-1:ocsf");
+}

@@ -1,0 +1,251 @@
+//! Whose each attribute is, and that all of a kind are written.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    event::Events,
+    format::{Format, Renderer},
+};
+
+/// An event of this type with these members, rendered.
+fn render(event_type: &str, members: Value) -> Value {
+    let mut event = json!({
+        "eventType": event_type, "uuid": "u", "published": "2026-01-02T03:04:05.678Z",
+        "actor": {"id": "00uAdmin", "type": "User", "alternateId": "root@acme.example", "displayName": "Root"},
+        "client": {"ipAddress": "198.51.100.7"}, "outcome": {"result": "SUCCESS"}
+    });
+    for (name, member) in members.as_object().unwrap() {
+        event[name] = member.clone();
+    }
+    let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
+    let renderer = Renderer { format: Format::Ocsf, ..Renderer::default() };
+    serde_json::from_slice(&renderer.render(&events.get(0).unwrap(), None).bytes).unwrap()
+}
+
+fn target(id: &str, kind: &str) -> Value {
+    json!({"id": id, "type": kind, "alternateId": format!("{id}@acme.example"), "displayName": format!("Name of {id}")})
+}
+
+#[test]
+fn who_gets_a_right_is_not_who_gives_it() {
+    let grant = render(
+        "user.account.privilege.grant",
+        json!({"target": [target("00uNew", "User"), target("ROLE1", "ROLE")],
+               "debugContext": {"debugData": {"privilegeGranted": "Super administrator, Help Desk administrator"}}}),
+    );
+    assert_eq!(grant["user"]["uid"], "00uNew");
+    assert_eq!(grant["actor"]["user"]["uid"], "00uAdmin");
+    let privileges = json!(["Super administrator", "Help Desk administrator", "Name of ROLE1"]);
+    assert_eq!(grant["privileges"], privileges, "one right an element");
+    let nobody = render("user.account.privilege.grant", json!({}));
+    assert_eq!(nobody["user"]["name"], "Unknown", "an administrator who gives rights does not get them");
+    let consent = render(
+        "app.oauth2.as.consent.grant",
+        json!({"target": [target("00uAda", "User"), target("0oaClient", "PublicClientApp")],
+               "debugContext": {"debugData": {"grantedScopes": "openid okta.users.read"}}}),
+    );
+    assert_eq!(
+        (consent["user"]["uid"].as_str(), consent["user"]["type"].as_str()),
+        (Some("0oaClient"), Some("Service"))
+    );
+    assert_eq!(consent["privileges"], json!(["openid", "okta.users.read"]));
+    let bound = [target("00gStaff", "UserGroup"), target("ROLE1", "ROLE"), target("iam1", "RESOURCE_SET")];
+    let binding = render("iam.resourceset.bindings.add", json!({"target": bound}));
+    assert_eq!(binding["user"]["groups"][0]["uid"], "00gStaff", "whoever is in the group");
+    assert_eq!(
+        (&binding["privileges"], &binding["resources"][0]["uid"]),
+        (&json!(["Name of ROLE1"]), &json!("iam1"))
+    );
+    let support = render("user.session.impersonation.grant", json!({}));
+    assert_eq!(support["user"]["name"], "Okta Support");
+    assert_eq!(support["actor"]["user"]["uid"], "00uAdmin");
+}
+
+#[test]
+fn an_administrator_is_not_the_one_whose_account_changes() {
+    let created = render("user.lifecycle.create", json!({"target": null, "outcome": {"result": "FAILURE"}}));
+    assert_eq!(created["user"]["name"], "Unknown");
+    let own = render("user.account.update_password", json!({"target": null}));
+    assert_eq!(own["user"]["uid"], "00uAdmin");
+    let account = [target("00uAda", "User"), target("sa1", "ServiceAccount")];
+    let rotated = render("pam.service_account.password.update", json!({"target": account}));
+    assert_eq!(rotated["user"]["uid"], "sa1", "and not whoever else is named");
+    let both = [target("00uAdmin", "User"), target("00uAda", "User")];
+    let suspended = render("user.lifecycle.suspend", json!({"target": both}));
+    assert_eq!(suspended["user"]["uid"], "00uAda", "who acts is not whom it is done to");
+}
+
+#[test]
+fn not_every_actor_is_a_person() {
+    let app = json!({"id": "0oaApp", "type": "PublicClientAppEntity", "alternateId": "unknown", "displayName": "Updater"});
+    let detail =
+        json!({"requestApiTokenId": "AT.1", "requestApiTokenClientId": "0oaApp", "rootApiTokenId": "AT.1"});
+    let added = render(
+        "group.user_membership.add",
+        json!({"actor": app, "transaction": {"detail": detail},
+               "target": [target("00uAda", "User"), target("00gStaff", "UserGroup")]}),
+    );
+    assert_eq!(
+        (&added["actor"]["app_uid"], &added["actor"]["app_name"]),
+        (&json!("0oaApp"), &json!("Updater"))
+    );
+    assert_eq!(added["actor"]["user"]["type"], "Service");
+    let credentials = &added["actor"]["user"]["programmatic_credentials"];
+    assert_eq!(credentials, &json!([{"uid": "AT.1", "type": "Access Token"}]));
+    assert_eq!((&added["user"]["uid"], &added["group"]["uid"]), (&json!("00uAda"), &json!("00gStaff")));
+    assert!(observed(&added, "actor.user.programmatic_credentials[].uid").contains(&"AT.1".to_owned()));
+    let system = render("user.lifecycle.create", json!({"actor": target("sys", "SystemPrincipal")}));
+    assert_eq!(system["actor"]["user"]["type"], "System");
+}
+
+#[test]
+fn an_address_is_where_an_attack_comes_from_and_no_user() {
+    let address =
+        json!({"id": "x", "type": "IP address", "alternateId": "unknown", "displayName": "203.0.113.9"});
+    let detected = render("security.threat.detected", json!({"actor": address}));
+    let evidences = &detected["evidences"];
+    assert!(evidences[0].get("actor").is_none() && detected.get("actor").is_none());
+    let addresses: Vec<_> =
+        evidences.as_array().unwrap().iter().map(|one| &one["src_endpoint"]["ip"]).collect();
+    assert_eq!(addresses, ["198.51.100.7", "203.0.113.9"]);
+}
+
+#[test]
+fn who_reports_is_not_who_is_reported() {
+    let report = render(
+        "user.account.report_suspicious_activity_by_enduser",
+        json!({"target": [target("00uAdmin", "User")], "debugContext": {"debugData": {
+            "suspiciousActivityEventIp": "203.0.113.9", "suspiciousActivityEventCity": "Oslo",
+            "suspiciousActivityOs": "Linux", "suspiciousActivityEventId": "e-1",
+            "suspiciousActivityEventType": "user.session.start"}}}),
+    );
+    assert_eq!(report["evidences"][0]["src_endpoint"]["ip"], "203.0.113.9");
+    assert_eq!(report["evidences"][0]["src_endpoint"]["location"]["city"], "Oslo");
+    assert!(report["evidences"][0].get("actor").is_none());
+    assert_eq!(report["evidences"][0]["user"]["uid"], "00uAdmin", "whose account it is");
+    assert_eq!(report["actor"]["user"]["uid"], "00uAdmin", "who says so");
+    assert_eq!(report["device"]["ip"], "198.51.100.7", "and from where");
+    let related = &report["finding_info"]["related_events"][0];
+    assert_eq!((&related["uid"], &related["type"]), (&json!("e-1:ocsf"), &json!("user.session.start")));
+    let theirs = render("user.risk.detect", json!({"target": [target("00uAda", "User")]}));
+    assert_eq!(theirs["evidences"][0]["src_endpoint"]["ip"], "198.51.100.7");
+}
+
+#[test]
+fn a_session_is_of_the_one_it_belongs_to() {
+    let authentication = json!({"externalSessionId": "s-1"});
+    let own = render("user.session.start", json!({"authenticationContext": authentication}));
+    assert_eq!(own["session"]["uid"], "s-1");
+    let cleared = render(
+        "user.session.clear",
+        json!({"authenticationContext": authentication, "target": [target("00uAda", "User")]}),
+    );
+    assert_eq!(cleared["user"]["uid"], "00uAda");
+    assert_eq!(cleared["actor"]["session"]["uid"], "s-1", "the administrator's session did not end");
+    assert!(cleared.get("session").is_none());
+}
+
+#[test]
+fn what_pertains_to_an_entity_is_with_it() {
+    let removed = render(
+        "device.user.remove",
+        json!({"target": [target("00uAda", "User"), target("guo1", "UDDevice")]}),
+    );
+    let entity = &removed["entity"];
+    assert_eq!((&entity["uid"], &entity["device"]["uid"]), (&json!("guo1"), &json!("guo1")));
+    assert_eq!(entity["user"]["uid"], "00uAda");
+    let rule = render(
+        "policy.rule.update",
+        json!({"target": [target("0pr1", "PolicyRule"), target("00p1", "PolicyEntity")]}),
+    );
+    assert_eq!((&rule["entity"]["uid"], &rule["entity"]["policy"]["uid"]), (&json!("00p1"), &json!("00p1")));
+    assert_eq!(rule["authorizations"][0]["policy"]["uid"], "0pr1");
+    let shown = render(
+        "application.user_membership.show_password",
+        json!({"target": [target("0ua1", "AppUser"), target("0oa1", "AppInstance"), target("00uAda", "User")]}),
+    );
+    assert_eq!(
+        (&shown["entity"]["uid"], &shown["entity"]["user"]["uid"]),
+        (&json!("0oa1"), &json!("00uAda"))
+    );
+    assert_eq!(shown["entity"]["user"]["account"]["uid"], "0ua1");
+    // Workflows names who acted among the targets.
+    let table = render(
+        "workflows.user.table.delete",
+        json!({"target": [target("00uAdmin", "User"), target("t1", "Table")]}),
+    );
+    assert_eq!((&table["entity"]["uid"], table["entity"].get("user")), (&json!("t1"), None));
+}
+
+#[test]
+fn all_of_a_kind_are_written() {
+    let policies = [
+        target("r1", "Rule"),
+        target("p1", "PolicyEntity"),
+        target("r2", "Rule"),
+        target("p2", "PolicyEntity"),
+    ];
+    let evaluated =
+        render("policy.evaluate_sign_on", json!({"target": policies, "outcome": {"result": "DENY"}}));
+    let decided = evaluated["authorizations"].as_array().unwrap();
+    assert_eq!(decided.iter().map(|one| &one["policy"]["uid"]).collect::<Vec<_>>(), ["r1", "p1", "r2", "p2"]);
+    assert!(decided.iter().all(|one| one["decision"] == "Denied"));
+    let users = [target("1", "User"), target("2", "User")];
+    let found = render("user.risk.detect", json!({"target": users}));
+    let victims: Vec<_> =
+        found["evidences"].as_array().unwrap().iter().filter_map(|one| one["user"]["uid"].as_str()).collect();
+    assert_eq!(victims, ["1", "2"]);
+    let tokens = [target("t1", "access_token"), target("t2", "refresh_token"), target("00uAda", "User")];
+    let granted = render("app.oauth2.as.token.grant", json!({"target": tokens}));
+    let uids: Vec<_> = granted["user"]["programmatic_credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["uid"])
+        .collect();
+    assert_eq!(uids, ["t1", "t2"]);
+    let apps = [target("a1", "AppInstance"), target("a2", "AppInstance"), target("00uAda", "User")];
+    let given = render("application.user_membership.add", json!({"target": apps}));
+    assert_eq!(given["resources"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn flags_are_labels_only_where_they_are_raised() {
+    let members = |flag: bool| {
+        json!({"legacyEventType": "core.old", "securityContext": {"isProxy": flag},
+               "debugContext": {"debugData": {"threatSuspected": flag.to_string()}}})
+    };
+    let raised = render("user.session.start", members(true));
+    assert_eq!(raised["metadata"]["labels"], json!(["isProxy", "threatSuspected"]));
+    assert_eq!(raised["metadata"]["tags"], json!([{"name": "legacyEventType", "value": "core.old"}]));
+    let other = render("user.session.start", members(false));
+    assert!(other["metadata"].get("labels").is_none());
+    assert_eq!(other["unmapped"]["securityContext"]["isProxy"], false);
+}
+
+#[test]
+fn an_error_names_the_application_and_the_address() {
+    let error =
+        render("app.office365.api.error.create.user", json!({"target": [target("0oaO365", "AppInstance")]}));
+    assert_eq!(error["class_uid"], 6008);
+    assert_eq!(
+        (&error["actor"]["app_uid"], &error["actor"]["app_name"]),
+        (&json!("0oaO365"), &json!("Name of 0oaO365"))
+    );
+    assert_eq!(error["device"]["ip"], "198.51.100.7");
+}
+
+/// What is to be searched for at this place.
+fn observed(event: &Value, name: &str) -> Vec<String> {
+    let observables = event["observables"].as_array().unwrap();
+    let there = observables.iter().filter(|observable| observable["name"] == name);
+    there.map(|observable| observable["value"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_address_of_the_chain_can_be_searched_for() {
+    let chain = json!({"ipChain": [{"ip": "198.51.100.7"}, {"ip": "203.0.113.9"}]});
+    let event = render("user.session.start", json!({"request": chain}));
+    assert_eq!(observed(&event, "src_endpoint.intermediate_ips[]"), ["203.0.113.9"]);
+}
