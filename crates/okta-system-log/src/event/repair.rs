@@ -14,10 +14,8 @@ use super::json::{Tape, Value, is_huge, with_whole_characters};
 /// Where a name occurs twice the last one keeps it, as most readers have it, and the others become `name#1` and so on. Half
 /// of a surrogate pair is told as it was written, backslash and all. A number beyond a double becomes a text.
 pub fn repaired(json: &str) -> Cow<'_, str> {
-    let Some((tape, read)) = Tape::of(json).filter(|(_, read)| read.is_odd) else {
-        return Cow::Borrowed(json);
-    };
-    let mut edits: Vec<_> = (read.at..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
+    let Some((tape, _)) = Tape::of(json).filter(|(_, read)| read.is_odd) else { return Cow::Borrowed(json) };
+    let mut edits: Vec<_> = (0..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
     edits.sort_unstable_by_key(|edit| edit.range.start);
     let mut whole = String::with_capacity(json.len() + 64);
     let mut copied = 0;

@@ -18,8 +18,6 @@ use crate::event::{
 #[derive(Debug, Default)]
 pub(super) struct Object<'a> {
     json: Document<'a>,
-    /// The bits of its members' keys: most names that it does not have are known by them.
-    key_bits: u64,
     taken: Taken,
 }
 
@@ -67,11 +65,7 @@ impl<'a> Object<'a> {
     /// The object that `json` is; None if it is anything else.
     pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let json = json.into();
-        let value = json.value();
-        if value.first_byte() != b'{' {
-            return None;
-        }
-        Some(Self { key_bits: value.key_bits(), json, taken: Taken::default() })
+        (json.value().first_byte() == b'{').then(|| Self { json, taken: Taken::default() })
     }
 
     /// The object that `value`, a part of this one, is.
@@ -85,9 +79,6 @@ impl<'a> Object<'a> {
     }
 
     fn member_with(&self, key: Key, name: &str) -> Option<Member<'a, '_>> {
-        if self.key_bits & key.bit() == 0 {
-            return None;
-        }
         let (index, value) = self.json.value().first(key, name)?;
         Some(Member { index, value })
     }

@@ -11,6 +11,9 @@ use super::{
 /// Up to so many names of an object are compared with those before them; of more, all are sorted at its end.
 const FEW: u32 = 64;
 
+/// Events of Okta's are no deeper.
+const DEPTH: usize = 8;
+
 /// A value that was read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Read {
@@ -26,7 +29,8 @@ pub(crate) struct Read {
 /// An object or an array that is not closed yet.
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    at: u32,
+    /// Its place among what is pending; what is in it stands behind.
+    at: usize,
     is_object: bool,
     names: u32,
     /// The bits of their keys.
@@ -48,6 +52,8 @@ impl Name {
 struct Reader<'r> {
     text: &'r str,
     tape: &'r mut Tape,
+    /// The values in what is not closed yet.
+    pending: Vec<Node>,
     open: Vec<Open>,
     is_odd: bool,
 }
@@ -71,10 +77,18 @@ impl Tape {
         if text.len() > TEXT_BYTES_MAX {
             return Err(at);
         }
-        let (mark, root) = (self.mark(), self.nodes.len() as u32);
-        let mut reader = Reader { text, tape: self, open: Vec::new(), is_odd: false };
-        match reader.read(at) {
-            Ok(end) => Ok(Read { at: root, end, is_odd: reader.is_odd }),
+        let mark = self.mark();
+        let pending = std::mem::take(&mut self.pending);
+        let mut reader = Reader { text, tape: self, pending, open: Vec::with_capacity(DEPTH), is_odd: false };
+        let read = reader.read(at);
+        let (mut pending, is_odd) = (reader.pending, reader.is_odd);
+        let root = self.len();
+        // What is left is the value itself.
+        self.nodes.extend_from_slice(&pending);
+        pending.clear();
+        self.pending = pending;
+        match read {
+            Ok(end) => Ok(Read { at: root, end, is_odd }),
             Err(at) => {
                 self.rewind(mark);
                 Err(at)
@@ -94,8 +108,7 @@ impl Reader<'_> {
                 Some(b'"') => {
                     let Text { end, has_escapes, has_halves } = scan::string(json, at + 1)?;
                     self.is_odd |= has_halves;
-                    let node = Node::new(name.start, name.key, start..end, self.tape.nodes.len() + 1);
-                    self.tape.nodes.push(node.with_escapes(has_escapes));
+                    self.push(name, start, end, has_escapes);
                     at = end;
                 }
                 Some(b'{') => {
@@ -118,11 +131,11 @@ impl Reader<'_> {
                     let number = scan::number(json, at)?;
                     self.is_odd |= number.is_huge;
                     at = number.end;
-                    self.push(name, start, at);
+                    self.push(name, start, at, false);
                 }
                 _ => {
                     at += word(json, at).ok_or(at)?;
-                    self.push(name, start, at);
+                    self.push(name, start, at, false);
                 }
             }
             // What may come behind a value.
@@ -149,26 +162,30 @@ impl Reader<'_> {
     }
 
     #[inline]
-    fn push(&mut self, name: Name, start: usize, end: usize) {
-        let next = self.tape.nodes.len() + 1;
-        self.tape.nodes.push(Node::new(name.start, name.key, start..end, next));
+    fn push(&mut self, name: Name, start: usize, end: usize, has_escapes: bool) {
+        let Name { start: name, key } = name;
+        let (start, end, first) = (start as u32, end as u32, u32::from(has_escapes));
+        self.pending.push(Node { name, key, start, end, first, count: 0 });
     }
 
     fn open(&mut self, name: Name, start: usize, is_object: bool) {
-        let at = self.tape.nodes.len() as u32;
+        self.open.push(Open { at: self.pending.len(), is_object, names: 0, seen: 0 });
         // Where it ends is known when it is closed.
-        self.push(name, start, start);
-        self.open.push(Open { at, is_object, names: 0, seen: 0 });
+        self.push(name, start, start, false);
     }
 
     fn close(&mut self, end: usize) {
         let Some(Open { at, names, .. }) = self.open.pop() else { return };
-        let next = self.tape.nodes.len();
-        if let Some(node) = self.tape.nodes.get_mut(at as usize) {
-            node.close(end, next);
-        }
         if names > FEW && !self.is_odd {
             self.is_odd = self.has_repeats(at);
+        }
+        let first = self.tape.len();
+        let inside = self.pending.get(at + 1..).unwrap_or_default();
+        self.tape.nodes.extend_from_slice(inside);
+        let count = inside.len() as u32;
+        self.pending.truncate(at + 1);
+        if let Some(node) = self.pending.last_mut() {
+            (node.end, node.first, node.count) = (end as u32, first, count);
         }
     }
 
@@ -182,8 +199,8 @@ impl Reader<'_> {
         }
         let read = scan::string(json, start)?;
         let inside = text.get(start..read.end - 1).unwrap_or_default();
-        let key = if read.has_escapes { self.escaped_name(inside, read) } else { Key::of(inside) };
-        self.note_name(key, inside);
+        let key = if read.has_escapes { self.escaped_name(start, inside, read) } else { Key::of(inside) };
+        self.note_name(key, start, inside);
         let colon = skip_space(json, read.end);
         if json.get(colon) != Some(&b':') {
             return Err(colon);
@@ -192,50 +209,39 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn escaped_name(&mut self, inside: &str, read: Text) -> Key {
+    fn escaped_name(&mut self, start: usize, inside: &str, read: Text) -> Key {
         self.is_odd |= read.has_halves;
-        let (at, name) = (self.tape.nodes.len() as u32, unescape(inside));
+        let name = unescape(inside);
         let key = Key::of(&name);
-        self.tape.escaped_names.push((at, name.into()));
+        self.tape.escaped_names.push((start as u32, name.into()));
         key
     }
 
     /// Notes a name of the innermost object, whose node comes next, and whether it was there before.
     #[inline]
-    fn note_name(&mut self, key: Key, inside: &str) {
+    fn note_name(&mut self, key: Key, start: usize, inside: &str) {
         let Some(open) = self.open.last_mut() else { return };
         let may_be_known = open.seen & key.bit() != 0 && open.names <= FEW;
         open.seen |= key.bit();
         open.names += 1;
         if may_be_known && !self.is_odd {
-            let parent = open.at;
-            self.is_odd = self.is_known(parent, key, inside);
+            let at = open.at;
+            self.is_odd = self.is_known(at, key, start, inside);
         }
     }
 
-    /// Whether one of the members that the open object at `parent` has so far has this name.
-    fn is_known(&self, parent: u32, key: Key, inside: &str) -> bool {
-        let coming = self.tape.nodes.len() as u32;
-        let name = self.tape.escaped_name(coming).unwrap_or(inside);
-        let mut at = parent + 1;
-        while let Some(node) = self.tape.node(at) {
-            if node.key == key && self.tape.is_named(self.text, at, name) {
-                return true;
-            }
-            at = node.next();
-        }
-        false
+    /// Whether one of the members that the open object at `at` has so far has this name.
+    fn is_known(&self, at: usize, key: Key, start: usize, inside: &str) -> bool {
+        let name = self.tape.escaped_name(start as u32).unwrap_or(inside);
+        let mut members = self.pending.iter().skip(at + 1);
+        members.any(|node| node.key == key && self.tape.is_named(self.text, node, name))
     }
 
-    /// Whether a name occurs twice in the closed object at `parent`, which has many.
+    /// Whether a name occurs twice in the object at `at`, which has many.
     #[cold]
-    fn has_repeats(&self, parent: u32) -> bool {
-        let mut names = Vec::new();
-        let mut at = parent + 1;
-        while let Some(node) = self.tape.node(at) {
-            names.push((node.key, self.tape.name(self.text, at)));
-            at = node.next();
-        }
+    fn has_repeats(&self, at: usize) -> bool {
+        let members = self.pending.iter().skip(at + 1);
+        let mut names: Vec<_> = members.map(|node| (node.key, self.tape.name(self.text, node))).collect();
         names.sort_unstable();
         names.array_windows().any(|[one, other]| one == other)
     }

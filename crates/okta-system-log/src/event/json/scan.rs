@@ -138,6 +138,21 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
     }
 }
 
+/// Whether two texts are the same; quick for short ones.
+#[inline]
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() || one.len() > 16 {
+        return one == other;
+    }
+    match (one.first_chunk::<8>(), other.first_chunk::<8>()) {
+        (Some(first), Some(same)) => first == same && one.last_chunk::<8>() == other.last_chunk(),
+        _ => match (one.first_chunk::<4>(), other.first_chunk::<4>()) {
+            (Some(first), Some(same)) => first == same && one.last_chunk::<4>() == other.last_chunk(),
+            _ => one.iter().eq(other),
+        },
+    }
+}
+
 /// The number that begins at `at`; the place of what makes it none otherwise.
 #[inline]
 pub(super) fn number(json: &[u8], at: usize) -> Result<Number, usize> {
@@ -182,6 +197,20 @@ fn is_beyond_a_double(json: &[u8], number: Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_the_same_if_all_bytes_are() {
+        let text: Vec<u8> = (0..40).collect();
+        for length in 0..40 {
+            let one = &text[..length];
+            assert!(is_same(one, one) && !is_same(one, &text[..length + 1]));
+            for at in 0..length {
+                let mut other = one.to_vec();
+                other[at] ^= 1;
+                assert!(!is_same(one, &other), "{length} {at}");
+            }
+        }
+    }
 
     #[test]
     fn the_first_special_byte_is_found_wherever_it_stands() {
