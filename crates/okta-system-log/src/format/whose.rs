@@ -13,17 +13,11 @@ use super::{
 #[derive(Debug)]
 pub(super) enum Whose<'e, 'a> {
     /// The actor or a target, and what they have in an application.
-    Party {
-        party: &'e Party<'a>,
-        account: Option<&'e Party<'a>>,
-    },
+    Party { party: &'e Party<'a>, account: Option<&'e Party<'a>> },
     /// Nobody by name: whoever is in this group.
     MembersOf(&'e Party<'a>),
     /// Whom the debug data alone names.
-    Named {
-        uid: Option<Cow<'a, str>>,
-        name: Option<Cow<'a, str>>,
-    },
+    Named { uid: Option<Cow<'a, str>>, name: Option<Cow<'a, str>> },
     /// The people of Okta's support, whom Okta does not name.
     OktaSupport,
     /// The event does not tell.

@@ -6,8 +6,7 @@ use super::{
     super::{
         log_event::LogEvent,
         party::{Kind, Party},
-        rights,
-        whose,
+        rights, whose,
         writer::{ArrayWriter, ObjectWriter},
     },
     UNKNOWN,
