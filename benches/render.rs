@@ -1,5 +1,6 @@
-//! What rendering one event costs in each format, beside what any program must pay to find the values in an event at all:
-//! serde_json reading its members as raw values.
+//! What one event costs in each format, beside what any program must pay to find the values in an event at all: serde_json
+//! reading its members as raw values. An event is read when its page is, once for all routes, so that a format's cost is
+//! that of reading and that of rendering.
 //!
 //! `cargo bench --bench render`. One thread, the events of a simulated org, the best of several rounds. Nothing is judged
 //! here: the figures are printed, for a person to compare.
@@ -27,6 +28,8 @@ use serde_json::value::RawValue;
 use support::okta::Okta;
 
 const EVENTS: usize = 20_000;
+/// As many as Okta gives.
+const PAGE_EVENTS: usize = 1_000;
 const ROUNDS: usize = 7;
 
 #[tokio::main]
@@ -34,7 +37,7 @@ async fn main() {
     let raw = Okta::with_backlog(EVENTS).await.events().await;
     let events = Events::parse(Bytes::from(format!("[{}]", raw.join(",")))).unwrap();
     let mut out = std::io::stdout();
-    writeln!(out, "{:<28}  {:>8}  {:>12}", "", "µs/event", "bytes/event").unwrap();
+    writeln!(out, "{:<28}  {:>8}  {:>10}  {:>12}", "", "µs/event", "× floor", "bytes/event").unwrap();
 
     let floor = best(|| {
         for event in &raw {
@@ -42,13 +45,27 @@ async fn main() {
         }
     });
     let bytes = raw.iter().map(String::len).sum::<usize>();
-    report(&mut out, "floor: members as RawValue", floor, bytes);
+    let mut report = |name: &str, took: Duration, bytes: usize| {
+        let per_event = took.as_secs_f64() * 1e6 / EVENTS as f64;
+        let times = took.as_secs_f64() / floor.as_secs_f64();
+        writeln!(out, "{name:<28}  {per_event:>8.2}  {times:>10.2}  {:>12}", bytes / EVENTS).unwrap();
+    };
+    report("floor: members as RawValue", floor, bytes);
     let value = best(|| {
         for event in &raw {
             black_box(serde_json::from_str::<serde_json::Value>(event).unwrap());
         }
     });
-    report(&mut out, "to compare: serde_json::Value", value, bytes);
+    report("to compare: serde_json::Value", value, bytes);
+    let pages: Vec<Bytes> =
+        raw.chunks(PAGE_EVENTS).map(|page| Bytes::from(format!("[{}]", page.join(",")))).collect();
+    let reading = best(|| {
+        for page in &pages {
+            // Reading makes a page's body its own.
+            black_box(Events::parse(Bytes::copy_from_slice(page)).unwrap());
+        }
+    });
+    report("reading pages", reading, bytes);
 
     let with_raw_data = ocsf::Options { raw_data: true, ..ocsf::Options::default() };
     for (name, format, ocsf) in [
@@ -65,7 +82,8 @@ async fn main() {
                 black_box(renderer.render(&event, Some(1 << 20)));
             }
         });
-        report(&mut out, name, took, bytes);
+        report(name, took, bytes);
+        report(&format!("{name}, with reading"), took + reading, bytes);
     }
 }
 
@@ -76,9 +94,4 @@ fn best(mut round: impl FnMut()) -> Duration {
         started.elapsed()
     });
     rounds.min().unwrap()
-}
-
-fn report(out: &mut impl std::io::Write, name: &str, took: Duration, bytes: usize) {
-    let per_event = took.as_secs_f64() * 1e6 / EVENTS as f64;
-    writeln!(out, "{name:<28}  {per_event:>8.2}  {:>12}", bytes / EVENTS).unwrap();
 }

@@ -4,6 +4,7 @@ mod clients;
 mod loops;
 mod opening;
 mod series;
+mod state_watch;
 mod summary;
 mod supervisor;
 
@@ -29,6 +30,7 @@ use crate::{
 pub use clients::{Clients, UnusableOrg, client, clients, clients_without_secrets};
 use loops::{Loop, of_searches, of_streams};
 use opening::open_state;
+use state_watch::watch_state;
 use supervisor::{Supervisor, supervise};
 
 /// How long a client of an admin page may take to read it after everything else has ended.
@@ -179,6 +181,8 @@ impl App {
         pages.spawn(admin::serve(self.admin, Arc::clone(&self.view), stop_admin.clone()));
         let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
         pages.spawn(async move { view.pulse.run(&until_end).await });
+        let (view, state, until_end) = (Arc::clone(&self.view), self.state.clone(), stop_admin.clone());
+        pages.spawn(async move { watch_state(&state, &view.state_trouble, &until_end).await });
 
         let grace = self.config.runtime.shutdown_grace;
         let (mut control, engines) = (JoinSet::new(), self.engines.clone());

@@ -30,7 +30,8 @@ pub(super) fn ready(view: &DaemonView) -> Vec<String> {
     let snapshots = view.snapshots();
     let commands = view.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
     let blocked = is_blocked(view.pulse.missed_for(), BLOCKED_AFTER);
-    snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).collect()
+    let state = view.state_trouble.text().map(|trouble| format!("state: {trouble}"));
+    snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).chain(state).collect()
 }
 
 fn is_blocked(missed_for: Duration, patience: Duration) -> Option<String> {

@@ -5,6 +5,7 @@ mod health;
 mod pulse;
 mod server;
 mod starting;
+mod state_trouble;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use pulse::Pulse;
 pub use server::{AdminError, Server};
 pub use starting::serve_starting;
+pub use state_trouble::StateTrouble;
 
 use access::Seen;
 use okta_client::{BudgetStatus, Client};
@@ -44,6 +46,8 @@ pub struct DaemonView {
     pub clients: Vec<Arc<Client>>,
     /// Whether blocking work gets a thread.
     pub pulse: Pulse,
+    /// Whether the state is where it was.
+    pub state_trouble: StateTrouble,
     stalled_after: Duration,
     metrics: Option<PrometheusHandle>,
 }
@@ -85,6 +89,7 @@ impl DaemonView {
             commands: Vec::new(),
             clients: Vec::new(),
             pulse: Pulse::default(),
+            state_trouble: StateTrouble::default(),
             stalled_after,
             metrics: metrics::recorder(),
         }

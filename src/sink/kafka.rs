@@ -204,7 +204,14 @@ impl Sink for Kafka {
             Some(Fault::RefusedBatch(_)) => Batching::One,
             _ => Batching::Many,
         };
-        self.replace_client(batching).boxed()
+        async move {
+            self.replace_client(batching).await?;
+            // Somebody may have changed it: what comes next is shortened to what the topic takes now.
+            let limit = record_bytes_max(&self.config, &self.topic).await;
+            self.record_bytes_max = limit.map_err(|fault| fault.into_error(&self.config.name))?;
+            Ok(())
+        }
+        .boxed()
     }
 
     /// Gives messages on their way a moment, and lets go of the cluster.

@@ -113,6 +113,13 @@ pub enum StateError {
         /// What it said.
         reason: String,
     },
+    /// The open store is not what its path leads to any more.
+    #[error(
+        "the store {0} is not the one that this daemon has open: it was removed, moved away or unmounted, and what is written \
+         now would be lost, so nothing is: put it back or mount it again, and everything goes on; if it is lost, stop the \
+         daemon, and restore a backup with `oktabus state import` or start anew"
+    )]
+    Displaced(PathBuf),
     /// A recovery was requested for a state that is sound.
     #[error(
         "the state in {0} is sound, and `--recover` is for one that was refused: start without it; to let a route begin \
@@ -170,9 +177,11 @@ impl StateError {
     /// What to do about it while the daemon runs.
     pub fn class(&self) -> StateClass {
         match self {
-            Self::NoRoom { .. } | Self::ReadOnly(_) | Self::Io { .. } | Self::Store { .. } => {
-                StateClass::Transient
-            }
+            Self::NoRoom { .. }
+            | Self::ReadOnly(_)
+            | Self::Io { .. }
+            | Self::Store { .. }
+            | Self::Displaced(_) => StateClass::Transient,
             Self::Locked(_)
             | Self::Missing(_)
             | Self::NotADirectory(_)

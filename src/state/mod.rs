@@ -157,6 +157,11 @@ impl State {
         Export::of(Arc::clone(&self.store))
     }
 
+    /// Fails if the store was removed, moved or unmounted since it was opened.
+    pub async fn require_in_place(&self) -> Result<(), StateError> {
+        self.store.require_in_place().await
+    }
+
     /// Lets go of the store. Whatever is asked afterwards fails.
     pub async fn close(&self) -> Result<(), StateError> {
         self.store.close().await

@@ -10,9 +10,9 @@
 //!
 //! `store_contract.rs` holds each implementation against these rules.
 
-use std::fmt;
+use std::{fmt, future::ready};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{StateError, identity::StoreId};
 
@@ -39,6 +39,12 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 
     /// What the store knows of its own health.
     fn report(&self) -> BoxFuture<'_, Result<StoreReport, StateError>>;
+
+    /// Fails if a commit would not be found again, because the store was taken away under its owner. Commits see to it
+    /// themselves.
+    fn require_in_place(&self) -> BoxFuture<'_, Result<(), StateError>> {
+        ready(Ok(())).boxed()
+    }
 
     /// Lets go of whatever the store holds. Later calls fail.
     fn close(&self) -> BoxFuture<'_, Result<(), StateError>>;

@@ -3,6 +3,7 @@
 mod asyncapi;
 mod channel;
 mod commands;
+mod fields;
 mod headers;
 mod json_schema;
 mod payload;
@@ -20,7 +21,7 @@ pub(super) struct SchemaArguments {
     /// What to describe
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = What::Events)]
     what: What,
-    /// The kind of document; commands and outcomes always have a JSON Schema
+    /// The kind of document; commands and outcomes always have a JSON Schema, and fields are JSON or a table
     #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = Kind::Asyncapi)]
     kind: Kind,
 }
@@ -33,19 +34,32 @@ enum What {
     Commands,
     /// Outcomes of commands; needs no configuration
     Outcomes,
+    /// Where each field of Okta's stands in OCSF and ECS; needs no configuration
+    Fields,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// AsyncAPI 3.0: servers, channels and messages, with those of commands and outcomes
     Asyncapi,
     /// JSON Schema 2020-12 of a message, given as an object of route, address, key, headers and payload
     JsonSchema,
+    /// A table in Markdown, of fields only
+    Table,
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("a table can be made of fields only: say `--what fields`")]
+struct NoTable;
 
 pub(super) fn schema(arguments: &SchemaArguments) -> Exit {
     let described = match arguments.what {
         What::Events => return events(arguments),
+        What::Fields => {
+            let is_table = arguments.kind == Kind::Table;
+            print(&if is_table { fields::as_table() } else { fields::as_json() });
+            return Exit::Done;
+        }
         What::Commands => message::schema(),
         What::Outcomes => Outcome::schema(),
     };
@@ -54,6 +68,9 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Exit {
 }
 
 fn events(arguments: &SchemaArguments) -> Exit {
+    if arguments.kind == Kind::Table {
+        return fail(Exit::Usage, &NoTable);
+    }
     let config = match arguments.config.load_without_secrets() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
@@ -65,7 +82,7 @@ fn events(arguments: &SchemaArguments) -> Exit {
             commands::describe(&config, &mut document);
             document
         }
-        Kind::JsonSchema => json_schema::document(&channels),
+        Kind::JsonSchema | Kind::Table => json_schema::document(&channels),
     };
     print(&format!("{document:#}\n"));
     Exit::Done

@@ -20,6 +20,7 @@ mod found;
 mod order;
 mod outgoing;
 mod session;
+mod size_limits;
 mod tail;
 
 use std::{future::ready, sync::Arc};

@@ -10,6 +10,7 @@ use super::{
     answer::Answers,
     order::{AtomicBatch, Order, wait_for_key},
     outgoing::{Outgoing, Writer},
+    size_limits::{SizeLimit, SizeLimits},
     tail::Tail,
 };
 use crate::{
@@ -35,15 +36,8 @@ pub(super) struct Session {
     acknowledgements: Acknowledgements,
     order: Order,
     tail: Tail,
-    size_limit: Option<SizeLimit>,
+    size_limits: SizeLimits,
     writer: Writer,
-}
-
-/// What a message with its headers may have.
-#[derive(Debug, Clone, Copy)]
-struct SizeLimit {
-    bytes_max: usize,
-    whose: &'static str,
 }
 
 /// A message that is ready to be handed over.
@@ -63,16 +57,7 @@ impl Session {
         let connection = Connection::open(&sink.name, &sink.bus, sink.unacknowledged_max).await?;
         let stream = stream::find_or_create(&connection, sink, subjects).await?;
         let last = stream.cached_info().state.last_sequence;
-        let of_stream = usize::try_from(stream.cached_info().config.max_message_size);
-        let of_stream = of_stream.ok().filter(|bytes| *bytes > 0);
-        let limits = [
-            (of_stream, "stream's `max_msg_size`"),
-            (connection.payload_bytes_max(), "server's `max_payload`"),
-        ];
-        let limits = limits
-            .into_iter()
-            .filter_map(|(bytes_max, whose)| Some(SizeLimit { bytes_max: bytes_max?, whose }));
-        let size_limit = limits.min_by_key(|limit| limit.bytes_max);
+        let size_limits = SizeLimits::new(&connection, &stream.cached_info().config);
         let mut tail = Tail::empty();
         let sequence = match sequence {
             None => last,
@@ -99,11 +84,12 @@ impl Session {
         let acknowledgements = Acknowledgements::start(Arc::clone(sink), link, answers, sequence);
         let writer = Writer::new(Arc::clone(sink));
         let sink = Arc::clone(sink);
-        Ok(Self { sink, connection, acknowledgements, order, tail, size_limit, writer })
+        Ok(Self { sink, connection, acknowledgements, order, tail, size_limits, writer })
     }
 
     /// Sends the messages of `batch` from the one at `from` on, as far as it gets.
     pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Receipt {
+        self.size_limits.refresh(&self.connection, &self.sink).await;
         let stored = self.tail.len();
         self.acknowledgements.begin(batch, from).await;
         let is_through = self.hand_over_all(batch, from).await;
@@ -121,7 +107,7 @@ impl Session {
 
     /// What the server and the stream take at most of a message with its headers.
     pub(super) fn message_bytes_max(&self) -> Option<usize> {
-        self.size_limit.map(|limit| limit.bytes_max)
+        self.size_limits.lowest().map(|limit| limit.bytes_max)
     }
 
     /// What is known of the connection.
@@ -150,8 +136,17 @@ impl Session {
     async fn hand_over_group(&mut self, batch: &Messages, next: &mut usize) -> Result<(), BusError> {
         let group_max = self.order.group_max().min(self.acknowledgements.batch_messages_max());
         let until = batch.len().min(*next + group_max);
-        let messages = (*next..until).filter_map(|index| batch.get(index));
-        let group: Vec<_> = messages.map(|message| self.compose(&message)).collect();
+        let mut group = Vec::with_capacity(until - *next);
+        let mut failure = None;
+        for message in (*next..until).filter_map(|index| batch.get(index)) {
+            match self.compose(&message).await {
+                Ok(composed) => group.push(composed),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
         *next = until;
 
         let before = self.acknowledgements.handed_over();
@@ -175,31 +170,33 @@ impl Session {
             };
             self.acknowledgements.message(handed_over).await;
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
-    fn compose(&mut self, message: &Message<'_>) -> Composed {
+    /// An error: the session has to end before it is known what becomes of the message.
+    async fn compose(&mut self, message: &Message<'_>) -> Result<Composed, BusError> {
         let outgoing = match self.writer.write(message) {
             Ok(outgoing) => outgoing,
-            Err(reason) => return Composed::Decided(HandedOver::Rejected(reason)),
+            Err(reason) => return Ok(Composed::Decided(HandedOver::Rejected(reason))),
         };
-        if let Some(sequence) = self.tail.take(&outgoing) {
-            return Composed::Decided(HandedOver::Stored(sequence));
-        }
         // Known before it is sent, because it would take those with it that are sent together with it.
         let bytes = outgoing.bytes();
         let batch_bytes = match self.order {
             Order::Batches { .. } => BATCH_HEADERS_BYTES,
             Order::Keys(_) => 0,
         };
-        match self.size_limit {
-            Some(SizeLimit { bytes_max, whose }) if bytes + batch_bytes > bytes_max => {
-                Composed::Decided(HandedOver::Rejected(format!(
-                    "{bytes} bytes with its headers are more than the {whose}, which is {bytes_max}"
-                )))
-            }
-            _ => Composed::ToSend(outgoing),
+        if self.size_limits.exceeded_by(bytes + batch_bytes).is_some() {
+            self.size_limits.confirm(&self.connection, &self.sink, bytes + batch_bytes).await?;
         }
+        if let Some(sequence) = self.tail.take(&outgoing) {
+            return Ok(Composed::Decided(HandedOver::Stored(sequence)));
+        }
+        Ok(match self.size_limits.exceeded_by(bytes + batch_bytes) {
+            Some(SizeLimit { bytes_max, whose }) => Composed::Decided(HandedOver::Rejected(format!(
+                "{bytes} bytes with its headers are more than the {whose}, which is {bytes_max}"
+            ))),
+            None => Composed::ToSend(outgoing),
+        })
     }
 
     async fn stage(&self, atomic: &mut AtomicBatch, outgoing: Outgoing) -> Result<HandedOver, BusError> {

@@ -111,6 +111,7 @@ impl Database {
     /// Applies all `changes` or none, and returns when they are on the disk. May be repeated after a failure: if the first
     /// attempt was applied after all, the second one succeeds and changes nothing.
     pub(super) fn commit(&self, changes: &[Change]) -> Result<(), StateError> {
+        self.require_in_place()?;
         disk::require_room(&self.paths.directory)?;
         let applied = {
             let guard = self.ready()?;
@@ -165,6 +166,8 @@ impl Database {
         // The witness must not be ahead of the disk, so the guard keeps others from applying anything meanwhile.
         let ready = self.ready()?;
         self.make_durable(self.applied_now(&ready))?;
+        // It vouches for the store beside it.
+        self.require_in_place()?;
         let witness = Witness {
             store: self.id,
             commits: self.commits(),
@@ -233,7 +236,12 @@ impl Database {
         }
     }
 
-    /// Returns when everything up to `applied` is on the disk. One caller flushes at a time; the others wait, and often find
+    /// Fails if the store at the path is not the one that is open.
+    pub(super) fn require_in_place(&self) -> Result<(), StateError> {
+        self.engine.require_in_place()
+    }
+
+    /// Returns when everything up to `applied` is on the disk, and can be found there. One caller flushes at a time; the others wait, and often find
     /// that its flush has covered their commits too.
     fn make_durable(&self, applied: Applied) -> Result<(), StateError> {
         let witness_files = lock(&self.witness_files);
@@ -241,6 +249,7 @@ impl Database {
             let commits = self.applied.load(Ordering::Acquire);
             self.engine.flush()?;
             self.require_still_open(applied)?;
+            self.require_in_place()?;
             witness_files.tally.write(Tally { store: self.id, commits })?;
             self.acknowledged.fetch_max(commits, Ordering::AcqRel);
         }

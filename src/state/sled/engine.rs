@@ -10,6 +10,7 @@
 use std::{
     fs, io,
     ops::Bound,
+    os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
@@ -66,6 +67,10 @@ impl SledEngine {
         if opened.is_some() {
             return Ok(());
         }
+        // There was one a moment ago, and opening would make another.
+        if !self.data_path().exists() {
+            return Err(StateError::Displaced(self.folder.clone()));
+        }
         *opened = Some(Opened::open(&self.folder).map_err(|err| match err {
             // The lock was ours a moment ago, so the failure is transient.
             StateError::Locked(_) => {
@@ -74,6 +79,28 @@ impl SledEngine {
             err => err,
         })?);
         Ok(())
+    }
+
+    /// Fails if the files that are open are not those at their path any more: whoever comes later would not find what is
+    /// written to them. Nothing is known after a failure, until it is reopened.
+    pub(super) fn require_in_place(&self) -> Result<(), StateError> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = &*opened else { return Ok(()) };
+        let at_path = match fs::metadata(self.data_path()) {
+            Ok(at_path) => Some(at_path),
+            Err(err) if matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+            Err(err) => return Err(io_error("look at", &self.data_path())(err)),
+        };
+        let ours = opened.data_file.metadata().map_err(io_error("look at", &self.folder))?;
+        let is_ours = |found: fs::Metadata| (found.dev(), found.ino()) == (ours.dev(), ours.ino());
+        if at_path.is_some_and(is_ours) {
+            return Ok(());
+        }
+        Err(StateError::Displaced(self.folder.clone()))
+    }
+
+    fn data_path(&self) -> PathBuf {
+        self.folder.join("db")
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {

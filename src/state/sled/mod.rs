@@ -77,6 +77,10 @@ impl Store for SledStore {
         self.run(report)
     }
 
+    fn require_in_place(&self) -> BoxFuture<'_, Result<(), StateError>> {
+        self.run(Database::require_in_place)
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
         self.run(Database::close)
     }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::jetstream::stream::Config;
+
 use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta, tools::eventually};
 
 fn workplace(okta: &Okta, nats: &NatsServer) -> Workplace {
@@ -30,6 +32,33 @@ async fn what_can_never_be_delivered_goes_to_the_dead_letters_alone() {
     let stored = nats.stored("OKTA").await;
     let last: Vec<_> = stored[100..].iter().map(|message| message.payload.clone()).collect();
     assert_eq!(last, [br#"{"uuid":"before"}"#.to_vec(), br#"{"uuid":"after"}"#.to_vec()]);
+}
+
+#[tokio::test]
+async fn what_is_held_for_its_size_is_delivered_once_the_stream_takes_it() {
+    let okta = Okta::with_backlog(100).await;
+    let nats = NatsServer::start().await;
+    let small = Config {
+        name: "OKTA".to_owned(),
+        subjects: vec!["okta.>".to_owned()],
+        max_message_size: 20_000,
+        ..Config::default()
+    };
+    nats.create_stream(small.clone()).await;
+    let workplace = workplace(&okta, &nats);
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/nats", |route| route.delivered == 100).await;
+    let padding = "x".repeat(40_000);
+    let large = (0..20).map(|number| format!(r#"{{"uuid":"large-{number}","padding":"{padding}"}}"#));
+    okta.add(&format!("[{}]", large.collect::<Vec<_>>().join(","))).await;
+    let held = workplace.route("log/nats", |route| route.held == 20 && route.sink_trouble.is_some()).await;
+    assert!(held.sink_trouble.unwrap().contains("max_msg_size"));
+
+    let enough = Config { max_message_size: 1_000_000, ..small };
+    nats.jetstream().await.update_stream(enough).await.unwrap();
+    let mended = workplace.route("log/nats", |route| route.delivered == 120 && route.held == 0).await;
+    assert_eq!((mended.dead_letters, mended.sink_trouble), (0, None));
+    assert_eq!(nats.stored("OKTA").await.len(), 120);
 }
 
 #[tokio::test]

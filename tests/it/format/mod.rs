@@ -7,6 +7,7 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 mod odd;
+mod rules;
 mod variants;
 
 use std::{collections::BTreeMap, process::Command};

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod corruption;
 mod disk;
+mod displaced;
 mod kill;
 mod power;
 

@@ -19,7 +19,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::tools::{Process, free_port, tool};
+use super::tools::{Process, eventually, free_port, tool};
 
 /// How long a reader waits for a message that the server said is there.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
@@ -103,6 +103,20 @@ impl NatsServer {
             false => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
         };
         self.process.as_mut().unwrap().ready(is_ready).await;
+    }
+
+    /// Appends these lines to the server's configuration, and has it read that anew. Returns when it has.
+    pub(crate) async fn reconfigure(&mut self, lines: &str) {
+        use std::io::Write as _;
+        let directory = self.directory.path();
+        let mut file = fs::File::options().append(true).open(directory.join("nats.conf")).unwrap();
+        writeln!(file, "{lines}").unwrap();
+        self.process.as_mut().unwrap().hang_up();
+        let log = directory.join("nats.log");
+        let is_read = async || {
+            fs::read_to_string(&log).unwrap().contains("Reloaded server configuration").then_some(())
+        };
+        eventually("the server to read its configuration", is_read).await;
     }
 
     /// Kills the server without warning.

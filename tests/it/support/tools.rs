@@ -124,6 +124,11 @@ impl Process {
         self.signal("CONT");
     }
 
+    /// Has the program read its configuration anew.
+    pub(crate) fn hang_up(&mut self) {
+        self.signal("HUP");
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }

@@ -56,10 +56,10 @@ function* problemsOf(value, path, mapping) {
   }
 }
 
-/** Where there are no objects in objects, their names are joined by dots. */
+/** Where there are no objects in objects, names are joined by dots, and the object itself needs a mapping too. */
 function* problemsOfDotted(value, name, path, mapping) {
   const own = mapping.properties[name];
-  if (isObject(value) && own?.type !== "flattened") {
+  if (isObject(value) && own?.type === "keyword") {
     for (const [inner, more] of Object.entries(value)) yield* problemsOfDotted(more, `${name}.${inner}`, path, mapping);
   } else {
     yield* problemsOf(value, `${path}.${name}`, own);

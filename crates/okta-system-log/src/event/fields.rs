@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::json::Value;
+use super::json::{Key, Value};
 
 /// A piece of text in the page's body, or a copy of it where JSON escapes kept it from being borrowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,27 +66,44 @@ pub(super) struct Fields {
     pub(super) transaction_id: Text,
 }
 
+/// The members of an event that are looked at, with their keys.
+const MEMBERS: [(Key, &str); 9] = [
+    named("uuid"),
+    named("published"),
+    named("eventType"),
+    named("severity"),
+    named("outcome"),
+    named("actor"),
+    named("target"),
+    named("authenticationContext"),
+    named("transaction"),
+];
+
+const fn named(name: &str) -> (Key, &str) {
+    (Key::of(name), name)
+}
+
 impl Fields {
     /// Those of `event`. A value that is no object has none.
     pub(super) fn of(event: Value<'_, '_>) -> Self {
-        let text = |name| Text::of(event.last(name));
-        let text_in = |object, name| Text::of(event.last(object).and_then(|object| object.last(name)));
+        let [uuid, published, event_type, severity, outcome, actor, target, authentication, transaction] =
+            event.last_of(&MEMBERS);
+        let text_in =
+            |object: Option<Value<'_, '_>>, name| Text::of(object.and_then(|object| object.last(name)));
         Self {
-            uuid: text("uuid"),
-            published: text("published"),
-            event_type: text("eventType"),
-            severity: text("severity"),
-            outcome: text_in("outcome", "result"),
-            actor_id: text_in("actor", "id"),
-            target_user_id: Text::of(
-                event.last("target").and_then(target_user).and_then(|user| user.last("id")),
-            ),
+            uuid: Text::of(uuid),
+            published: Text::of(published),
+            event_type: Text::of(event_type),
+            severity: Text::of(severity),
+            outcome: text_in(outcome, "result"),
+            actor_id: text_in(actor, "id"),
+            target_user_id: text_in(target.and_then(target_user), "id"),
             // A root session may have sessions below it.
-            session_id: match text_in("authenticationContext", "rootSessionId") {
-                Text::Absent => text_in("authenticationContext", "externalSessionId"),
+            session_id: match text_in(authentication, "rootSessionId") {
+                Text::Absent => text_in(authentication, "externalSessionId"),
                 root => root,
             },
-            transaction_id: text_in("transaction", "id"),
+            transaction_id: text_in(transaction, "id"),
         }
     }
 

@@ -14,10 +14,8 @@ use super::json::{Tape, Value, is_huge, with_whole_characters};
 /// Where a name occurs twice the last one keeps it, as most readers have it, and the others become `name#1` and so on. Half
 /// of a surrogate pair is told as it was written, backslash and all. A number beyond a double becomes a text.
 pub fn repaired(json: &str) -> Cow<'_, str> {
-    let Some((tape, read)) = Tape::of(json).filter(|(_, read)| read.is_odd) else {
-        return Cow::Borrowed(json);
-    };
-    let mut edits: Vec<_> = (read.at..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
+    let Some((tape, _)) = Tape::of(json).filter(|(_, read)| read.is_odd) else { return Cow::Borrowed(json) };
+    let mut edits: Vec<_> = (0..tape.len()).flat_map(|at| edits(Value::new(json, &tape, at))).collect();
     edits.sort_unstable_by_key(|edit| edit.range.start);
     let mut whole = String::with_capacity(json.len() + 64);
     let mut copied = 0;
@@ -100,9 +98,106 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
     use serde_json::Value;
 
     use super::*;
+
+    /// JSON by its grammar, with what each part of it becomes.
+    #[derive(Debug, Clone)]
+    enum Odd {
+        /// As it is written, and as any reader takes it.
+        Scalar(&'static str, &'static str),
+        Array(Vec<Odd>),
+        /// Each name as it is written and what it says.
+        Object(Vec<((&'static str, &'static str), Odd)>),
+    }
+
+    impl Odd {
+        fn written(&self) -> String {
+            match self {
+                Self::Scalar(written, _) => (*written).to_owned(),
+                Self::Array(elements) => {
+                    format!("[{}]", elements.iter().map(Self::written).collect::<Vec<_>>().join(" ,"))
+                }
+                Self::Object(members) => {
+                    let member = |((name, _), value): &(_, Self)| format!("\"{name}\": {}", value.written());
+                    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+                }
+            }
+        }
+
+        fn repaired(&self) -> String {
+            match self {
+                Self::Scalar(_, repaired) => (*repaired).to_owned(),
+                Self::Array(elements) => {
+                    format!("[{}]", elements.iter().map(Self::repaired).collect::<Vec<_>>().join(" ,"))
+                }
+                Self::Object(members) => {
+                    let said: Vec<&str> = members.iter().map(|((_, said), _)| *said).collect();
+                    let mut taken: Vec<String> = said.iter().map(|name| (*name).to_owned()).collect();
+                    let mut parts = Vec::new();
+                    for (index, ((written, name), value)) in members.iter().enumerate() {
+                        let name = if said[index + 1..].contains(name) {
+                            let free = (1..).map(|count| format!("{name}#{count}"));
+                            let free = free.into_iter().find(|free| !taken.contains(free)).unwrap();
+                            taken.push(free.clone());
+                            quoted(&free)
+                        } else if *written == r"\ud800" {
+                            quoted(name)
+                        } else {
+                            format!("\"{written}\"")
+                        };
+                        parts.push(format!("{name}: {}", value.repaired()));
+                    }
+                    format!("{{{}}}", parts.join(","))
+                }
+            }
+        }
+    }
+
+    fn odd() -> impl Strategy<Value = Odd> {
+        let leaf = select(vec![
+            ("1.50", "1.50"),
+            ("1e999", "\"1e999\""),
+            ("-1E400", "\"-1E400\""),
+            ("null", "null"),
+            (r#""é \n \ud83d\ude00""#, r#""é \n \ud83d\ude00""#),
+            (r#""\ud800""#, r#""\\ud800""#),
+            (r#""\\\udc00\uD800x""#, r#""\\\\udc00\\uD800x""#),
+        ]);
+        leaf.prop_map(|(written, repaired)| Odd::Scalar(written, repaired)).prop_recursive(
+            4,
+            64,
+            8,
+            |inner| {
+                let name = select(vec![
+                    ("a", "a"),
+                    (r"\u0061", "a"),
+                    ("a#1", "a#1"),
+                    ("b", "b"),
+                    (r"\ud800", r"\ud800"),
+                    (r"\\ud800", r"\ud800"),
+                    ("", ""),
+                ]);
+                prop_oneof![
+                    vec(inner.clone(), 0..5).prop_map(Odd::Array),
+                    vec((name, inner), 0..8).prop_map(Odd::Object),
+                ]
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_outcome_is_that_of_the_plain_way(odd in odd()) {
+            let written = odd.written();
+            let outcome = repaired(&written);
+            prop_assert_eq!(&*outcome, odd.repaired(), "{}", written);
+            prop_assert_eq!(&*repaired(&outcome), &*outcome);
+            prop_assert!(serde_json::from_str::<Value>(&outcome).is_ok());
+        }
+    }
 
     #[test]
     fn what_any_reader_takes_stays_byte_for_byte() {

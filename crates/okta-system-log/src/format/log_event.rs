@@ -5,10 +5,7 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use super::{
-    facts::Moment,
     object::Object,
     party::{Kind, Party, lowest},
     writer::ObjectWriter,
@@ -71,11 +68,6 @@ impl<'a> LogEvent<'a> {
             request,
             debug_context,
         })
-    }
-
-    /// When it happened, if the event tells.
-    pub(super) fn published(&self) -> Option<Timestamp> {
-        Moment::of(self).timestamp()
     }
 
     /// What happened, for example `user.session.start`.
@@ -147,7 +139,7 @@ mod tests {
     fn odd_parts_count_as_absent_and_are_left() {
         let json = r#"{"actor":5,"client":"x","target":[1],"outcome":null,"debugContext":{"debugData":[]}}"#;
         let event = LogEvent::read(json).unwrap();
-        assert!(event.targets.is_empty() && event.event_type().is_none() && event.published().is_none());
+        assert!(event.targets.is_empty() && event.event_type().is_none());
         let rest = super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
         assert_eq!(rest, r#"{"actor":5,"client":"x","target":[1],"debugContext":{"debugData":[]}}"#);
     }

@@ -6,8 +6,10 @@
 
 mod about;
 mod detail;
+mod distinct;
 pub mod ecs;
 mod facts;
+pub mod fields;
 mod findings;
 mod lines;
 mod log_event;

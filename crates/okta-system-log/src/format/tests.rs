@@ -326,6 +326,26 @@ fn what_is_sixteen_times_as_large_takes_nowhere_near_the_square_of_it() {
     }
 }
 
+#[test]
+fn depth_neither_overflows_nor_stops_anything() {
+    for depth in [10_000, 200_000] {
+        for [open, close] in [["[", "]"], ["{\"a\":", "}"]] {
+            let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let event = format!(
+                r#"{{"uuid":"u","eventType":"user.session.start","x":{deep},"client":{{"ipAddress":{deep}}},
+                "actor":{{"id":{deep},"detailEntry":{deep}}},"target":[{{"id":"1","changeDetails":{{"from":{deep}}}}}],
+                "securityContext":{{"risk":{{"reasons":{deep}}}}},"debugContext":{{"debugData":{{"risk":{deep},"x":{deep}}}}},
+                "request":{{"ipChain":[{{"geographicalContext":{deep}}}]}}}}"#
+            );
+            let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
+            for format in [Format::Ocsf, Format::Ecs] {
+                let rendered = renderer(format).render(&events.get(0).unwrap(), None).bytes;
+                assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&rendered).is_ok());
+            }
+        }
+    }
+}
+
 /// Refuses an object in which a name occurs twice, at any level.
 struct Unique;
 

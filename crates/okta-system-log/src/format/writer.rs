@@ -116,10 +116,17 @@ impl ObjectWriter<'_> {
     }
 
     fn name(&mut self, name: &str) {
-        self.out.reserve(name.len() + 4);
-        separate(self.out, &mut self.is_empty);
-        push_text(name, self.out);
-        self.out.push(b':');
+        let out = &mut *self.out;
+        out.reserve(name.len() + 4);
+        if !is_plain(name.as_bytes()) {
+            separate(out, &mut self.is_empty);
+            push_escaped(name, out);
+            return out.push(b':');
+        }
+        out.extend_from_slice(if self.is_empty { b"\"" } else { b",\"" });
+        self.is_empty = false;
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
     }
 }
 

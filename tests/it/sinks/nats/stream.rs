@@ -6,13 +6,14 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use oktabus::{
     bus::BusError,
     config::{CreateStream, NatsAuth, NatsSink, SinkConfig},
-    sink::{self, SinkError},
+    sink::{self, Sink, SinkError},
 };
 
 use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream};
 use crate::support::{
     events::{batch, batch_of, event, event_with_padding},
     nats::NatsServer,
+    tools::eventually,
 };
 
 /// The configured subject as a wildcard.
@@ -125,6 +126,56 @@ async fn a_message_too_large_for_the_stream_is_rejected_alone() {
     assert_eq!(rejected.index, 7);
     assert!(rejected.reason.contains("bytes"), "{}", rejected.reason);
     assert_stored(&server, &[batch(0..7), batch(8..20)]).await;
+}
+
+/// Publishes until nothing is rejected, recovering after failures as a route does.
+async fn deliver_in_the_end(sink: &mut Box<dyn Sink>, event: &str) {
+    let batch = batch_of([event.to_owned()]);
+    eventually("the message to be taken", async || match sink.publish(&batch, 0).await.unwrap().await {
+        Ok(settled) => settled.rejected().is_empty().then_some(()),
+        Err(_) => {
+            sink.recover().await.unwrap();
+            None
+        }
+    })
+    .await;
+}
+
+async fn assert_rejected(sink: &mut Box<dyn Sink>, event: &str, limit: &str) {
+    let settled = sink.publish(&batch_of([event.to_owned()]), 0).await.unwrap().await.unwrap();
+    let [rejected] = settled.rejected() else { panic!("{settled:?}") };
+    assert!(rejected.reason.contains(limit), "{}", rejected.reason);
+}
+
+#[tokio::test]
+async fn a_limit_of_the_stream_that_is_raised_counts_at_once() {
+    for allow_atomic_publish in [false, true] {
+        let small = Config { max_message_size: 4_096, allow_atomic_publish, ..stream() };
+        let server = server_with(small.clone()).await;
+        let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
+        let large = event_with_padding(0, 8_192);
+        assert_rejected(&mut sink, &large, "max_msg_size").await;
+        assert_eq!(sink.message_bytes_max(), Some(4_096));
+
+        let enough = Config { max_message_size: 65_536, ..small };
+        server.jetstream().await.update_stream(enough).await.unwrap();
+        deliver_in_the_end(&mut sink, &large).await;
+        assert_eq!(sink.message_bytes_max(), Some(65_536), "nothing is shortened to the old limit");
+        assert_eq!(server.stored(STREAM).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_the_server_that_is_raised_counts_at_once() {
+    let mut server = NatsServer::start_with("max_payload: 4096").await;
+    server.create_stream(stream()).await;
+    let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
+    let large = event_with_padding(0, 8_192);
+    assert_rejected(&mut sink, &large, "max_payload").await;
+
+    server.reconfigure("max_payload: 65536").await;
+    deliver_in_the_end(&mut sink, &large).await;
+    assert_eq!(server.stored(STREAM).await.len(), 1);
 }
 
 #[tokio::test]

@@ -15,6 +15,6 @@ mod view;
 pub(crate) use document::Document;
 pub(crate) use scan::{is_huge, is_plain};
 pub(crate) use tape::{Key, TEXT_BYTES_MAX, Tape};
-pub(crate) use unescape::{string, with_whole_characters};
+pub(crate) use unescape::with_whole_characters;
 pub(crate) use value::{Items, Value};
 pub use view::EventView;

@@ -11,6 +11,9 @@ use super::{
 /// Up to so many names of an object are compared with those before them; of more, all are sorted at its end.
 const FEW: u32 = 64;
 
+/// Events of Okta's are no deeper.
+const DEPTH: usize = 8;
+
 /// A value that was read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Read {
@@ -26,7 +29,8 @@ pub(crate) struct Read {
 /// An object or an array that is not closed yet.
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    at: u32,
+    /// Its place among what is pending; what is in it stands behind.
+    at: usize,
     is_object: bool,
     names: u32,
     /// The bits of their keys.
@@ -48,6 +52,8 @@ impl Name {
 struct Reader<'r> {
     text: &'r str,
     tape: &'r mut Tape,
+    /// The values in what is not closed yet.
+    pending: Vec<Node>,
     open: Vec<Open>,
     is_odd: bool,
 }
@@ -71,10 +77,18 @@ impl Tape {
         if text.len() > TEXT_BYTES_MAX {
             return Err(at);
         }
-        let (mark, root) = (self.mark(), self.nodes.len() as u32);
-        let mut reader = Reader { text, tape: self, open: Vec::new(), is_odd: false };
-        match reader.read(at) {
-            Ok(end) => Ok(Read { at: root, end, is_odd: reader.is_odd }),
+        let mark = self.mark();
+        let pending = std::mem::take(&mut self.pending);
+        let mut reader = Reader { text, tape: self, pending, open: Vec::with_capacity(DEPTH), is_odd: false };
+        let read = reader.read(at);
+        let (mut pending, is_odd) = (reader.pending, reader.is_odd);
+        let root = self.len();
+        // What is left is the value itself.
+        self.nodes.extend_from_slice(&pending);
+        pending.clear();
+        self.pending = pending;
+        match read {
+            Ok(end) => Ok(Read { at: root, end, is_odd }),
             Err(at) => {
                 self.rewind(mark);
                 Err(at)
@@ -94,8 +108,7 @@ impl Reader<'_> {
                 Some(b'"') => {
                     let Text { end, has_escapes, has_halves } = scan::string(json, at + 1)?;
                     self.is_odd |= has_halves;
-                    let node = Node::new(name.start, name.key, start..end, self.tape.nodes.len() + 1);
-                    self.tape.nodes.push(node.with_escapes(has_escapes));
+                    self.push(name, start, end, has_escapes);
                     at = end;
                 }
                 Some(b'{') => {
@@ -118,11 +131,11 @@ impl Reader<'_> {
                     let number = scan::number(json, at)?;
                     self.is_odd |= number.is_huge;
                     at = number.end;
-                    self.push(name, start, at);
+                    self.push(name, start, at, false);
                 }
                 _ => {
                     at += word(json, at).ok_or(at)?;
-                    self.push(name, start, at);
+                    self.push(name, start, at, false);
                 }
             }
             // What may come behind a value.
@@ -149,26 +162,30 @@ impl Reader<'_> {
     }
 
     #[inline]
-    fn push(&mut self, name: Name, start: usize, end: usize) {
-        let next = self.tape.nodes.len() + 1;
-        self.tape.nodes.push(Node::new(name.start, name.key, start..end, next));
+    fn push(&mut self, name: Name, start: usize, end: usize, has_escapes: bool) {
+        let Name { start: name, key } = name;
+        let (start, end, first) = (start as u32, end as u32, u32::from(has_escapes));
+        self.pending.push(Node { name, key, start, end, first, count: 0 });
     }
 
     fn open(&mut self, name: Name, start: usize, is_object: bool) {
-        let at = self.tape.nodes.len() as u32;
+        self.open.push(Open { at: self.pending.len(), is_object, names: 0, seen: 0 });
         // Where it ends is known when it is closed.
-        self.push(name, start, start);
-        self.open.push(Open { at, is_object, names: 0, seen: 0 });
+        self.push(name, start, start, false);
     }
 
     fn close(&mut self, end: usize) {
         let Some(Open { at, names, .. }) = self.open.pop() else { return };
-        let next = self.tape.nodes.len();
-        if let Some(node) = self.tape.nodes.get_mut(at as usize) {
-            node.close(end, next);
-        }
         if names > FEW && !self.is_odd {
             self.is_odd = self.has_repeats(at);
+        }
+        let first = self.tape.len();
+        let inside = self.pending.get(at + 1..).unwrap_or_default();
+        self.tape.nodes.extend_from_slice(inside);
+        let count = inside.len() as u32;
+        self.pending.truncate(at + 1);
+        if let Some(node) = self.pending.last_mut() {
+            (node.end, node.first, node.count) = (end as u32, first, count);
         }
     }
 
@@ -182,8 +199,8 @@ impl Reader<'_> {
         }
         let read = scan::string(json, start)?;
         let inside = text.get(start..read.end - 1).unwrap_or_default();
-        let key = if read.has_escapes { self.escaped_name(inside, read) } else { Key::of(inside) };
-        self.note_name(key, inside);
+        let key = if read.has_escapes { self.escaped_name(start, inside, read) } else { Key::of(inside) };
+        self.note_name(key, start, inside);
         let colon = skip_space(json, read.end);
         if json.get(colon) != Some(&b':') {
             return Err(colon);
@@ -192,50 +209,39 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn escaped_name(&mut self, inside: &str, read: Text) -> Key {
+    fn escaped_name(&mut self, start: usize, inside: &str, read: Text) -> Key {
         self.is_odd |= read.has_halves;
-        let (at, name) = (self.tape.nodes.len() as u32, unescape(inside));
+        let name = unescape(inside);
         let key = Key::of(&name);
-        self.tape.escaped_names.push((at, name.into()));
+        self.tape.escaped_names.push((start as u32, name.into()));
         key
     }
 
     /// Notes a name of the innermost object, whose node comes next, and whether it was there before.
     #[inline]
-    fn note_name(&mut self, key: Key, inside: &str) {
+    fn note_name(&mut self, key: Key, start: usize, inside: &str) {
         let Some(open) = self.open.last_mut() else { return };
         let may_be_known = open.seen & key.bit() != 0 && open.names <= FEW;
         open.seen |= key.bit();
         open.names += 1;
         if may_be_known && !self.is_odd {
-            let parent = open.at;
-            self.is_odd = self.is_known(parent, key, inside);
+            let at = open.at;
+            self.is_odd = self.is_known(at, key, start, inside);
         }
     }
 
-    /// Whether one of the members that the open object at `parent` has so far has this name.
-    fn is_known(&self, parent: u32, key: Key, inside: &str) -> bool {
-        let coming = self.tape.nodes.len() as u32;
-        let name = self.tape.escaped_name(coming).unwrap_or(inside);
-        let mut at = parent + 1;
-        while let Some(node) = self.tape.node(at) {
-            if node.key == key && self.tape.is_named(self.text, at, name) {
-                return true;
-            }
-            at = node.next();
-        }
-        false
+    /// Whether one of the members that the open object at `at` has so far has this name.
+    fn is_known(&self, at: usize, key: Key, start: usize, inside: &str) -> bool {
+        let name = self.tape.escaped_name(start as u32).unwrap_or(inside);
+        let mut members = self.pending.iter().skip(at + 1);
+        members.any(|node| node.key == key && self.tape.is_named(self.text, node, name))
     }
 
-    /// Whether a name occurs twice in the closed object at `parent`, which has many.
+    /// Whether a name occurs twice in the object at `at`, which has many.
     #[cold]
-    fn has_repeats(&self, parent: u32) -> bool {
-        let mut names = Vec::new();
-        let mut at = parent + 1;
-        while let Some(node) = self.tape.node(at) {
-            names.push((node.key, self.tape.name(self.text, at)));
-            at = node.next();
-        }
+    fn has_repeats(&self, at: usize) -> bool {
+        let members = self.pending.iter().skip(at + 1);
+        let mut names: Vec<_> = members.map(|node| (node.key, self.tape.name(self.text, node))).collect();
         names.sort_unstable();
         names.array_windows().any(|[one, other]| one == other)
     }
@@ -246,4 +252,104 @@ fn word(json: &[u8], at: usize) -> Option<usize> {
     let rest = json.get(at..)?;
     let words: [&[u8]; 3] = [b"null", b"true", b"false"];
     words.into_iter().find(|word| rest.starts_with(word)).map(<[u8]>::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use serde_json::value::RawValue;
+
+    use super::{super::Value, *};
+
+    /// The value as serde_json has it.
+    fn plain(value: Value<'_, '_>) -> serde_json::Value {
+        match value.first_byte() {
+            b'{' => value.members().map(|member| (member.name().to_owned(), plain(member))).collect(),
+            b'[' => value.elements().map(plain).collect(),
+            b'"' => value.string().unwrap().into_owned().into(),
+            _ => serde_json::from_str(value.raw()).unwrap(),
+        }
+    }
+
+    fn read(text: &str) -> Option<(serde_json::Value, bool)> {
+        let (tape, read) = Tape::of(text)?;
+        Some((plain(Value::new(text, &tape, read.at)), read.is_odd))
+    }
+
+    /// Whether serde_json, which is one of the most careful readers there are, takes it as JSON.
+    fn is_json(text: &str) -> bool {
+        serde_json::from_str::<&RawValue>(text).is_ok()
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<i32>().prop_map(|quarters| serde_json::json!(f64::from(quarters) / 4.0)),
+            "[a-z\"\\\\\u{e9}\u{1f600}\n{}\\[\\],: ]{0,20}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 64, 8, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..8).prop_map(Into::into),
+                vec(("[a-z\"\\\\é]{0,20}", inner), 0..8)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_json_is_read_as_serde_json_reads_it(value in any_json()) {
+            for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                prop_assert_eq!(read(&text), Some((value.clone(), false)), "{}", text);
+            }
+        }
+
+        #[test]
+        fn what_is_none_is_refused_where_serde_json_refuses_it(pieces in vec(select(vec![
+            "{", "}", "[", "]", ",", ":", "\"a\"", "\"\"", "\"\\u00e9\\n\"", "\"\\ud800\"", "\"\\x\"", "\"\\u12g4\"",
+            "\"", "\\", "\u{1}", "é", "0", "1", "-", "01", "1.", "1.5", ".5", "1e", "1e5", "-0.0E+1", "1e999", "+1",
+            "true", "tru", "false", "null", "nulll", " ", "\n", "\t", "\r", "\u{b}", "\u{feff}",
+        ]), 0..12)) {
+            let text = pieces.concat();
+            prop_assert_eq!(Tape::of(&text).is_some(), is_json(&text), "{}", text);
+        }
+
+        #[test]
+        fn one_byte_more_or_less_is_seen_as_serde_json_sees_it(
+            value in any_json(), at in any::<prop::sample::Index>(), other in select(vec!["", "{", "]", ",", "\"", "\\", "0", ":"]),
+        ) {
+            let mut text = value.to_string();
+            let start = text.floor_char_boundary(at.index(text.len()));
+            let end = text.ceil_char_boundary(start + 1);
+            text.replace_range(start..end, other);
+            prop_assert_eq!(Tape::of(&text).is_some(), is_json(&text), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_name_that_occurs_twice_is_seen_however_many_there_are() {
+        for count in [1, 2, 63, 64, 65, 66, 200] {
+            let names: Vec<_> = (0..count).map(|number| format!("\"name {number}\":1")).collect();
+            let all = names.join(",");
+            assert!(!read(&format!("{{{all}}}")).unwrap().1, "{count}");
+            for twice in [&names[0], &names[count - 1], &names[count / 2]] {
+                let escaped = twice.replacen('n', "\\u006e", 1);
+                for text in [format!("{{{all},{twice}}}"), format!("[{{\"x\":{{{escaped},{all}}}}}]")] {
+                    assert!(read(&text).unwrap().1, "{text}");
+                }
+            }
+        }
+        assert!(!read(r#"{"a":{"a":1},"b":{"a":[{"a":1},{"a":2}]}}"#).unwrap().1);
+    }
+
+    #[test]
+    fn many_names_take_no_square_of_the_time() {
+        // All of them have the same key.
+        let names: Vec<_> = (0..100_000).map(|number| format!("\"12345678{number:06}12345678\":1")).collect();
+        let started = std::time::Instant::now();
+        assert!(Tape::of(&format!("{{{}}}", names.join(","))).is_some());
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+    }
 }

@@ -124,14 +124,32 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
             let found = special_bytes(u64::from_le_bytes(*first)) | special_bytes(u64::from_le_bytes(*last));
             found == 0
         }
-        _ => {
-            let (chunks, rest) = text.as_chunks::<16>();
-            let rest = match text.last_chunk::<16>() {
-                Some(last) => has_special(last),
-                None => rest.iter().any(|byte| is_special(*byte)),
-            };
-            !rest && !chunks.iter().any(|chunk| has_special(chunk))
+        (Some(_), Some(_)) => {
+            let (chunks, _) = text.as_chunks::<16>();
+            !chunks.iter().chain(text.last_chunk()).any(|chunk| has_special(chunk))
         }
+        _ => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                let both = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+                special_bytes(both) == 0
+            }
+            _ => !text.iter().any(|byte| is_special(*byte)),
+        },
+    }
+}
+
+/// Whether two texts are the same; quick for short ones.
+#[inline]
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() || one.len() > 16 {
+        return one == other;
+    }
+    match (one.first_chunk::<8>(), other.first_chunk::<8>()) {
+        (Some(first), Some(same)) => first == same && one.last_chunk::<8>() == other.last_chunk(),
+        _ => match (one.first_chunk::<4>(), other.first_chunk::<4>()) {
+            (Some(first), Some(same)) => first == same && one.last_chunk::<4>() == other.last_chunk(),
+            _ => one.iter().eq(other),
+        },
     }
 }
 
@@ -179,6 +197,20 @@ fn is_beyond_a_double(json: &[u8], number: Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_the_same_if_all_bytes_are() {
+        let text: Vec<u8> = (0..40).collect();
+        for length in 0..40 {
+            let one = &text[..length];
+            assert!(is_same(one, one) && !is_same(one, &text[..length + 1]));
+            for at in 0..length {
+                let mut other = one.to_vec();
+                other[at] ^= 1;
+                assert!(!is_same(one, &other), "{length} {at}");
+            }
+        }
+    }
 
     #[test]
     fn the_first_special_byte_is_found_wherever_it_stands() {

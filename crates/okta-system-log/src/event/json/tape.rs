@@ -1,14 +1,15 @@
-//! The tape: one node for each value of a text, in the order in which they begin. Knows where things stand, and neither
-//! the grammar nor what anything means.
+//! The tape: one node for each value of a text. Knows where things stand, and neither the grammar nor what anything means.
 
 use super::scan;
 
-/// The values of one or more JSON texts that lie in one string.
+/// The values of one or more JSON texts that lie in one string. What is in an object or array stands in a row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tape {
     pub(super) nodes: Vec<Node>,
-    /// What names with escapes say, by the node of their member, ascending.
+    /// What names with escapes say, by the place where they begin, ascending.
     pub(super) escaped_names: Vec<(u32, Box<str>)>,
+    /// Room for the next reading.
+    pub(super) pending: Vec<Node>,
 }
 
 /// One value, and its name if it is a member. Places are bytes of the string.
@@ -19,54 +20,15 @@ pub(super) struct Node {
     pub(super) key: Key,
     pub(super) start: u32,
     pub(super) end: u32,
-    next: Next,
+    /// The first node of what is in it; of a string, whether it has escapes.
+    pub(super) first: u32,
+    /// How many values are in it.
+    pub(super) count: u32,
 }
-
-/// The node behind another and all that is in it: the next sibling, if there is one. Its upper bit says whether what is
-/// between has escapes, should it be a string.
-#[derive(Debug, Clone, Copy)]
-struct Next(u32);
 
 /// The length of a name and a few bits of it, by which most others are told from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(u32);
-
-/// Up to so many bytes a key knows the length of a name.
-const KNOWN_LENGTH_MAX: u32 = 254;
-const HASH_BITS: u32 = 24;
-const ESCAPES: u32 = 1 << 31;
-
-/// So many bytes a text may have at most: no value of it has a node beyond.
-pub(crate) const TEXT_BYTES_MAX: usize = i32::MAX as usize;
-
-impl Node {
-    #[inline]
-    pub(super) fn new(name: u32, key: Key, place: std::ops::Range<usize>, next: usize) -> Self {
-        Self { name, key, start: place.start as u32, end: place.end as u32, next: Next(next as u32) }
-    }
-
-    /// The same of a string that has escapes.
-    #[inline]
-    pub(super) fn with_escapes(self, has_escapes: bool) -> Self {
-        Self { next: Next(self.next.0 | if has_escapes { ESCAPES } else { 0 }), ..self }
-    }
-
-    /// The next sibling, if there is one.
-    #[inline]
-    pub(super) fn next(&self) -> u32 {
-        self.next.0 & !ESCAPES
-    }
-
-    #[inline]
-    pub(super) fn has_escapes(&self) -> bool {
-        self.next.0 & ESCAPES != 0
-    }
-
-    /// Notes where the value ends, and which node comes behind it.
-    pub(super) fn close(&mut self, end: usize, next: usize) {
-        (self.end, self.next) = (end as u32, Next(next as u32));
-    }
-}
 
 /// How far a tape goes.
 #[derive(Debug, Clone, Copy)]
@@ -75,53 +37,60 @@ pub(crate) struct Mark {
     escaped_names: usize,
 }
 
+/// Up to so many bytes a key knows the length of a name.
+const KNOWN_LENGTH_MAX: usize = 254;
+const HASH_BITS: u32 = 24;
+
+/// So many bytes a text may have at most.
+pub(crate) const TEXT_BYTES_MAX: usize = i32::MAX as usize;
+
 impl Key {
     /// The key of what is no member.
-    pub(super) const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
 
     /// The key of the member `name`. For a name that stands in the code it is made by the compiler.
     #[inline]
-    pub(crate) fn of(name: &str) -> Self {
+    pub(crate) const fn of(name: &str) -> Self {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         const OTHER_ODD: u64 = 0xd1b5_4a32_d192_ed03;
         let name = name.as_bytes();
-        let (first, last) = match name {
-            [] => (0, 0),
-            [one] => (u64::from(*one), 0),
-            [one, other] => (u64::from(*one), u64::from(*other)),
-            [one, other, third] => (u64::from(*one), u64::from(*other) << 8 | u64::from(*third)),
-            _ => match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-                (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-                _ => {
-                    let of =
-                        |chunk: Option<&[u8; 4]>| u64::from(u32::from_le_bytes(*chunk.unwrap_or(&[0; 4])));
-                    (of(name.first_chunk()), of(name.last_chunk()))
+        let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    (u32::from_le_bytes(*first) as u64, u32::from_le_bytes(*last) as u64)
                 }
+                _ => match name {
+                    [one, .., other] => (*one as u64, (name[name.len() / 2] as u64) << 8 | *other as u64),
+                    [one] => (*one as u64, 0),
+                    [] => (0, 0),
+                },
             },
         };
         let mixed = first.wrapping_add(name.len() as u64).wrapping_mul(ODD) ^ last.wrapping_mul(OTHER_ODD);
         // The upper bits have what all below have done.
         let hash = (mixed >> (64 - HASH_BITS)) as u32;
-        let length = u32::try_from(name.len()).map_or(u32::MAX, |length| length).min(KNOWN_LENGTH_MAX + 1);
-        Self(length << HASH_BITS | hash)
+        let length = if name.len() > KNOWN_LENGTH_MAX { KNOWN_LENGTH_MAX + 1 } else { name.len() };
+        Self((length as u32) << HASH_BITS | hash)
     }
 
     /// The length of the name, if it is short enough to be known.
     #[inline]
     pub(super) fn length(self) -> Option<usize> {
-        let length = self.0 >> HASH_BITS;
-        (length <= KNOWN_LENGTH_MAX).then_some(length as usize)
+        let length = (self.0 >> HASH_BITS) as usize;
+        (length <= KNOWN_LENGTH_MAX).then_some(length)
     }
 
     /// One of 64 bits.
-    pub(super) fn bit(self) -> u64 {
+    #[inline]
+    pub(crate) fn bit(self) -> u64 {
         1 << (self.0 & 63)
     }
 }
 
 impl Tape {
     /// A tape of nothing.
-    pub(crate) const EMPTY: Self = Self { nodes: Vec::new(), escaped_names: Vec::new() };
+    pub(crate) const EMPTY: Self = Self { nodes: Vec::new(), escaped_names: Vec::new(), pending: Vec::new() };
 
     /// Makes room for the values of a text of so many bytes, as long as it is an event.
     pub(crate) fn expect(&mut self, bytes: usize) {
@@ -162,8 +131,9 @@ impl Tape {
             + self.escaped_names.iter().map(|(_, name)| name_bytes(name)).sum::<usize>()
     }
 
-    /// Gives back memory, if it is much, that is kept for more nodes.
+    /// Gives back memory that is kept for more nodes.
     pub(crate) fn shrink(&mut self) {
+        self.pending = Vec::new();
         if self.nodes.capacity() / 2 > self.nodes.len() {
             self.nodes.shrink_to_fit();
         }
@@ -174,35 +144,34 @@ impl Tape {
         self.nodes.get(at as usize)
     }
 
-    /// What the name of the member at `at` says, if it has escapes.
+    /// What the name that begins at `start` says, if it has escapes.
     #[inline]
-    pub(super) fn escaped_name(&self, at: u32) -> Option<&str> {
+    pub(super) fn escaped_name(&self, start: u32) -> Option<&str> {
         if self.escaped_names.is_empty() {
             return None;
         }
-        let found = self.escaped_names.binary_search_by_key(&at, |(node, _)| *node).ok()?;
+        let found = self.escaped_names.binary_search_by_key(&start, |(start, _)| *start).ok()?;
         self.escaped_names.get(found).map(|(_, name)| &**name)
     }
 
-    /// Whether `name` is the name of the member at `at`, whose key is the same.
+    /// Whether `name` is the name of the member `node`, whose key is the same.
     #[inline]
-    pub(super) fn is_named(&self, text: &str, at: u32, name: &str) -> bool {
-        if let Some(escaped) = self.escaped_name(at) {
+    pub(super) fn is_named(&self, text: &str, node: &Node, name: &str) -> bool {
+        if let Some(escaped) = self.escaped_name(node.name) {
             return escaped == name;
         }
-        let Some(node) = self.node(at) else { return false };
         let start = node.name as usize;
-        let same = text.as_bytes().get(start..start + name.len()) == Some(name.as_bytes());
-        same && (node.key.length().is_some() || self.name(text, at) == name)
+        let written = text.as_bytes().get(start..start + name.len()).unwrap_or_default();
+        scan::is_same(written, name.as_bytes())
+            && (node.key.length().is_some() || self.name(text, node) == name)
     }
 
-    /// The name of the member at `at`.
+    /// The name of the member `node`.
     #[inline]
-    pub(super) fn name<'n>(&'n self, text: &'n str, at: u32) -> &'n str {
-        if let Some(name) = self.escaped_name(at) {
+    pub(super) fn name<'n>(&'n self, text: &'n str, node: &Node) -> &'n str {
+        if let Some(name) = self.escaped_name(node.name) {
             return name;
         }
-        let Some(node) = self.node(at) else { return "" };
         let start = node.name as usize;
         let length = node.key.length().unwrap_or_else(|| scan::skip_plain(text.as_bytes(), start) - start);
         text.get(start..start + length).unwrap_or_default()

@@ -14,11 +14,6 @@ pub(super) fn unescape(inside: &str) -> Cow<'_, str> {
     }
 }
 
-/// What the string `json` says; None if it is anything else.
-pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
-    json.strip_prefix('"')?.strip_suffix('"').map(unescape)
-}
-
 fn unescape_from(inside: &str, first: usize) -> String {
     let bytes = inside.as_bytes();
     let mut said = String::with_capacity(inside.len());

@@ -62,7 +62,7 @@ impl<'a, 't> Value<'a, 't> {
             return None;
         }
         let inside = self.text.get(start + 1..end - 1)?;
-        Some(if node.has_escapes() { unescape(inside) } else { Cow::Borrowed(inside) })
+        Some(if node.first != 0 { unescape(inside) } else { Cow::Borrowed(inside) })
     }
 
     /// Where it begins as a member: with the quotation mark of its name.
@@ -75,7 +75,7 @@ impl<'a, 't> Value<'a, 't> {
     where
         'a: 't,
     {
-        self.tape.name(self.text, self.at)
+        self.node().map_or("", |node| self.tape.name(self.text, node))
     }
 
     /// The name that it has as a member as it is written, with its quotation marks, and where.
@@ -88,8 +88,8 @@ impl<'a, 't> Value<'a, 't> {
     /// What it holds: members or elements.
     #[inline]
     pub(crate) fn items(self) -> Items<'a, 't> {
-        let end = self.node().map_or(0, |node| node.next());
-        Items { text: self.text, tape: self.tape, at: self.at + 1, end }
+        let (at, end) = self.node().map_or((0, 0), |node| (node.first, node.first + node.count));
+        Items { text: self.text, tape: self.tape, at, end }
     }
 
     /// Its members if it is an object; none otherwise.
@@ -111,13 +111,37 @@ impl<'a, 't> Value<'a, 't> {
     /// Whether it is a member of this name.
     #[inline]
     pub(crate) fn is_named(self, key: Key, name: &str) -> bool {
-        self.node().is_some_and(|node| node.key == key) && self.tape.is_named(self.text, self.at, name)
+        self.node().is_some_and(|node| node.key == key && self.tape.is_named(self.text, node, name))
     }
 
-    /// The first member `name`, whose key is `key`, with the number of those before it.
+    /// The first item `name`, whose key is `key`, with the number of those before it.
     #[inline]
     pub(crate) fn first(self, key: Key, name: &str) -> Option<(usize, Self)> {
-        self.members().enumerate().find(|(_, member)| member.is_named(key, name))
+        let node = self.node()?;
+        let items = self.tape.nodes.get(node.first as usize..(node.first + node.count) as usize)?;
+        let is_it = |item: &Node| item.key == key && self.tape.is_named(self.text, item, name);
+        let index = items.iter().position(is_it)?;
+        Some((index, Self { at: node.first + index as u32, ..self }))
+    }
+
+    /// The key of its name as a member.
+    #[inline]
+    pub(crate) fn key(self) -> Key {
+        self.node().map_or(Key::NONE, |node| node.key)
+    }
+
+    /// The members with these names, for each the last, in one pass.
+    pub(crate) fn last_of<const N: usize>(self, names: &[(Key, &str); N]) -> [Option<Self>; N] {
+        let mut found = [None; N];
+        for member in self.members() {
+            let key = member.key();
+            for ((wanted, name), found) in names.iter().zip(&mut found) {
+                if *wanted == key && member.is_named(key, name) {
+                    *found = Some(member);
+                }
+            }
+        }
+        found
     }
 
     /// The member `name`; the last of them, which counts for most readers.
@@ -146,7 +170,7 @@ impl<'a, 't> Iterator for Items<'a, 't> {
             return None;
         }
         let item = Value { text: self.text, tape: self.tape, at: self.at };
-        self.at = self.tape.node(self.at)?.next();
+        self.at += 1;
         Some(item)
     }
 }

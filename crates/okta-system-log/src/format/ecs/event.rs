@@ -19,7 +19,7 @@ pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     out.object("error", |out| match moment {
         Moment::Published(_) => {}
         Moment::OfId(_) => {
-            out.text("message", "`published` has no time that can be read; this is the time in `uuid`")
+            out.text("message", "`published` has no time that can be read; this is the time in `uuid`");
         }
         Moment::Unknown => {
             out.text("message", "`published` has no time that can be read; 1970 stands for an unknown time");

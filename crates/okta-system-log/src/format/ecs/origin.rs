@@ -48,7 +48,7 @@ fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
         out.text_if("country_iso_code", country.as_deref().and_then(country_code));
         write_location("location", &event.geolocation, out);
     });
-    out.object("user", |out| user::write_account(&event.actor, out));
+    out.object("user", |out| user::write_actor(event, out));
 }
 
 /// A point on earth; false if it is none.

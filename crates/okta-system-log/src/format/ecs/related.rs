@@ -1,9 +1,7 @@
 //! `related`: what to search by when it does not matter where it stands.
 
-use std::{borrow::Cow, collections::HashSet};
-
 use super::{
-    super::{facts::Address, log_event::LogEvent},
+    super::{distinct::Distinct, facts::Address, log_event::LogEvent, party::Kind},
     Detail, ObjectWriter,
 };
 
@@ -12,8 +10,9 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: De
     let hops = event.ip_chain.iter().map(|hop| hop.peek("ip"));
     let addresses = std::iter::once(event.client.peek("ipAddress")).chain(hops).flatten();
     addresses.filter_map(Address::read).for_each(|address| ips.add(address.ip));
-    let parties = event.targets.iter().filter(|target| target.kind.is_account());
-    for party in std::iter::once(&event.actor).chain(parties).take(detail.elements_max()) {
+    let actor = std::iter::once(&event.actor).filter(|actor| actor.kind != Kind::Address);
+    let targets = event.targets.iter().filter(|target| target.kind.is_account());
+    for party in actor.chain(targets).take(detail.elements_max()) {
         for name in ["id", "alternateId", "displayName"] {
             party.object.peek(name).into_iter().for_each(|name| users.add(name));
         }
@@ -22,19 +21,4 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: De
         out.texts("ip", ips.in_order.iter().take(detail.elements_max()));
         out.texts("user", &users.in_order);
     });
-}
-
-/// Texts in the order in which they came first.
-#[derive(Default)]
-pub(super) struct Distinct<'a> {
-    pub(super) in_order: Vec<Cow<'a, str>>,
-    known: HashSet<Cow<'a, str>>,
-}
-
-impl<'a> Distinct<'a> {
-    pub(super) fn add(&mut self, text: Cow<'a, str>) {
-        if self.known.insert(text.clone()) {
-            self.in_order.push(text);
-        }
-    }
 }

@@ -5,12 +5,11 @@
 
 use super::{
     super::{
+        distinct::Distinct,
         log_event::LogEvent,
         party::{Kind, Party},
     },
-    Detail, ObjectWriter,
-    related::Distinct,
-    user,
+    Detail, ObjectWriter, user,
 };
 
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Detail) {

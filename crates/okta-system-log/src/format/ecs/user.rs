@@ -13,7 +13,7 @@ use super::{
 pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
     let group = event.group();
     out.object("user", |out| {
-        write_account(&event.actor, out);
+        write_actor(event, out);
         out.object("risk", |out| out.text_if("calculated_level", assessment.risk.word()));
         out.object("target", |out| {
             let target = event.target(Kind::User).or_else(|| event.target(Kind::AppUser));
@@ -27,6 +27,13 @@ pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut
     });
     if let Some(group) = group {
         out.object("group", |out| write_named(group, out));
+    }
+}
+
+/// Who did it. Elastic has every actor here, applications and Okta itself too; but an address is nobody.
+pub(super) fn write_actor(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    if event.actor.kind != Kind::Address {
+        write_account(&event.actor, out);
     }
 }
 

@@ -122,7 +122,7 @@ mod tests {
     fn a_text_that_was_cut_is_read_as_far_as_it_goes_and_known_to_be_unread() {
         let event = r#"{"debugContext":{"debugData":{"logOnlySecurityData":"{\"risk\":{\"level\":\"LOW\",\"reasons\":\"A\"},\"behaviors\":{\"New Dev"}}}"#;
         let Assessment { risk, behaviors } = assess(event);
-        assert!(risk.is_told() && behaviors.unread.is_some());
-        assert!(!assess("{}").risk.is_told());
+        assert!(risk.word().is_some() && behaviors.unread.is_some());
+        assert!(assess("{}").risk.word().is_none());
     }
 }

@@ -79,14 +79,14 @@ impl Method {
     /// The method that `word` means, for example `OKTA_VERIFY_PUSH` or `Get a push notification`.
     pub(in crate::format) fn of(word: &str) -> Self {
         let words = || word.split(|c: char| !c.is_ascii_alphanumeric());
-        let is_said = |known: &&str| words().any(|word| word.eq_ignore_ascii_case(known));
+        let is_said = |known: &str| words().any(|word| word.eq_ignore_ascii_case(known));
         // The authenticator of that name is WebAuthn, whatever else its name says.
-        if ["SECURITY", "KEY"].iter().all(is_said) {
+        if ["SECURITY", "KEY"].into_iter().all(is_said) {
             return Self::WebAuthn;
         }
         WORDS
             .iter()
-            .find(|(_, known)| known.iter().any(|known| is_said(&known)))
+            .find(|(_, known)| known.iter().any(|known| is_said(known)))
             .map_or(Self::Other, |(method, _)| *method)
     }
 

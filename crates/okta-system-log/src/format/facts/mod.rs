@@ -4,6 +4,7 @@
 //! format, and keeps the words that it could not read, so that no format takes what is unread for harmless.
 
 mod address;
+mod anonymizer;
 mod assessment;
 mod behaviors;
 mod country;
@@ -18,6 +19,7 @@ mod system;
 mod threat;
 
 pub(super) use address::Address;
+pub(super) use anonymizer::anonymizers;
 pub(super) use assessment::Assessment;
 pub(super) use country::country_code;
 pub(super) use factor::{ENROLLMENT, Factors, Method};

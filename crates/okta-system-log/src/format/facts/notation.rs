@@ -50,10 +50,7 @@ fn is_json(text: &str) -> bool {
 
 /// The entries of a map whose names are plain words, such as `{level=HIGH, reasons=A, B}`: a value ends where the next
 /// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them.
-pub(in crate::format) fn entries_by_name<'t>(
-    text: &'t str,
-    is_name: impl Fn(&str) -> bool,
-) -> Vec<(&'t str, &'t str)> {
+pub(in crate::format) fn entries_by_name(text: &str, is_name: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
     let mut entries: Vec<(&str, &str)> = Vec::new();
     let mut value_start = 0;
     let mut at = 0;

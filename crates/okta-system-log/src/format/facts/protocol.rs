@@ -35,8 +35,8 @@ impl<'a> Protocol<'a> {
         if OAUTH.iter().any(|name| {
             event.debug_data.raw(name).is_some_and(|json| !json.trim_matches(['"', ' ']).is_empty())
         }) {
-            let asks_who = |name: &&str| event.debug_data.raw(name).is_some_and(is_open_id);
-            return Some(if OAUTH.iter().any(|name| asks_who(&name)) { Self::OpenId } else { Self::OAuth });
+            let asks_who = |name: &str| event.debug_data.raw(name).is_some_and(is_open_id);
+            return Some(if OAUTH.into_iter().any(asks_who) { Self::OpenId } else { Self::OAuth });
         }
         if event.debug_data.peek("radiusRequestId").is_some() {
             return Some(Self::Radius);

@@ -59,11 +59,6 @@ impl Part {
 }
 
 impl<'a> Risk<'a> {
-    /// Whether Okta says anything of a risk.
-    pub(in crate::format) fn is_told(&self) -> bool {
-        self.level.is_some() || self.unread.is_some() || !self.reasons.is_empty()
-    }
-
     /// Okta's word for the level; where it could not be read, what Okta wrote.
     pub(in crate::format) fn word(&self) -> Option<&str> {
         self.level.map(Level::name).or(self.unread.as_deref())
@@ -296,12 +291,12 @@ mod tests {
         ] {
             let risk = risk(text);
             assert_eq!((risk.level, risk.unread.as_deref()), (None, Some(unread)), "{text}");
-            assert!(risk.is_told());
         }
         for nothing in
             ["{}", "{level=, reasons=}", "", "null", "{level=NONE}", r#"{"risk":{},"behaviors":{}}"#]
         {
-            assert!(!risk(nothing).is_told(), "{nothing}");
+            let risk = risk(nothing);
+            assert!(risk.word().is_none() && risk.reasons.is_empty(), "{nothing}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Rights given and taken, and what was decided by which policies: privileges, scopes, authorizations.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     super::{
+        distinct::Distinct,
         log_event::LogEvent,
         party::{Kind, Party},
         rights, whose,
@@ -51,20 +52,14 @@ pub(super) fn write_group_privileges(
 /// What was given, one right an element: those that the debug data names and the roles among the targets, else what the
 /// event type alone tells.
 fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
-    let mut found: Vec<Cow<'a, str>> = Vec::new();
-    rights::privileges(event).for_each(|privilege| add(&mut found, privilege));
-    rights::scopes(event).for_each(|(scope, _)| add(&mut found, scope));
+    let mut found = Distinct::default();
+    rights::privileges(event).for_each(|privilege| found.add(privilege));
+    rights::scopes(event).for_each(|(scope, _)| found.add(scope));
     let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
-    roles.filter_map(Party::take_name).for_each(|role| add(&mut found, role));
+    roles.filter_map(Party::take_name).for_each(|role| found.add(role));
     match note {
-        Note::Privilege(privilege) if found.is_empty() => vec![Cow::Borrowed(privilege)],
-        _ => found,
-    }
-}
-
-fn add<'a>(found: &mut Vec<Cow<'a, str>>, text: Cow<'a, str>) {
-    if !found.contains(&text) {
-        found.push(text);
+        Note::Privilege(privilege) if found.in_order.is_empty() => vec![Cow::Borrowed(privilege)],
+        _ => found.in_order,
     }
 }
 
@@ -80,7 +75,7 @@ pub(super) fn write_authorizations<'a>(
     // What decides on a sign-on is applied; what is created or changed need not be.
     let is_applied = class.uid == AUTHENTICATION;
     let decision = decision(event);
-    let mut seen: Vec<Cow<'a, str>> = Vec::new();
+    let mut seen = HashSet::new();
     out.array("authorizations", |out| {
         let policies = event.targets.iter().filter(|target| target.kind.is_policy() && target.is_untold());
         for policy in policies.take(targets_max).filter_map(Named::of) {
@@ -94,7 +89,8 @@ pub(super) fn write_authorizations<'a>(
             notes.observe(Observed::ResourceUid, "authorizations[].policy", "uid", policy.uid.as_ref());
         }
         for (scope, decision) in rights::scopes(event).take(targets_max) {
-            if seen.contains(&scope) {
+            // What was granted comes first.
+            if !seen.insert(scope.clone()) {
                 continue;
             }
             notes.uses_security_control = true;
@@ -102,7 +98,6 @@ pub(super) fn write_authorizations<'a>(
                 out.text("name", &scope);
                 out.text("type", "Scope");
             });
-            seen.push(scope);
         }
     });
 }

@@ -46,7 +46,7 @@ pub(super) fn write_source<'a>(
         out.text_if("isp", event.security.take("isp").as_deref());
         out.text_if("zone", event.client.take("zone").as_deref());
         write_kind(event, out);
-        write_system(event.user_agent.take("os"), None, event, out);
+        write_system(event.user_agent.take("os").as_deref(), None, event, out);
         write_network(event, out);
         write_location(event, out, notes, path);
         out.texts("intermediate_ips", &hops);
@@ -88,22 +88,22 @@ fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 /// Writes `os` of an endpoint by its name alone.
-pub(super) fn write_named_system(name: Option<Cow<'_, str>>, out: &mut ObjectWriter<'_>) {
-    write_os(name.as_deref(), None, out);
+pub(super) fn write_named_system(name: Option<&str>, out: &mut ObjectWriter<'_>) {
+    write_os(name, None, out);
 }
 
 /// Writes `os`, of the device that Okta knows or of the client.
 fn write_system(
-    name: Option<Cow<'_, str>>,
+    name: Option<&str>,
     device: Option<&Object<'_>>,
     event: &LogEvent<'_>,
     out: &mut ObjectWriter<'_>,
 ) {
     let agent = event.user_agent.peek("rawUserAgent");
     let version = device.and_then(|device| device.take("os_version"));
-    let apple = || apple_mobile_version(name.as_deref()?, agent.as_deref());
+    let apple = || apple_mobile_version(name?, agent.as_deref());
     let version = version.or_else(apple);
-    write_os(name.as_deref(), version.as_deref(), out);
+    write_os(name, version.as_deref(), out);
 }
 
 fn write_os(name: Option<&str>, version: Option<&str>, out: &mut ObjectWriter<'_>) {
@@ -253,7 +253,7 @@ pub(super) fn write_device<'a>(
         out.integer("type_id", id);
         out.text("type", caption);
         let system = platform.or_else(|| event.user_agent.take("os").filter(|_| with_client));
-        write_system(system, Some(&event.device), event, out);
+        write_system(system.as_deref(), Some(&event.device), event, out);
         if let Some(is_managed) = event.device.take_flag("managed") {
             out.flag("is_managed", is_managed);
         }

@@ -116,7 +116,7 @@ fn write_reported<'a>(event: &LogEvent<'a>, out: &mut ObjectWriter<'_>, notes: &
     data.mark("suspiciousActivityEventIp");
     out.object("src_endpoint", |out| {
         out.text("ip", &ip);
-        endpoint::write_named_system(data.take("suspiciousActivityOs"), out);
+        endpoint::write_named_system(data.take("suspiciousActivityOs").as_deref(), out);
         let place = [
             ("city", data.take("suspiciousActivityEventCity")),
             ("region", data.take("suspiciousActivityEventState")),

@@ -18,7 +18,6 @@ pub(super) fn write<'a>(
     event: &LogEvent<'a>,
     activity: u8,
     event_type: &str,
-    targets_max: usize,
     assessment: &Assessment<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
@@ -38,7 +37,7 @@ pub(super) fn write<'a>(
             });
         }
     });
-    evidence::write(event, event_type, targets_max, out, notes);
+    evidence::write(event, event_type, input.detail.elements_max(), out, notes);
 }
 
 /// Activities of a finding.

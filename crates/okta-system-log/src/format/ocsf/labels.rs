@@ -1,6 +1,6 @@
 //! What Okta tells of an event for which OCSF has no attribute of its own: labels for what is the case, tags for words.
 
-use super::super::{log_event::LogEvent, writer::ObjectWriter};
+use super::super::{facts::anonymizers, log_event::LogEvent, writer::ObjectWriter};
 
 /// Writes `labels` and `tags` of the metadata. A flag that says no is no label, and stays with what is not mapped.
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
@@ -13,7 +13,7 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
         }
         is_raised
     });
-    out.texts("labels", raised.map(|(_, name)| name));
+    out.texts("labels", raised.map(|(_, name)| name).chain(anonymizers(event)));
     let Some(legacy) = event.root.take("legacyEventType") else { return };
     out.array("tags", |out| {
         out.object(|out| {

@@ -13,10 +13,10 @@ pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes
     match moment {
         Moment::Published(_) => {}
         Moment::OfId(_) => {
-            notes.tell("time: `published` has no time that can be read; this is the time in `uuid`")
+            notes.tell("time: `published` has no time that can be read; this is the time in `uuid`");
         }
         Moment::Unknown => {
-            notes.tell("time: `published` has no time that can be read; 0 stands for an unknown time")
+            notes.tell("time: `published` has no time that can be read; 0 stands for an unknown time");
         }
     }
     let timestamp = moment.timestamp();

@@ -151,7 +151,7 @@ fn write_class<'a>(
     match class.uid {
         DETECTION_FINDING => {
             let activity = routing.activity;
-            finding::write(input, event, activity, event_type, targets_max, assessment, out, notes);
+            finding::write(input, event, activity, event_type, assessment, out, notes);
         }
         ACCOUNT_CHANGE => {
             User::who(whose::changed(event, event_type)).write("user", "user", out, notes);

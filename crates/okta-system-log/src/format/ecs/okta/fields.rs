@@ -2,8 +2,10 @@
 //! value of Okta's is written as one. Elasticsearch refuses a whole event if one value is not of its field's type, so
 //! what does not fit is not written here: it is left over, and `unmapped` takes it.
 
+use std::borrow::Cow;
+
 use super::{
-    super::super::{object::Object, words::is_ip, writer::ObjectWriter},
+    super::super::{facts::Address, object::Object, writer::ObjectWriter},
     flattened,
 };
 
@@ -201,7 +203,7 @@ pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWrite
             Kind::Keywords => write_keywords(field.ecs, json, out),
             Kind::Boolean => write_boolean(field.ecs, json, out),
             Kind::Integer => write_integer(field.ecs, json, out),
-            Kind::Ip => write_ip(field.ecs, object.peek(field.okta).as_deref(), out),
+            Kind::Ip => object.peek(field.okta).is_some_and(|text| write_ip(field.ecs, &text, out)),
             Kind::Flattened => flattened::write_objects(field.ecs, json, out),
         };
         if is_written {
@@ -247,8 +249,9 @@ fn write_integer(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     })
 }
 
-fn write_ip(name: &str, text: Option<&str>, out: &mut ObjectWriter<'_>) -> bool {
-    let ip = text.filter(|text| is_ip(text));
-    out.text_if(name, ip);
-    ip.is_some()
+/// The address alone; false if Okta wrote more than that.
+fn write_ip(name: &str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
+    let Some(address) = Address::read(Cow::Borrowed(text)) else { return false };
+    out.text(name, &address.ip);
+    address.ip == text
 }

@@ -198,7 +198,7 @@ mod tests {
         for (event, expected) in [
             (
                 r#"{"client":{"ipAddress":"1.2.3.4:443"}}"#,
-                r#"{"unmapped":{"client":{"ipAddress":"1.2.3.4:443"}}}"#,
+                r#"{"client":{"ip":"1.2.3.4"},"unmapped":{"client":{"ipAddress":"1.2.3.4:443"}}}"#,
             ),
             (r#"{"actor":"x","severity":["a"]}"#, r#"{"unmapped":{"actor":"x","severity":["a"]}}"#),
             (r#"{"aBC":1,"aB_c":2}"#, r#"{"unmapped":{"aBC":1,"aB_c":2}}"#),

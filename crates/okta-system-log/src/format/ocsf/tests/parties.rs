@@ -15,8 +15,9 @@ fn render(event_type: &str, members: Value) -> Value {
         "actor": {"id": "00uAdmin", "type": "User", "alternateId": "root@acme.example", "displayName": "Root"},
         "client": {"ipAddress": "198.51.100.7"}, "outcome": {"result": "SUCCESS"}
     });
-    for (name, member) in members.as_object().unwrap() {
-        event[name] = member.clone();
+    let Value::Object(members) = members else { unreachable!("the members of an event") };
+    for (name, member) in members {
+        event[&name] = member;
     }
     let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
     let renderer = Renderer { format: Format::Ocsf, ..Renderer::default() };
