@@ -73,6 +73,7 @@ async fn main() {
         ("ocsf", Format::Ocsf, ocsf::Options::default()),
         ("ocsf with raw_data", Format::Ocsf, with_raw_data),
         ("ecs", Format::Ecs, ocsf::Options::default()),
+        ("udm", Format::Udm, ocsf::Options::default()),
     ] {
         let renderer = Renderer { format, ocsf, tenant: Some("acme.okta.com".to_owned()) };
         let bytes = events.iter().map(|event| renderer.render(&event, None).bytes.len()).sum();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use okta_system_log::{
     event::{Event, Events},
-    format::{Format, Renderer, ecs::Category, ocsf, push_line},
+    format::{Format, Renderer, ecs::Category, ocsf, push_line, udm},
 };
 
 use super::{Exit, fail};
@@ -39,6 +39,7 @@ pub(super) enum FormatArgument {
     Okta,
     Ocsf,
     Ecs,
+    Udm,
 }
 
 impl From<FormatArgument> for Format {
@@ -47,6 +48,7 @@ impl From<FormatArgument> for Format {
             FormatArgument::Okta => Self::Okta,
             FormatArgument::Ocsf => Self::Ocsf,
             FormatArgument::Ecs => Self::Ecs,
+            FormatArgument::Udm => Self::Udm,
         }
     }
 }
@@ -219,6 +221,16 @@ fn explanation(format: Format, event: &Event<'_>) -> String {
             let types = Vec::from_iter(category.types()).join(", ");
             let Category { rule, pattern, reason, .. } = category;
             format!("{name}: category {categories}, type {types}; {rule} rule `{pattern}`: {reason}")
+        }
+        Format::Udm => {
+            let routing = ocsf::Routing::of(event_type);
+            let wanted = udm::EventType::wanted(&routing).name();
+            let ocsf::Routing { class, activity, rule, pattern, reason, .. } = routing;
+            let caption = class.activity(activity);
+            format!(
+                "{name}: {wanted} or wider, as {}: {caption} in OCSF; {rule} rule `{pattern}`: {reason}",
+                class.name
+            )
         }
     }
 }

@@ -179,5 +179,6 @@ mod tests {
         assert!(ocsf_options(Format::Ocsf, Some(raw())).unwrap().raw_data);
         assert_eq!(ocsf_options(Format::Okta, None).unwrap(), ocsf::Options::default());
         assert!(ocsf_options(Format::Ecs, Some(raw())).is_err());
+        assert!(ocsf_options(Format::Udm, Some(raw())).is_err());
     }
 }

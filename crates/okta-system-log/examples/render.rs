@@ -15,7 +15,8 @@ fn main() -> io::Result<()> {
         Some("okta") => Format::Okta,
         Some("ocsf") => Format::Ocsf,
         Some("ecs") => Format::Ecs,
-        _ => return Err(io::Error::other("say which format: okta, ocsf or ecs")),
+        Some("udm") => Format::Udm,
+        _ => return Err(io::Error::other("say which format: okta, ocsf, ecs or udm")),
     };
     let renderer = Renderer { format, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
     let mut input = String::new();

@@ -4,7 +4,7 @@
 //!
 //! * [`event`]: a borrowed view of the bytes that Okta sent, identity, redaction.
 //! * [`scim`]: the filters that the System Log takes, checked before they are sent.
-//! * [`mod@format`]: events as OCSF, ECS, or as they are.
+//! * [`mod@format`]: events as OCSF, ECS, UDM, or as they are.
 #![doc = include_str!("../README.md")]
 
 pub mod event;

@@ -15,6 +15,8 @@ const LOG_EVENT: &str = include_str!("log_event.json");
 const OCSF_EVENT: &str = include_str!("ocsf_event.json");
 /// What all events in ECS have in common.
 const ECS_EVENT: &str = include_str!("ecs_event.json");
+/// What all events in UDM have in common.
+const UDM_EVENT: &str = include_str!("udm_event.json");
 
 /// What says something of a value that a redacted one need not keep to.
 const BROKEN_BY_REDACTION: [&str; 4] = ["enum", "format", "pattern", "required"];
@@ -58,6 +60,7 @@ impl Channel {
             Format::Okta => LOG_EVENT,
             Format::Ocsf => OCSF_EVENT,
             Format::Ecs => ECS_EVENT,
+            Format::Udm => UDM_EVENT,
         };
         let schema = serde_json::from_str(schema).unwrap_or(Value::Bool(true));
         if self.origin.is_redacted { redacted(schema) } else { schema }
@@ -179,6 +182,8 @@ mod tests {
         assert_eq!(schema["properties"]["uuid"]["type"], "string");
         let schema: Value = serde_json::from_str(ECS_EVENT).unwrap();
         assert_eq!(schema["properties"]["ecs"]["properties"]["version"]["const"], ecs::VERSION);
+        let schema: Value = serde_json::from_str(UDM_EVENT).unwrap();
+        assert_eq!(schema["properties"]["metadata"]["properties"]["vendor_name"]["const"], "Okta");
     }
 
     #[test]

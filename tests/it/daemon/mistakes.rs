@@ -42,11 +42,11 @@ async fn a_value_that_does_not_fit_is_told_with_what_fits() {
     for (new, reason) in [
         (
             "{ sink = \"files\", format = \"xml\" }",
-            "routes[0].format: `xml` is not one of `okta`, `ocsf`, `ecs`",
+            "routes[0].format: `xml` is not one of `okta`, `ocsf`, `ecs`, `udm`",
         ),
         (
             "{ sink = \"files\", format = \"ocfs\" }",
-            "routes[0].format: `ocfs` is not one of `okta`, `ocsf`, `ecs`; did you mean `ocsf`?",
+            "routes[0].format: `ocfs` is not one of `okta`, `ocsf`, `ecs`, `udm`; did you mean `ocsf`?",
         ),
         ("\"files\"", "routes[0]: is text, and should be a table"),
         (

@@ -19,7 +19,7 @@ enum Base {
 }
 
 /// By page and block, counted from 0: where a new beginning is made.
-const BASES: [(&str, usize, Base); 9] = [
+const BASES: [(&str, usize, Base); 10] = [
     ("README.md", 0, Base::Nothing),
     ("docs/commands.md", 0, Base::File("config/demo.toml")),
     ("docs/commands.md", 1, Base::Readme),
@@ -28,6 +28,7 @@ const BASES: [(&str, usize, Base); 9] = [
     ("docs/ocsf.md", 0, Base::First(&[])),
     ("docs/okta.md", 0, Base::First(&["domain", "auth"])),
     ("docs/searches.md", 0, Base::First(&[])),
+    ("docs/udm.md", 0, Base::First(&[])),
     ("docs/configuration.md", 0, Base::First(&[])),
 ];
 

@@ -1,5 +1,6 @@
 //! What the program renders, judged by programs of other people: OCSF by the compiled schemas of PyPI's
-//! `ocsf-json-schema`, ECS by the field list of npm's `@elastic/ecs`, and all of it by the strictest reading of JSON.
+//! `ocsf-json-schema`, ECS by the field list of npm's `@elastic/ecs`, UDM by the protobuf message of PyPI's
+//! `google-backstory`, and all of it by the strictest reading of JSON.
 
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -28,7 +29,7 @@ struct Verdict {
     #[serde(alias = "documents")]
     events: usize,
     invalid: usize,
-    /// By class and activity, or by categories.
+    /// By class and activity, by categories, or by UDM's event type.
     #[serde(alias = "categories")]
     classes: BTreeMap<String, usize>,
     shown: Vec<Value>,
@@ -82,6 +83,13 @@ async fn judge_ecs(rendered: String) -> Verdict {
     verdict(command, rendered).await
 }
 
+async fn judge_udm(rendered: String) -> Verdict {
+    tool("judges-udm-python/python");
+    let mut command = Command::new("python3");
+    command.arg(program("udm/judge.py"));
+    verdict(command, rendered).await
+}
+
 async fn verdict(command: Command, rendered: String) -> Verdict {
     let (_, printed, complaints) = run(command, rendered).await;
     serde_json::from_str(&printed).unwrap_or_else(|err| panic!("{err}: {printed}{complaints}"))
@@ -120,6 +128,15 @@ async fn every_event_of_every_type_is_valid_ecs() {
 }
 
 #[tokio::test]
+async fn every_event_of_every_type_is_valid_udm() {
+    let events = all_variants();
+    for org in [&["--org", "acme.okta.com"][..], &[]] {
+        let rendered = render(&[&["--format", "udm"], org].concat(), &events).await;
+        judge_udm(rendered).await.assert_all_valid(events.len());
+    }
+}
+
+#[tokio::test]
 async fn what_is_cut_to_fit_a_bus_is_valid_too() {
     let events: Vec<_> = event_types().into_iter().map(variants::EventType::full).collect();
     for bytes_max in ["6000", "4000", "1"] {
@@ -128,6 +145,10 @@ async fn what_is_cut_to_fit_a_bus_is_valid_too() {
     }
     let rendered = render(&["--format", "ecs", "--max-bytes", "1"], &events).await;
     judge_ecs(rendered).await.assert_all_valid(events.len());
+    for bytes_max in ["5000", "1"] {
+        let rendered = render(&["--format", "udm", "--max-bytes", bytes_max], &events).await;
+        judge_udm(rendered).await.assert_all_valid(events.len());
+    }
 }
 
 #[tokio::test]
@@ -142,6 +163,7 @@ async fn what_is_no_event_at_all_is_kept_in_a_valid_shape() {
         assert_eq!(rendered["raw_data"], event.to_string());
     }
     judge_ecs(render(&["--format", "ecs"], &events).await).await.assert_all_valid(events.len());
+    judge_udm(render(&["--format", "udm"], &events).await).await.assert_all_valid(events.len());
 }
 
 #[tokio::test]
@@ -149,7 +171,7 @@ async fn no_name_is_written_twice_and_nothing_is_lost_whatever_okta_sends() {
     const EVENTS: u64 = 600;
     let odd: Vec<_> = (0..EVENTS).map(odd::event).collect();
     let lines: String = odd.iter().map(|odd| odd.json.clone() + "\n").collect();
-    for format in ["ocsf", "ecs"] {
+    for format in ["ocsf", "ecs", "udm"] {
         let rendered = render_lines(&["--format", format], lines.clone()).await;
         let verdict = judge_strictly(rendered.clone()).await;
         assert_eq!((verdict.events, verdict.invalid), (odd.len(), 0), "{:#?}", verdict.shown);
@@ -170,7 +192,7 @@ async fn whatever_has_stopped_somebody_is_rendered_for_the_strictest_reader() {
     let gallery: Vec<_> =
         odd::gallery().into_iter().filter(|event| !event.contains(&"[{\"a\":".repeat(200))).collect();
     let lines: String = gallery.iter().map(|event| event.clone() + "\n").collect();
-    for format in ["ocsf", "ecs"] {
+    for format in ["ocsf", "ecs", "udm"] {
         let rendered = render_lines(
             &["--format", format, "--raw-data"][..if format == "ocsf" { 3 } else { 2 }],
             lines.clone(),
@@ -185,7 +207,7 @@ async fn whatever_has_stopped_somebody_is_rendered_for_the_strictest_reader() {
     assert_eq!((verdict.events, verdict.invalid), (4, 3), "the judge refuses what is wrong");
 }
 
-/// A stream into three formats, one of them redacted and one filtered, with everything that has ever stopped somebody in
+/// A stream into four formats, one of them redacted and one filtered, with everything that has ever stopped somebody in
 /// one page.
 #[tokio::test]
 async fn no_event_stops_a_stream_whatever_is_in_it() {
@@ -199,7 +221,7 @@ org = "acme"
 start = "-1h"
 routes = [
   { sink = "okta" }, { sink = "ocsf", format = "ocsf", redact = { presets = { personal = "mask" } } },
-  { sink = "ecs", format = "ecs" }, { sink = "some", event_types = ["user.session.*"] },
+  { sink = "ecs", format = "ecs" }, { sink = "udm", format = "udm" }, { sink = "some", event_types = ["user.session.*"] },
   { sink = "terminal" },
 ]
 [sinks.okta]
@@ -211,6 +233,9 @@ directory = "{dir}/ocsf"
 [sinks.ecs]
 kind = "file"
 directory = "{dir}/ecs"
+[sinks.udm]
+kind = "file"
+directory = "{dir}/udm"
 [sinks.some]
 kind = "file"
 directory = "{dir}/some"
@@ -223,7 +248,7 @@ style = "human"
     let delivered = workplace.lines("okta");
     assert_eq!(delivered, okta.events().await);
     assert_eq!(delivered.len(), gallery.len() + 1);
-    for folder in ["ocsf", "ecs"] {
+    for folder in ["ocsf", "ecs", "udm"] {
         let lines = workplace.lines(folder);
         assert_eq!(lines.len(), delivered.len(), "{folder}");
         assert_eq!(lines.iter().filter(|line| line.contains("\"last")).count(), 1, "{folder}");
@@ -335,6 +360,19 @@ async fn the_judges_refuse_what_is_wrong() {
         assert!(ecs.contains(right), "{right}: {ecs}");
         assert_eq!(judge_ecs(ecs.replacen(right, wrong, 1)).await.invalid, 1, "{wrong}");
     }
+    let udm = render(&["--format", "udm", "--org", "acme.okta.com"], &events).await;
+    for (right, wrong) in [
+        ("\"event_type\":", "\"eventType\":"),
+        ("\"vendor_name\":\"Okta\"", "\"vendor\":\"Okta\""),
+        ("\"platform\":\"", "\"platform\":\"X"),
+        ("\"ip\":[\"", "\"ip\":[\"x"),
+        ("\"target\":{", "\"src\":{"),
+        ("\"asset_id\":\"Okta:", "\"asset_id\":\""),
+        ("\"latitude\":", "\"latitude\":\"x\",\"longitude\":"),
+    ] {
+        assert!(udm.contains(right), "{right}: {udm}");
+        assert_eq!(judge_udm(udm.replacen(right, wrong, 1)).await.invalid, 1, "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -345,17 +383,21 @@ async fn what_a_route_delivers_is_valid_in_its_format() {
 [streams.log]
 org = "acme"
 start = "-90d"
-routes = [{ sink = "ocsf", format = "ocsf", ocsf = { version = "1.8.0", raw_data = true } }, { sink = "ecs", format = "ecs" }]
+routes = [{ sink = "ocsf", format = "ocsf", ocsf = { version = "1.8.0", raw_data = true } }, { sink = "ecs", format = "ecs" },
+  { sink = "udm", format = "udm" }]
 [sinks.ocsf]
 kind = "file"
 directory = "{dir}/ocsf"
 [sinks.ecs]
 kind = "file"
 directory = "{dir}/ecs"
+[sinks.udm]
+kind = "file"
+directory = "{dir}/udm"
 "#;
     let workplace = Workplace::new(&okta, config);
     workplace.catch_up().await;
-    let [ocsf, ecs] = ["ocsf", "ecs"].map(|folder| workplace.lines(folder));
+    let [ocsf, ecs, udm] = ["ocsf", "ecs", "udm"].map(|folder| workplace.lines(folder));
     let okta_events = okta.events().await;
     for (line, event) in ocsf.iter().zip(&okta_events) {
         let rendered: Value = serde_json::from_str(line).unwrap();
@@ -368,6 +410,9 @@ directory = "{dir}/ecs"
     let verdict = judge_ecs(ecs.join("\n")).await;
     verdict.assert_all_valid(EVENTS);
     assert!(verdict.classes["authentication|session"] > 100, "{:?}", verdict.classes);
+    let verdict = judge_udm(udm.join("\n")).await;
+    verdict.assert_all_valid(EVENTS);
+    assert!(verdict.classes["USER_LOGIN"] > 100, "{:?}", verdict.classes);
 }
 
 /// Events whose debug data makes them so large.

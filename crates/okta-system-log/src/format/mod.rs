@@ -22,6 +22,7 @@ mod rules;
 mod severity;
 #[cfg(test)]
 mod tests;
+pub mod udm;
 mod whose;
 mod words;
 mod writer;
@@ -44,6 +45,8 @@ pub enum Format {
     Ocsf,
     /// The Elastic Common Schema.
     Ecs,
+    /// The Unified Data Model of Google SecOps.
+    Udm,
 }
 
 impl Format {
@@ -53,14 +56,15 @@ impl Format {
             Self::Okta => "okta",
             Self::Ocsf => "ocsf",
             Self::Ecs => "ecs",
+            Self::Udm => "udm",
         }
     }
 
     /// Whether its payloads name their schema in `dataschema`.
     pub fn has_schema_uri(self) -> bool {
         match self {
-            // Okta documents the System Log, and Elastic its fields, without giving a schema a URI.
-            Self::Okta | Self::Ecs => false,
+            // Okta documents the System Log, and Elastic and Google their fields, without giving a schema a URI.
+            Self::Okta | Self::Ecs | Self::Udm => false,
             Self::Ocsf => true,
         }
     }
@@ -73,7 +77,7 @@ pub struct Renderer {
     pub format: Format,
     /// How OCSF is written.
     pub ocsf: ocsf::Options,
-    /// The org's domain, the source of the event in OCSF and ECS.
+    /// The org's domain, the source of the event in OCSF, ECS and UDM.
     pub tenant: Option<String>,
 }
 
@@ -117,6 +121,9 @@ impl Renderer {
             }
             Format::Ecs => {
                 Bytes::from(ecs::render(&ecs::Input { raw, json, identity, tenant, detail })).into()
+            }
+            Format::Udm => {
+                Bytes::from(udm::render(&udm::Input { raw, json, identity, tenant, detail })).into()
             }
         }
     }

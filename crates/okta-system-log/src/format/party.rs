@@ -100,6 +100,10 @@ impl Kind {
         matches!(self, Self::User | Self::AppUser)
     }
 
+    pub(super) fn is_group(self) -> bool {
+        matches!(self, Self::Group | Self::AppGroup)
+    }
+
     pub(super) fn is_policy(self) -> bool {
         matches!(self, Self::Policy | Self::PolicyRule)
     }

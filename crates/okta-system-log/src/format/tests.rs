@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use super::{Format, Renderer};
 use crate::event::{Events, is_missing};
 
+/// The formats that take an event apart.
+const MAPPED: [Format; 3] = [Format::Ocsf, Format::Ecs, Format::Udm];
+
 fn render(renderer: &Renderer, event: &Value, bytes_max: Option<usize>) -> Vec<u8> {
     let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
     renderer.render(&events.get(0).unwrap(), bytes_max).bytes.to_vec()
@@ -182,7 +185,7 @@ proptest! {
         event["uuid"] = "u".into();
         let of_order = |event: &mut Value, targets: Vec<Value>| {
             event["target"] = targets.into();
-            [Format::Ocsf, Format::Ecs].map(|format| {
+            MAPPED.map(|format| {
                 let rendered = render(&renderer(format), event, None);
                 as_sets(&serde_json::from_slice(&rendered).unwrap())
             })
@@ -197,7 +200,7 @@ proptest! {
 
     #[test]
     fn nothing_that_okta_says_is_lost(event in event()) {
-        for format in [Format::Ocsf, Format::Ecs] {
+        for format in MAPPED {
             let rendered: Value = serde_json::from_slice(&render(&renderer(format), &event, None)).unwrap();
             let (mut said, mut told) = (BTreeSet::new(), BTreeSet::new());
             scalars(&event, &mut said);
@@ -214,14 +217,14 @@ proptest! {
 
     #[test]
     fn the_same_event_is_rendered_to_the_same_bytes(event in event()) {
-        for format in [Format::Okta, Format::Ocsf, Format::Ecs] {
+        for format in [Format::Okta, Format::Ocsf, Format::Ecs, Format::Udm] {
             prop_assert_eq!(render(&renderer(format), &event, None), render(&renderer(format), &event, None));
         }
     }
 
     #[test]
     fn any_json_at_all_is_rendered_to_an_object(value in any_json()) {
-        for format in [Format::Ocsf, Format::Ecs] {
+        for format in MAPPED {
             let rendered: Value = serde_json::from_slice(&render(&renderer(format), &value, None)).unwrap();
             prop_assert!(rendered.is_object());
         }
@@ -229,7 +232,7 @@ proptest! {
 
     #[test]
     fn less_room_gives_less_detail_and_a_mark(event in event(), bytes_max in 0_usize..6_000) {
-        for format in [Format::Ocsf, Format::Ecs] {
+        for format in MAPPED {
             let full = render(&renderer(format), &event, None);
             let cut = render(&renderer(format), &event, Some(bytes_max));
             prop_assert!(cut.len() <= full.len());
@@ -249,7 +252,7 @@ fn the_essential_is_small_whatever_okta_sends() {
         "target": vec![target; 100], "client": {"ipAddress": "198.51.100.7", "userAgent": {"rawUserAgent": &long}},
         "debugContext": {"debugData": {"x": &long}}
     });
-    for format in [Format::Ocsf, Format::Ecs] {
+    for format in MAPPED {
         let rendered = render(&renderer(format), &event, Some(64 << 10));
         assert!(rendered.len() < 64 << 10, "{} bytes", rendered.len());
         let rendered: Value = serde_json::from_slice(&rendered).unwrap();
@@ -267,7 +270,7 @@ fn numbers_keep_their_digits() {
         br#"[{"eventType":"a.b","client":{"geographicalContext":{"city":"X","geolocation":{"lat":34.4740,"lon":-1.50}}},"n":[1e2]}]"#,
     ))
     .unwrap();
-    for format in [Format::Ocsf, Format::Ecs] {
+    for format in MAPPED {
         let rendered = renderer(format).render(&events.get(0).unwrap(), None);
         let rendered = String::from_utf8(rendered.bytes.to_vec()).unwrap();
         for digits in ["34.4740", "-1.50", "1e2"] {
@@ -313,7 +316,7 @@ fn fastest(format: Format, event: &str) -> std::time::Duration {
 
 #[test]
 fn what_is_sixteen_times_as_large_takes_nowhere_near_the_square_of_it() {
-    for format in [Format::Ocsf, Format::Ecs] {
+    for format in MAPPED {
         for (small, large) in large_events(16 << 10).into_iter().zip(large_events(256 << 10)) {
             let (small_took, large_took) = (fastest(format, &small), fastest(format, &large));
             // In proportion it is 16, by the square 256.
@@ -447,7 +450,7 @@ proptest! {
     ) {
         let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         let events = Events::parse(Bytes::from(format!("[{{{}}}]", members.join(",")))).unwrap();
-        for format in [Format::Ocsf, Format::Ecs] {
+        for format in MAPPED {
             let rendered = renderer(format).render(&events.get(0).unwrap(), Some(bytes_max)).bytes;
             let read = serde_json::from_slice::<Unique>(&rendered).map(drop).map_err(|err| err.to_string());
             prop_assert_eq!(read, Ok(()), "{}", String::from_utf8_lossy(&rendered));

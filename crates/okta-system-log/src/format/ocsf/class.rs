@@ -27,15 +27,15 @@ pub(super) const OTHER: u8 = 99;
 pub(super) const READ: u8 = 2;
 pub(super) const UPDATE: u8 = 3;
 
-pub(super) const BASE_EVENT: u16 = 0;
-pub(super) const DETECTION_FINDING: u16 = 2004;
-pub(super) const ACCOUNT_CHANGE: u16 = 3001;
-pub(super) const AUTHENTICATION: u16 = 3002;
-pub(super) const ENTITY_MANAGEMENT: u16 = 3004;
-pub(super) const USER_ACCESS: u16 = 3005;
-pub(super) const GROUP_MANAGEMENT: u16 = 3006;
-pub(super) const API_ACTIVITY: u16 = 6003;
-pub(super) const APPLICATION_ERROR: u16 = 6008;
+pub(in crate::format) const BASE_EVENT: u16 = 0;
+pub(in crate::format) const DETECTION_FINDING: u16 = 2004;
+pub(in crate::format) const ACCOUNT_CHANGE: u16 = 3001;
+pub(in crate::format) const AUTHENTICATION: u16 = 3002;
+pub(in crate::format) const ENTITY_MANAGEMENT: u16 = 3004;
+pub(in crate::format) const USER_ACCESS: u16 = 3005;
+pub(in crate::format) const GROUP_MANAGEMENT: u16 = 3006;
+pub(in crate::format) const API_ACTIVITY: u16 = 6003;
+pub(in crate::format) const APPLICATION_ERROR: u16 = 6008;
 
 const IDENTITY: &str = "Identity & Access Management";
 const APPLICATION: &str = "Application Activity";

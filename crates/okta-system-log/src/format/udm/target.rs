@@ -1,0 +1,147 @@
+//! `target` and `about`: whom and what it was done to, and the other targets. Which party is meant is decided as for OCSF,
+//! by type and never by position.
+
+use super::{
+    super::{
+        about::main_target,
+        log_event::LogEvent,
+        ocsf::Class,
+        party::{Kind, Party},
+        rights,
+        whose::{self, Whose},
+        writer::ObjectWriter,
+    },
+    Scene,
+    noun::{self, Rights},
+    ocsf,
+};
+
+/// What is in `target`.
+#[derive(Debug)]
+pub(super) struct Target<'e, 'a> {
+    user: Whose<'e, 'a>,
+    pub(super) group: Option<&'e Party<'a>>,
+    pub(super) resource: Option<&'e Party<'a>>,
+    pub(super) app: Option<&'e Party<'a>>,
+}
+
+impl<'e, 'a> Target<'e, 'a> {
+    pub(super) fn of(event: &'e LogEvent<'a>, class: &Class, event_type: &str) -> Self {
+        let user = match class.uid {
+            ocsf::AUTHENTICATION => whose::authenticated(event),
+            ocsf::ACCOUNT_CHANGE => whose::changed(event, event_type),
+            ocsf::USER_ACCESS => whose::receiver(event, event_type),
+            _ => whose::member(event, event_type).unwrap_or(Whose::Unknown),
+        };
+        let app = event.target(Kind::App);
+        let main = main_target(event, event_type);
+        let group = match &user {
+            Whose::MembersOf(group) => Some(*group),
+            _ if class.uid == ocsf::GROUP_MANAGEMENT => event.group(),
+            _ => main.filter(|main| main.kind.is_group()),
+        };
+        // What has neither id nor name is no target, and stays with the others.
+        let group = group.filter(|group| group.is_identified());
+        let found = Self { user, group, resource: None, app };
+        // A sign-on is to an application, whatever policies decide on it.
+        let first = main.filter(|_| !matches!(class.uid, ocsf::AUTHENTICATION | ocsf::GROUP_MANAGEMENT));
+        let is_thing = |party: &&Party<'_>| {
+            let is_other = !party.kind.is_account() && !party.kind.is_group() && !found.has(party);
+            is_other && party.is_identified()
+        };
+        let resource = first.filter(is_thing).or_else(|| app.filter(is_thing));
+        Self { resource, ..found }
+    }
+
+    /// Whether it is told whom it was done to.
+    pub(super) fn has_user(&self) -> bool {
+        !matches!(self.user, Whose::MembersOf(_) | Whose::Unknown)
+    }
+
+    /// Whether this party is written here.
+    pub(super) fn has(&self, party: &Party<'_>) -> bool {
+        let user = match self.user {
+            Whose::Party { party, .. } => Some(party),
+            _ => None,
+        };
+        [user, self.group, self.resource].into_iter().flatten().any(|told| std::ptr::eq(told, party))
+    }
+}
+
+/// Writes `target` and `about`.
+pub(super) fn write(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
+    let Scene { target, event, .. } = scene;
+    out.object("target", |out| {
+        let app = target.app.and_then(|app| app.object.peek("displayName"));
+        // What is in no application is at Okta, whose machine is the org's.
+        out.text_if("hostname", scene.input.tenant.filter(|_| target.app.is_none()));
+        out.text("application", app.as_deref().unwrap_or("Okta"));
+        let rights = rights(scene);
+        let nothing = Rights::default();
+        let is_groups = !target.has_user() || scene.is_of(ocsf::GROUP_MANAGEMENT);
+        let (of_group, of_user) = if is_groups { (&rights, &nothing) } else { (&nothing, &rights) };
+        // What else there is of the actor is with the principal.
+        let is_actor = matches!(target.user, Whose::Party { party, .. } if std::ptr::eq(party, &event.actor));
+        noun::write_whom(&target.user, of_user, scene.has_rest() && !is_actor, out);
+        if let Some(group) = target.group {
+            noun::write_group(group, of_group, scene.has_rest(), out);
+        }
+        if let Some(resource) = target.resource {
+            noun::write_resource(resource, scene.has_rest(), out);
+        }
+        write_url(scene, out);
+    });
+    write_about(scene, out);
+}
+
+/// Rights that were given or taken, if there is somebody whose they are.
+fn rights<'a>(scene: &Scene<'_, '_, 'a>) -> Rights<'a> {
+    let Scene { target, event, input, .. } = scene;
+    let is_about_rights = scene.is_of(ocsf::USER_ACCESS) || scene.is_of(ocsf::GROUP_MANAGEMENT);
+    let has_holder = target.group.is_some() || target.has_user() && !scene.is_of(ocsf::GROUP_MANAGEMENT);
+    if !is_about_rights || !has_holder {
+        return Rights::default();
+    }
+    let mut permissions = Vec::new();
+    for (scope, _) in rights::scopes(event) {
+        if !permissions.contains(&scope) {
+            permissions.push(scope);
+        }
+    }
+    permissions.truncate(input.detail.elements_max());
+    let roles = rights::privileges(event).take(input.detail.elements_max());
+    Rights { roles: roles.collect(), permissions }
+}
+
+/// Writes `url`, which for UDM has a scheme and a host.
+fn write_url(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
+    let data = &scene.event.debug_data;
+    let Some(tenant) = scene.input.tenant else { return };
+    let Some(name) = ["url", "requestUri"]
+        .into_iter()
+        .find(|name| data.peek(name).is_some_and(|path| path.starts_with('/') && !path.starts_with("//")))
+    else {
+        return;
+    };
+    let path = data.take(name).unwrap_or_default();
+    out.text("url", &["https://", tenant, &path].concat());
+}
+
+/// Writes `about`: the targets that are nowhere else. Policies that decided are in `security_result`.
+fn write_about(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
+    let others = scene.event.targets.iter();
+    let others = others.filter(|party| !scene.target.has(party) && !party.kind.is_policy());
+    out.array("about", |out| {
+        for party in others.take(scene.input.detail.elements_max()) {
+            out.object(|out| match party.kind {
+                Kind::User | Kind::AppUser | Kind::Service | Kind::Account => {
+                    noun::write_user(party, &Rights::default(), scene.has_rest(), out);
+                }
+                kind if kind.is_group() => {
+                    noun::write_group(party, &Rights::default(), scene.has_rest(), out);
+                }
+                _ => noun::write_resource(party, scene.has_rest(), out),
+            });
+        }
+    });
+}

@@ -1,0 +1,177 @@
+//! What a user of Google SecOps relies on, shown on whole events. Whether an event is valid is for the judge in
+//! `tests/it/format`.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    event::Events,
+    format::{Format, Renderer},
+};
+
+fn render(event: &Value) -> Value {
+    let renderer =
+        Renderer { format: Format::Udm, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
+    let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
+    serde_json::from_slice(&renderer.render(&events.get(0).unwrap(), None).bytes).unwrap()
+}
+
+fn party(id: &str, kind: &str) -> Value {
+    json!({"id": id, "type": kind, "alternateId": format!("{id}@acme.example"), "displayName": format!("Name of {id}"),
+        "detailEntry": {"of": id}})
+}
+
+fn event(event_type: &str, targets: &[Value]) -> Value {
+    json!({
+        "uuid": "u-1", "published": "2026-01-02T03:04:05.670Z", "eventType": event_type, "severity": "INFO",
+        "displayMessage": "What happened", "actor": party("00uAda", "User"), "target": targets,
+        "client": {"ipAddress": "198.51.100.7", "zone": "Office", "device": "Computer",
+            "userAgent": {"rawUserAgent": "Mozilla/5.0", "os": "Mac OS X", "browser": "CHROME"}},
+        "outcome": {"result": "SUCCESS"}, "transaction": {"id": "t-1", "type": "WEB"},
+        "authenticationContext": {"externalSessionId": "s-1"},
+    })
+}
+
+/// The values of labels by their keys.
+fn label<'v>(labels: &'v Value, key: &str) -> Option<&'v str> {
+    labels.as_array()?.iter().find(|label| label["key"] == key)?["value"].as_str()
+}
+
+#[test]
+fn a_sign_on_is_a_login_of_a_user_to_an_application_by_way_of_the_org() {
+    let mut sso = event("user.authentication.sso", &[party("0oaApp", "AppInstance")]);
+    sso["debugContext"] =
+        json!({"debugData": {"factor": "OKTA_VERIFY_PUSH", "url": "/app/x?y=1", "dtHash": "d4"}});
+    let udm = render(&sso);
+    assert_eq!(udm["metadata"]["event_type"], "USER_LOGIN");
+    assert_eq!(udm["metadata"]["product_event_type"], "user.authentication.sso");
+    assert_eq!(
+        (&udm["metadata"]["vendor_name"], &udm["metadata"]["product_name"]),
+        (&json!("Okta"), &json!("Okta"))
+    );
+    assert_eq!(udm["principal"]["ip"], json!(["198.51.100.7"]));
+    for side in ["principal", "target"] {
+        assert_eq!(udm[side]["user"]["product_object_id"], "00uAda", "{side}");
+        assert_eq!(udm[side]["user"]["email_addresses"], json!(["00uAda@acme.example"]), "{side}");
+    }
+    assert_eq!(udm["target"]["application"], "Name of 0oaApp");
+    assert_eq!(udm["target"]["resource"]["resource_subtype"], "AppInstance");
+    assert_eq!(udm["target"]["url"], "https://acme.okta.com/app/x?y=1");
+    assert_eq!(udm["intermediary"][0]["hostname"], "acme.okta.com");
+    assert_eq!(udm["network"]["parent_session_id"], "s-1");
+    assert_eq!(udm["network"]["http"]["user_agent"], "Mozilla/5.0");
+    assert_eq!(udm["extensions"]["auth"]["type"], "SSO");
+    let result = &udm["security_result"][0];
+    assert_eq!((&result["summary"], &result["action"]), (&json!("What happened"), &json!(["ALLOW"])));
+    assert_eq!(label(&result["detection_fields"], "dtHash"), Some("d4"));
+    assert_eq!(label(&result["detection_fields"], "factor"), Some("OKTA_VERIFY_PUSH"));
+    assert_eq!(udm["additional"]["client.zone"], "Office");
+    assert!(udm.get("about").is_none());
+}
+
+#[test]
+fn a_sign_on_that_fails_is_blocked_and_says_why() {
+    let mut failed = event("user.session.start", &[]);
+    failed["outcome"] = json!({"result": "FAILURE", "reason": "INVALID_CREDENTIALS"});
+    let udm = render(&failed);
+    let result = &udm["security_result"][0];
+    assert_eq!(result["action"], json!(["BLOCK"]));
+    assert_eq!(result["category"], json!(["AUTH_VIOLATION"]));
+    assert_eq!(result["category_details"], json!(["INVALID_CREDENTIALS"]));
+    assert_eq!(udm["extensions"]["auth"]["outcome"], "FAILURE");
+    assert_eq!(
+        (&udm["target"]["application"], &udm["target"]["hostname"]),
+        (&json!("Okta"), &json!("acme.okta.com"))
+    );
+    failed["eventType"] = "user.account.lock".into();
+    assert_eq!(render(&failed)["security_result"][0]["action"], json!(["BLOCK"]), "the account is locked");
+    failed["eventType"] = "zone.create".into();
+    assert_eq!(render(&failed)["security_result"][0]["action"], json!(["FAIL"]));
+}
+
+#[test]
+fn who_gets_a_right_is_not_who_gives_it() {
+    let mut grant = event("user.account.privilege.grant", &[party("00uBob", "User")]);
+    grant["debugContext"] =
+        json!({"debugData": {"privilegeGranted": "Super administrator, Group administrator"}});
+    let udm = render(&grant);
+    assert_eq!(udm["metadata"]["event_type"], "USER_CHANGE_PERMISSIONS");
+    assert_eq!(udm["principal"]["user"]["product_object_id"], "00uAda");
+    assert_eq!(udm["target"]["user"]["product_object_id"], "00uBob");
+    let roles = &udm["target"]["user"]["attribute"]["roles"];
+    assert_eq!(roles, &json!([{"name": "Super administrator"}, {"name": "Group administrator"}]));
+    assert!(udm["principal"]["user"]["attribute"].get("roles").is_none());
+}
+
+#[test]
+fn a_rule_of_a_policy_is_changed_with_the_policy_and_all_targets_are_told_where_they_belong() {
+    let policy =
+        [party("00pPolicy", "PolicyEntity"), party("0prRule", "PolicyRule"), party("00gGroup", "UserGroup")];
+    let udm = render(&event("policy.rule.update", &policy));
+    assert_eq!(udm["metadata"]["event_type"], "USER_RESOURCE_UPDATE_CONTENT");
+    assert_eq!(udm["target"]["resource"]["product_object_id"], "00pPolicy");
+    assert_eq!(udm["target"]["resource"]["resource_type"], "ACCESS_POLICY");
+    assert_eq!(label(&udm["target"]["resource"]["attribute"]["labels"], "detailEntry.of"), Some("00pPolicy"));
+    assert_eq!(udm["security_result"][1]["rule_id"], "0prRule");
+    assert_eq!(udm["about"][0]["group"]["product_object_id"], "00gGroup");
+}
+
+#[test]
+fn what_nobody_did_has_a_type_whose_demands_it_meets() {
+    let mut nobody = event("zone.delete", &[party("nzoZone", "NetworkZone")]);
+    nobody["actor"] = Value::Null;
+    assert_eq!(render(&nobody)["metadata"]["event_type"], "RESOURCE_DELETION");
+    nobody["target"] = Value::Null;
+    assert_eq!(render(&nobody)["metadata"]["event_type"], "GENERIC_EVENT");
+    let mut job = event("user.lifecycle.create", &[party("00uBob", "User")]);
+    job["client"] = Value::Null;
+    let udm = render(&job);
+    assert_eq!(udm["metadata"]["event_type"], "USER_CREATION");
+    assert_eq!(
+        udm["principal"]["hostname"], "acme.okta.com",
+        "where there was no client it was Okta's own service"
+    );
+    assert_eq!(render(&json!("text"))["additional"]["oktabus.original"], "\"text\"");
+}
+
+#[test]
+fn a_finding_is_an_alert_with_its_risk_and_its_life() {
+    let mut finding = event("user.risk.detect", &[party("00uBob", "User")]);
+    finding["debugContext"] = json!({"debugData": {"traceId": "trace-1", "threatSuspected": "true",
+        "risk": "{level=HIGH, reasons=Anomalous Device, New City}",
+        "behaviors": "{New Device=POSITIVE, New IP=NEGATIVE}"}});
+    let udm = render(&finding);
+    let result = &udm["security_result"][0];
+    assert_eq!((&result["alert_state"], &result["severity"]), (&json!("ALERTING"), &json!("HIGH")));
+    assert_eq!((&result["threat_id"], &result["threat_status"]), (&json!("trace-1"), &json!("ACTIVE")));
+    assert_eq!(result["description"], "New Device=POSITIVE");
+    assert_eq!(label(&result["detection_fields"], "Risk Level"), Some("HIGH"));
+    assert_eq!(label(&result["detection_fields"], "Risk Reasons"), Some("Anomalous Device, New City"));
+    assert_eq!(label(&result["detection_fields"], "threatSuspected"), Some("true"));
+    assert_eq!(udm["target"]["user"]["product_object_id"], "00uBob");
+}
+
+#[test]
+fn no_two_paths_are_the_same() {
+    let udm =
+        render(&json!({"eventType": "a.b", "client.zone": 1, "client": {"zone": 2}, "oktabus.note": "3"}));
+    assert_eq!(udm["additional"]["[client.zone]"], "1");
+    assert_eq!(udm["additional"]["client.zone"], "2");
+    assert_eq!(udm["additional"]["[oktabus.note]"], "3");
+}
+
+#[test]
+fn the_events_of_the_docs_are_what_is_rendered() {
+    let docs = include_str!("../../../../../docs/udm.md");
+    let (_, examples) = docs.split_once("## Three events").unwrap();
+    let blocks: Vec<Value> = examples
+        .split("```json\n")
+        .skip(1)
+        .map(|block| serde_json::from_str(block.split_once("```").unwrap().0).unwrap())
+        .collect();
+    assert_eq!(blocks.len(), 6);
+    for pair in blocks.chunks_exact(2) {
+        let rendered = render(&pair[0]);
+        assert_eq!(rendered, pair[1], "docs/udm.md should say\n{rendered:#}");
+    }
+}
