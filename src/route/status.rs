@@ -348,7 +348,13 @@ impl Snapshot {
 }
 
 /// Logs that a sink fails: as a warning if that may pass by itself, as an error if somebody must do something.
-pub(super) fn log_sink_failure(route: &str, class: SinkClass, error: &str, waited_s: Option<u64>, what: &str) {
+pub(super) fn log_sink_failure(
+    route: &str,
+    class: SinkClass,
+    error: &str,
+    waited_s: Option<u64>,
+    what: &str,
+) {
     let name = class_name(class);
     match class {
         SinkClass::Transient => tracing::warn!(route, class = name, waited_s, error, "{what}"),

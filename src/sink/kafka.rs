@@ -192,7 +192,8 @@ impl Sink for Kafka {
                 Some(fault) => Some(Stall::from(&fault.into_error(&name))),
                 None => {
                     let stalled_for_s = stalled_for.as_secs();
-                    let reason = format!("{name}: the cluster has acknowledged nothing for {stalled_for_s} s");
+                    let reason =
+                        format!("{name}: the cluster has acknowledged nothing for {stalled_for_s} s");
                     Some(Stall::transient(reason))
                 }
             }
