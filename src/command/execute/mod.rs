@@ -7,6 +7,7 @@
 pub(in crate::command) mod baseline;
 mod expect;
 pub(in crate::command) mod failure;
+mod finished;
 pub(in crate::command) mod lifecycle;
 mod list_position;
 pub(in crate::command) mod listing;
@@ -14,6 +15,7 @@ pub(in crate::command) mod log_evidence;
 pub(in crate::command) mod lookup;
 pub(in crate::command) mod naming;
 mod okta;
+mod part;
 pub(in crate::command) mod parts;
 mod precondition;
 mod recent_changes;

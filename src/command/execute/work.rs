@@ -10,9 +10,10 @@ use okta_client::{
     Change, Changed, OktaError, Target, groups,
     users::{self, User},
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub(in crate::command) use super::finished::Finished;
 use super::{
     Attempt, Baseline, Okta, PendingChange, Precondition, PriorAttempt, Progress, RecentChanges,
     ResolvedSubjects,
@@ -56,11 +57,11 @@ pub(in crate::command) struct Work<'a> {
     /// What the next change is decided by, where it was read, and when.
     last_seen: Mutex<Option<(Target, Value, Instant)>>,
     /// How far the parts of the command are, over all attempts.
-    progress: Progress,
+    pub(super) progress: Progress,
     /// The part that this is about, if the command has parts, and whether Okta may have done it.
-    part: Option<(Value, bool)>,
+    pub(super) part: Option<(Value, bool)>,
     /// The users whom the next change is about.
-    users: &'a [UserSubject],
+    pub(super) users: &'a [UserSubject],
     /// The groups of the next change that the command names by name.
     groups_named: &'a [GroupSubject],
     /// When the groups were last seen with the names in the command, by id.
@@ -147,31 +148,6 @@ impl<'a> Work<'a> {
     /// Whether the command has a single part: one user and at most one group, or one group and at most one user.
     pub(in crate::command) fn is_about_one(&self) -> bool {
         self.subjects.users.len() <= 1 && self.subjects.groups.len() <= 1
-    }
-
-    /// Begins the part of the list `name` that is about `users`, and about groups or an app.
-    pub(in crate::command) fn begins_part(&mut self, name: &str, part: &Value, users: &'a [UserSubject]) {
-        self.users = users;
-        self.progress.name = Some(name.to_owned());
-        self.part = Some((part.clone(), self.progress.is_unsure_of(part)));
-    }
-
-    /// Notes what came of the part, which has all that is told of it.
-    pub(in crate::command) fn ends_part(
-        &mut self,
-        part: &Value,
-        came_of: &Result<SuccessKind, ActionFailure>,
-    ) {
-        self.part = None;
-        if matches!(came_of, Ok(SuccessKind::Done)) {
-            self.progress.is_done(part);
-        }
-    }
-
-    /// Whether it may be this command that has made the part as it should be: it, or the only one, may have been sent.
-    pub(in crate::command) fn may_have_sent_part(&self) -> bool {
-        let is_unsure = self.part.as_ref().is_some_and(|(_, is_unsure)| *is_unsure);
-        is_unsure || (self.may_have_sent() && self.is_about_one())
     }
 
     /// Records the state before the first change, unless an earlier attempt did.
@@ -345,19 +321,16 @@ impl<'a> Work<'a> {
             Err(error) => return Ok(self.sent(Err(error))),
         };
         let before = (self.baseline.clone(), self.is_admitted);
-        if let Some((part, _)) = &self.part {
-            self.progress.sends(part);
-        }
+        self.part_is_about_to_be_sent();
         if let Err(failed) = self.must_be_admitted(&precondition).await {
             self.part_is_not_sent();
             return Err(failed);
         }
         let sent = self.sent(reserved.send().await);
-        if let Some((_, is_unsure)) = &mut self.part {
-            *is_unsure |= matches!(sent, Sent::InDoubt(_));
-        }
-        if matches!(sent, Sent::Refused(_)) {
-            self.part_is_not_sent();
+        match &sent {
+            Sent::InDoubt(_) => self.part_is_unsure(),
+            Sent::Refused(_) => self.part_is_not_sent(),
+            Sent::Done(_) | Sent::Planned => {}
         }
         // What follows may take long, and must not look as if something might have been done.
         if matches!(sent, Sent::Refused(_)) && !self.has_sent {
@@ -365,13 +338,6 @@ impl<'a> Work<'a> {
             (self.baseline, self.is_admitted) = before;
         }
         Ok(sent)
-    }
-
-    /// Okta has certainly not done the part this time.
-    fn part_is_not_sent(&mut self) {
-        if let Some((part, false)) = &self.part {
-            self.progress.is_refused(part);
-        }
     }
 
     /// Asks admission for the change, and makes the baseline durable.
@@ -471,40 +437,6 @@ impl<'a> Work<'a> {
         let result = OutcomeValue::new(result, events);
         let (before, okta_request_id) = (self.before, self.request_id);
         Ok(ActionSuccess { kind, result, revealed, before, after, okta_request_id })
-    }
-}
-
-/// A success. The result may still contain secrets.
-pub(in crate::command) struct Finished {
-    kind: SuccessKind,
-    result: Value,
-    events: Option<Vec<Box<RawValue>>>,
-    after: Option<Value>,
-}
-
-impl Finished {
-    pub(in crate::command) fn new(kind: SuccessKind, result: Value) -> Self {
-        Self { kind, result, events: None, after: None }
-    }
-
-    pub(in crate::command) fn done(result: Value) -> Self {
-        Self::new(SuccessKind::Done, result)
-    }
-
-    /// A dry run: the result is what would have been sent.
-    pub(in crate::command) fn planned() -> Self {
-        Self::new(SuccessKind::DryRun, Value::Null)
-    }
-
-    /// Adds events of the System Log.
-    pub(in crate::command) fn events(mut self, events: Vec<Box<RawValue>>) -> Self {
-        self.events = Some(events);
-        self
-    }
-
-    pub(in crate::command) fn after(mut self, after: Value) -> Self {
-        self.after = Some(after);
-        self
     }
 }
 
