@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{OutcomeError, OutcomeValue, execute::Progress};
+use super::{OutcomeError, OutcomeValue, execute::PartsProgress};
 
 /// The request succeeded.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub struct ActionFailure {
     /// Whether something was sent that Okta may have executed.
     pub has_sent: bool,
     /// How far the parts are, if the command has several.
-    pub progress: Progress,
+    pub progress: PartsProgress,
     /// The state before the command.
     pub before: Option<Value>,
     /// Okta's id of the request that failed.

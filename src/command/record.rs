@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     AnsweredMessages, Outcome, QueuePlace, Status, Subjects,
-    execute::{Baseline, Progress},
+    execute::{Baseline, PartsProgress},
     policy::LIMIT_TRIPPED,
 };
 use crate::{invariant::Invariant, state::CONTENT_MAX_BYTES};
@@ -272,16 +272,16 @@ impl Record {
     }
 
     /// How far the parts of the command are.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> PartsProgress {
         let (name, done, unsure) =
             (self.parts_name.clone(), self.done_parts.clone(), self.unsure_parts.clone());
-        Progress { name, done, unsure }
+        PartsProgress { name, done, unsure }
     }
 
     /// The record with the parts as they are now. What there is no room for is left out, of those that are done the last
     /// ones: of them, only Okta and its log can tell.
     #[must_use]
-    pub fn with_progress(self, progress: &Progress) -> Self {
+    pub fn with_progress(self, progress: &PartsProgress) -> Self {
         let bare = Self {
             done_parts: Vec::new(),
             unsure_parts: Vec::new(),
@@ -484,18 +484,21 @@ pub(crate) mod tests {
     fn as_many_parts_are_kept_as_there_is_room_for_those_in_doubt_first() {
         let part = |number: usize| json!({ "user": format!("00u{number:017}"), "group": "00gStaff", "status": "done" });
         let (begun, _) = received().begun(Timestamp::UNIX_EPOCH).unwrap();
-        let few =
-            Progress { name: Some("memberships".to_owned()), done: vec![part(1)], unsure: vec![part(2)] };
+        let few = PartsProgress {
+            name: Some("memberships".to_owned()),
+            done: vec![part(1)],
+            unsure: vec![part(2)],
+        };
         let kept = begun.clone().with_progress(&few);
         assert_eq!(Record::decode(&kept.encode().unwrap()).unwrap().progress(), few);
-        let many = Progress { done: (10..1_000).map(part).collect(), ..few.clone() };
+        let many = PartsProgress { done: (10..1_000).map(part).collect(), ..few.clone() };
         let kept = kept.with_progress(&many);
         let bytes = kept.encode().unwrap().len();
         assert!((CONTENT_MAX_BYTES / 2..CONTENT_MAX_BYTES).contains(&bytes), "{bytes}");
         assert_eq!((&kept.unsure_parts, &kept.done_parts[0]), (&few.unsure, &part(10)));
         // What is kept is the same each time.
         assert_eq!(kept.clone().with_progress(&many), kept);
-        assert_eq!(kept.ended(&outcome(json!({}))).unwrap().progress(), Progress::default());
+        assert_eq!(kept.ended(&outcome(json!({}))).unwrap().progress(), PartsProgress::default());
     }
 
     #[test]

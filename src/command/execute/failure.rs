@@ -5,7 +5,7 @@ use std::time::Duration;
 use okta_client::{Class, OktaError};
 use serde_json::Value;
 
-use super::Progress;
+use super::PartsProgress;
 use crate::{
     command::{Action, ActionFailure, OutcomeError},
     remedy::remedy,
@@ -133,7 +133,7 @@ impl Code {
             result,
             retry_after,
             has_sent: false,
-            progress: Progress::default(),
+            progress: PartsProgress::default(),
             before: None,
             okta_request_id: None,
         }

@@ -39,7 +39,7 @@ pub use self::{
     failure::Code,
     list_position::ListPosition,
     okta::{Okta, Reserved},
-    parts::Progress,
+    parts::PartsProgress,
     precondition::Precondition,
     resolved::ResolvedSubjects,
 };
@@ -67,7 +67,7 @@ pub struct Attempt<'a> {
     /// Until when earlier attempts may have sent something; none if that is not known, as after a restart.
     pub sent_until: Option<Instant>,
     /// How far the parts are after the earlier attempts.
-    pub progress: &'a Progress,
+    pub progress: &'a PartsProgress,
     /// Asked before each change.
     pub admission: &'a dyn Admission,
 }
@@ -94,7 +94,7 @@ pub struct PendingChange<'a> {
     /// What is known of earlier sends of this change.
     pub prior_attempt: PriorAttempt,
     /// How far the parts of the command are, with the one that is about to be sent.
-    pub progress: &'a Progress,
+    pub progress: &'a PartsProgress,
     /// The users whom it is about.
     pub users: &'a [UserSubject],
     /// What the change was decided by.

@@ -7,7 +7,7 @@ use crate::command::{ActionFailure, SuccessKind};
 
 /// How far the parts of a command are, over all its attempts: what the journal keeps of them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Progress {
+pub struct PartsProgress {
     /// The name of the list of parts in the result; none before the first part.
     pub name: Option<String>,
     /// The results of the parts that are known to be done.
@@ -16,7 +16,7 @@ pub struct Progress {
     pub unsure: Vec<Value>,
 }
 
-impl Progress {
+impl PartsProgress {
     /// Whether it is not known of `part` whether Okta has done it.
     pub(in crate::command) fn is_unsure_of(&self, part: &Value) -> bool {
         self.unsure.iter().any(|unsure| is_same(part, unsure))

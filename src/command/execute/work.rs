@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub(in crate::command) use super::finished::Finished;
 use super::{
-    Attempt, Baseline, Okta, PendingChange, Precondition, PriorAttempt, Progress, RecentChanges,
+    Attempt, Baseline, Okta, PartsProgress, PendingChange, Precondition, PriorAttempt, RecentChanges,
     ResolvedSubjects,
     failure::{Code, of_okta},
     lookup::{self, back_off},
@@ -57,7 +57,7 @@ pub(in crate::command) struct Work<'a> {
     /// What the next change is decided by, where it was read, and when.
     last_seen: Mutex<Option<(Target, Value, Instant)>>,
     /// How far the parts of the command are, over all attempts.
-    pub(super) progress: Progress,
+    pub(super) progress: PartsProgress,
     /// The part that this is about, if the command has parts, and whether Okta may have done it.
     pub(super) part: Option<(Value, bool)>,
     /// The users whom the next change is about.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use okta_client::{Auth, Client, Dpop, FixedSecret, Org, PrivateKeyJwt, Scope};
 use oktabus::command::{
     Action, ActionFailure, ActionSuccess, Effect, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Executor, PendingChange, Progress},
+    execute::{Admission, Attempt, Executor, PartsProgress, PendingChange},
 };
 use serde_json::{Value, json};
 
@@ -200,7 +200,7 @@ impl Scene {
             dry_run,
             baseline: None,
             sent_until: None,
-            progress: &Progress::default(),
+            progress: &PartsProgress::default(),
             admission: &Open,
         };
         self.executor.perform(&request, &resolved, &Expect::default(), attempt).await

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use oktabus::command::{
     Action, ActionFailure, ActionSuccess, Effect, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Baseline, PendingChange, Progress},
+    execute::{Admission, Attempt, Baseline, PartsProgress, PendingChange},
 };
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ async fn attempt(
         dry_run: false,
         baseline: baseline.as_ref(),
         sent_until: None,
-        progress: &Progress::default(),
+        progress: &PartsProgress::default(),
         admission: kept,
     };
     scene.executor.perform(request, &resolved, &Expect::default(), attempt).await

@@ -18,7 +18,9 @@ use crate::command::{
         job::Job,
         journal::{Journal, SavedRecord},
     },
-    execute::{self, Baseline, Code, PendingChange, Precondition, PriorAttempt, Progress, ResolvedSubjects},
+    execute::{
+        self, Baseline, Code, PartsProgress, PendingChange, Precondition, PriorAttempt, ResolvedSubjects,
+    },
     record::Record,
 };
 
@@ -35,7 +37,7 @@ pub(in crate::command::engine) struct Gate<'a> {
     resolved: &'a ResolvedSubjects,
     stop: &'a CancellationToken,
     /// The baseline of the attempts before this one, and how far the parts were.
-    earlier: (Option<Baseline>, Progress),
+    earlier: (Option<Baseline>, PartsProgress),
     state: Mutex<GateState>,
 }
 

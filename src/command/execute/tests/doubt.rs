@@ -14,7 +14,7 @@ use super::{
 };
 use crate::command::{
     Action, ActionFailure, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Baseline, PendingChange, Progress},
+    execute::{Admission, Attempt, Baseline, PartsProgress, PendingChange},
 };
 
 const ADA: &str = "GET /users/00u1";
@@ -168,7 +168,7 @@ async fn the_outcome_says_how_often_a_mail_was_sent_that_nothing_confirms() {
                 dry_run: false,
                 baseline,
                 sent_until: None,
-                progress: &Progress::default(),
+                progress: &PartsProgress::default(),
                 admission: &kept,
             };
             last = executor.perform(&request, &resolved, &Expect::default(), attempt).await.err();

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::command::{
     Action, ActionFailure, ActionSuccess, Expect, Request,
-    execute::{Admission, Attempt, Baseline, Executor, PendingChange, Progress},
+    execute::{Admission, Attempt, Baseline, Executor, PartsProgress, PendingChange},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
@@ -158,7 +158,7 @@ impl Command {
             dry_run: self.dry_run,
             baseline: self.baseline.as_ref(),
             sent_until: Instant::now().checked_sub(LONG_AGO).filter(|_| !self.is_after_restart),
-            progress: &Progress::default(),
+            progress: &PartsProgress::default(),
             admission: &Open,
         };
         executor.perform(&request, &resolved, &expect, attempt).await

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::command::{
     Action, ActionFailure, ActionSuccess, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Baseline, Executor, Okta, PendingChange, Progress, Reserved},
+    execute::{Admission, Attempt, Baseline, Executor, Okta, PartsProgress, PendingChange, Reserved},
 };
 
 /// How long an engine waits between two attempts.
@@ -161,7 +161,7 @@ async fn carry_out(
             dry_run: false,
             baseline: baseline.as_ref(),
             sent_until: None,
-            progress: &Progress::default(),
+            progress: &PartsProgress::default(),
             admission: &kept,
         };
         let performed = executor.perform(&request, &resolved, &Expect::default(), attempt).await;

@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::command::{
     Action, ActionFailure, Expect, Request,
-    execute::{Admission, Attempt, Code, Executor, Okta, PendingChange, Progress, Reserved},
+    execute::{Admission, Attempt, Code, Executor, Okta, PartsProgress, PendingChange, Reserved},
 };
 
 /// What a change waits for.
@@ -136,7 +136,7 @@ async fn made_after(
         dry_run: false,
         baseline: None,
         sent_until: None,
-        progress: &Progress::default(),
+        progress: &PartsProgress::default(),
         admission,
     };
     // Only the requests to Okta matter.

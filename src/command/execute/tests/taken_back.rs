@@ -11,7 +11,7 @@ use super::{
 };
 use crate::command::{
     Action, Expect, Request, SuccessKind,
-    execute::{Attempt, Baseline, Progress},
+    execute::{Attempt, Baseline, PartsProgress},
 };
 
 const ADA: &str = "GET /users/00u1";
@@ -169,7 +169,7 @@ async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_hav
                     dry_run: false,
                     baseline: None,
                     sent_until: None,
-                    progress: &Progress::default(),
+                    progress: &PartsProgress::default(),
                     admission,
                 };
                 let performed = executor.perform(&add, &resolved, &Expect::default(), attempt).await;

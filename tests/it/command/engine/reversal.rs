@@ -71,6 +71,8 @@ async fn what_an_administrator_takes_back_in_the_moment_when_the_answer_is_lost_
     for n in 0..USERS {
         users.push(scene.plant_user(&format!("u{n}@acme.com")).await);
     }
+    // An answer tells Okta's time in whole seconds, and comes later than that.
+    scene.okta.arm(json!({ "kind": "clock_skew", "seconds": -1 })).await;
     scene.okta.arm(json!({ "kind": "answer_lost", "method": "PUT", "count": USERS })).await;
     for (n, user) in users.iter().enumerate() {
         // The look comes after the reversal, and both within a second.
