@@ -238,11 +238,11 @@ impl RouteStatus {
         self.enter(Phase::Ended);
     }
 
-    /// Okta answered.
-    pub(crate) fn okta_answered(&self) {
+    /// Okta answered; true if it did not before.
+    pub(super) fn okta_recovered(&self) -> bool {
         let mut inner = self.lock();
-        inner.okta_trouble.end();
         inner.alive(RouteTask::Reading);
+        inner.okta_trouble.end()
     }
 
     /// Okta did not answer; true if that is news, judged by its essence.
@@ -348,7 +348,13 @@ impl Snapshot {
 }
 
 /// Logs that a sink fails: as a warning if that may pass by itself, as an error if somebody must do something.
-pub(super) fn log_sink_failure(route: &str, class: SinkClass, error: &str, waited_s: Option<u64>, what: &str) {
+pub(super) fn log_sink_failure(
+    route: &str,
+    class: SinkClass,
+    error: &str,
+    waited_s: Option<u64>,
+    what: &str,
+) {
     let name = class_name(class);
     match class {
         SinkClass::Transient => tracing::warn!(route, class = name, waited_s, error, "{what}"),

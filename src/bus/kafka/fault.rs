@@ -77,7 +77,9 @@ impl Fault {
     /// No broker of `brokers`, where the client began to look for them, answers.
     pub(crate) fn no_broker(brokers: &[String]) -> Self {
         let brokers = brokers.join(", ");
-        Self::Unreachable(format!("no broker answers, with {brokers} to begin with: check that they run, and the network"))
+        Self::Unreachable(format!(
+            "no broker answers, with {brokers} to begin with: check that they run, and the network"
+        ))
     }
 
     /// What the fatal error `code` means for publishing to `topic`.

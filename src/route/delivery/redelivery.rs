@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     halt::{Halt, Stopped},
-    route::{CheckpointStore, RouteError, status::{class_name, log_sink_failure}},
+    route::{
+        CheckpointStore, RouteError,
+        status::{class_name, log_sink_failure},
+    },
     sink::SinkError,
     telemetry::{chain, metrics},
 };
