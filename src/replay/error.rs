@@ -40,6 +40,9 @@ pub enum InvalidReplay {
     /// There is nothing in it.
     #[error("the window begins and ends at {0}: there is nothing in it")]
     Empty(jiff::Timestamp),
+    /// It has not begun.
+    #[error("the window begins at {0}, which is in the future: correct --from")]
+    NotYet(jiff::Timestamp),
     /// Nothing is known of the future.
     #[error("the window ends at {0}, which is in the future: use --to now")]
     Future(jiff::Timestamp),

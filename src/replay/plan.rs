@@ -28,6 +28,9 @@ impl Span {
     /// Resolves the given times, relative to `now`.
     pub(super) fn resolve(from: &str, to: &str, now: Timestamp) -> Result<Self, InvalidReplay> {
         let (since, until) = (time("from", from, now)?, time("to", to, now)?);
+        if since > now {
+            return Err(InvalidReplay::NotYet(since));
+        }
         if until > now {
             return Err(InvalidReplay::Future(until));
         }
@@ -111,6 +114,7 @@ mod tests {
         assert!(matches!(resolve("-1h", "-2h"), Err(R::Reversed { .. })));
         assert!(matches!(resolve("-1h", "-1h"), Err(R::Empty(_))));
         assert!(matches!(resolve("-1h", "2026-06-01T12:00:01Z"), Err(R::Future(_))));
+        assert!(matches!(resolve("2030-01-01T00:00:00Z", "now"), Err(R::NotYet(_))));
         assert!(matches!(resolve("-91d", "now"), Err(R::BeyondRetention { .. })));
         assert!(matches!(resolve("yesterday", "now"), Err(R::Time { argument: "from", .. })));
         assert!(matches!(resolve("-1h", "soon"), Err(R::Time { argument: "to", .. })));

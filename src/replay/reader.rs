@@ -22,7 +22,10 @@ use super::{
 use crate::{
     config::RouteConfig,
     message::Batch,
-    route::{InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
+    route::{
+        InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta,
+        report_okta_answer,
+    },
     source::window::{WindowPart, WindowReader, WindowStep},
 };
 
@@ -155,7 +158,7 @@ impl ReaderContext {
             match reader.step().await {
                 WindowStep::Events(part) => {
                     self.tally.requested();
-                    self.status.okta_answered();
+                    report_okta_answer(&self.status);
                     failures = 0;
                     // A time beyond the slice is a clock's fault, and would leave out what lies between.
                     let published = part.events.iter().filter_map(|event| event.published()?.parse().ok());

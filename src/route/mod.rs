@@ -36,7 +36,7 @@ pub(crate) use rendering::Rendering;
 pub use selection::Selection;
 pub(crate) use state_retry::StateRetry;
 pub use status::{Phase, RouteStatus, SearchStatus, Snapshot};
-pub(crate) use trouble::report_okta;
+pub(crate) use trouble::{report_okta, report_okta_answer};
 
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},

@@ -17,12 +17,12 @@ use super::{
     pages::PageInFlight,
     rendering::Rendering,
     status::{Phase, RouteStatus, RouteTask},
-    trouble::report_okta,
+    trouble::{report_okta, report_okta_answer},
 };
 use crate::{
     config::RouteConfig,
     source::{Read, ReadStep, Reader},
-    telemetry::metrics,
+    telemetry::{chain, metrics},
 };
 
 /// How often a route that waits for a permit shows that it is alive.
@@ -87,8 +87,9 @@ impl Prefetch {
                     self.status.read_to(Frontier::MoreFrom(since));
                     metrics::possible_gap(self.status.name());
                     tracing::error!(
-                        route = self.status.name(), %error, %since,
-                        "POSSIBLE GAP: Okta refused the stored link; the route resumes by time and drops what it has delivered"
+                        route = self.status.name(), error = chain(&error), %since,
+                        "POSSIBLE GAP: Okta refused the stored link; the route resumes by time and drops what it has delivered; to be \
+                         sure that nothing is missing, compare with Okta from then on, or deliver it again with `oktabus replay`"
                     );
                     tokio::time::sleep(wait).await;
                 }
@@ -105,7 +106,7 @@ impl Prefetch {
         } else {
             Frontier::MoreFrom(last(&read.page.events, now))
         });
-        self.status.okta_answered();
+        report_okta_answer(&self.status);
         self.status.enter(if read.is_tail { Phase::AtTail } else { Phase::Reading });
         let leads_to = read.position.link.clone();
         if read.page.events.is_empty() && self.last_link.as_ref() == Some(&leads_to) {

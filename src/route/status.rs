@@ -238,11 +238,11 @@ impl RouteStatus {
         self.enter(Phase::Ended);
     }
 
-    /// Okta answered.
-    pub(crate) fn okta_answered(&self) {
+    /// Okta answered; true if it did not before.
+    pub(super) fn okta_recovered(&self) -> bool {
         let mut inner = self.lock();
-        inner.okta_trouble.end();
         inner.alive(RouteTask::Reading);
+        inner.okta_trouble.end()
     }
 
     /// Okta did not answer; true if that is news, judged by its essence.

@@ -71,6 +71,13 @@ pub(super) fn essence(text: &str) -> String {
 
 const NO_EVENTS: &str = "Okta gives no events; trying again";
 
+/// Notes in `status` and, if it is news, the log that Okta answered.
+pub(crate) fn report_okta_answer(status: &RouteStatus) {
+    if status.okta_recovered() {
+        tracing::info!(route = status.name(), "Okta answers again");
+    }
+}
+
 /// Notes in `status`, metrics and, if it is news, the log that a request failed and is tried again.
 pub(crate) fn report_okta(status: &RouteStatus, error: &OktaError) {
     let class = match error.class() {

@@ -353,7 +353,7 @@ impl SearchRoute {
             metrics::possible_gap(self.name());
             tracing::error!(
                 route = self.name(), %covered, since = %run.since,
-                "POSSIBLE GAP: the last run is longer ago than Okta keeps events"
+                "POSSIBLE GAP: the last run is longer ago than Okta keeps events; what was in between cannot be had from Okta any more"
             );
         }
     }

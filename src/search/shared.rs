@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{SearchConfig, WindowConfig},
-    route::{RouteStatus, report_okta},
+    route::{RouteStatus, report_okta, report_okta_answer},
     source::{
         LogSource,
         window::{WindowReader, WindowStep},
@@ -175,7 +175,7 @@ impl Search {
                     continue;
                 }
             };
-            status.okta_answered();
+            report_okta_answer(status);
             let mut found = Vec::new();
             for (event, index) in part.events.iter().zip(0..) {
                 if part.left_out.binary_search(&index).is_ok() || left == 0 {

@@ -212,9 +212,11 @@ impl Sink for Kafka {
         };
         async move {
             self.replace_client(batching).await?;
-            // Somebody may have changed it: what comes next is shortened to what the topic takes now.
-            let limit = record_bytes_max(&self.config, &self.topic).await;
-            self.record_bytes_max = limit.map_err(|fault| fault.into_error(&self.config.name))?;
+            // Somebody may have changed it: what comes next is shortened to what the topic takes now. If it would refuse
+            // everything, it says so of each record.
+            if let Ok(limit) = record_bytes_max(&self.config, &self.topic).await {
+                self.record_bytes_max = limit;
+            }
             Ok(())
         }
         .boxed()

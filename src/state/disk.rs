@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::StatVfsMountFlags;
 
 use super::StateError;
-use crate::permissions;
+use crate::permissions::{self, PermissionError};
 
 /// Free space that a commit requires. It is far more than a commit needs (sled adds segments of half a megabyte), so that
 /// sled never sees a full disk.
@@ -53,6 +53,14 @@ pub(super) fn require_closed(directory: &Path) -> Result<(), StateError> {
     }
     permissions::require_directory(directory)
         .map_err(|source| StateError::Exposed { path: directory.to_owned(), source })
+}
+
+/// Refuses a place for a directory that is yet to be made, if others may put something into one above it.
+pub(super) fn require_closed_way(directory: &Path) -> Result<(), StateError> {
+    match permissions::require_directory(directory) {
+        Err(PermissionError::Unreadable(err)) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        looked => looked.map_err(|source| StateError::Exposed { path: directory.to_owned(), source }),
+    }
 }
 
 /// Makes a folder of ours private: earlier versions created it with the user's umask.
@@ -175,6 +183,18 @@ mod tests {
         require_own(directory.path()).unwrap();
         close_to_others(directory.path()).unwrap();
         assert_eq!(fs::metadata(directory.path()).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_is_yet_to_be_made_is_refused_where_others_may_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("open/state");
+        fs::create_dir(directory.path().join("open")).unwrap();
+        require_closed_way(&missing).unwrap();
+        require_closed_way(&missing.join("deeper")).unwrap();
+        fs::set_permissions(directory.path().join("open"), fs::Permissions::from_mode(0o777)).unwrap();
+        let told = crate::telemetry::chain(&require_closed_way(&missing).unwrap_err());
+        assert!(told.contains("mode 777"), "{told}");
     }
 
     fn chown_and_refuse() {

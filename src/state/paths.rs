@@ -64,8 +64,9 @@ impl StatePaths {
 
     /// Refuses a directory that a daemon of this user could not use, if there is one. Creates and changes nothing.
     pub fn require_usable(&self) -> Result<(), StateError> {
+        disk::require_closed(disk::parent(&self.witness))?;
         if !self.directory.exists() {
-            return Ok(());
+            return disk::require_closed_way(&self.directory);
         }
         if !self.directory.is_dir() {
             return Err(StateError::NotADirectory(self.directory.clone()));

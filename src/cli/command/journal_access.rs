@@ -81,9 +81,11 @@ impl JournalAccess {
     /// The message about the command `id` if it takes long.
     pub(super) fn still_waiting(&self, id: &str) -> String {
         let (who, more) = match self {
-            Self::Daemon(_) => {
-                ("the daemon", "its log and /status say what it waits for, and it goes on after Ctrl-C")
-            }
+            Self::Daemon(_) => (
+                "the daemon",
+                "its log and /status say what it waits for, and `oktabus command list` whether commands are paused; it goes on \
+                 after Ctrl-C",
+            ),
             Self::State { .. } => ("this", "Ctrl-C gives it up for now"),
         };
         format!("{who} is still at it: {more}; the same command with `--id {id}` asks again")

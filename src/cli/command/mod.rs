@@ -234,6 +234,10 @@ async fn list(which: &CommandsArgument, wanted: ListCommands, json: bool) -> Exi
     {
         return fail(Exit::Usage, &UnknownStatus(status.clone(), STATUSES.join(", ")));
     }
+    let nothing = match &wanted.status {
+        Some(status) => format!("the journal has no command that is `{status}`"),
+        None => "the journal has no commands yet".to_owned(),
+    };
     let listed = match JournalAccess::daemon_or_state(which, false).await {
         Ok(reached) => reached.list(wanted).await,
         Err(exit) => return exit,
@@ -247,7 +251,7 @@ async fn list(which: &CommandsArgument, wanted: ListCommands, json: bool) -> Exi
                 ));
             }
             match listed.as_slice() {
-                [] if !json => note("the journal has no such command"),
+                [] if !json => note(&nothing),
                 listed => print(&display::list(listed, json)),
             }
             Exit::Done

@@ -26,6 +26,11 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
         Ok(contents) => contents,
         Err(err) => return fail(Exit::Usage, &err),
     };
+    // Whatever else keeps it from being opened is no reason against an import.
+    match loaded.open().await {
+        Err(err @ StateError::Locked(_)) => return refuse(&err, loaded.file),
+        opened => drop(close(opened).await),
+    }
     let sections = &loaded.config.commands;
     let contents = contents.with(&pauses_of_recovery(sections.keys(), Timestamp::now()));
     let (routes, commands) = (contents.routes.len(), contents.entries.len());
@@ -45,8 +50,17 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
             audits.iter().for_each(|audit| note(audit));
             done(&format!("imported {routes} route(s) and {commands} command(s)\n"))
         }
-        Err(err) => fail_state(&err, loaded.file),
+        Err(err) => refuse(&err, loaded.file),
     }
+}
+
+/// Says why the state cannot be changed, and what to do while a daemon has it.
+fn refuse(err: &StateError, file: &Path) -> Exit {
+    let exit = fail_state(err, file);
+    if matches!(err, StateError::Locked(_)) {
+        note("this changes the state: stop the daemon first, and start it again afterwards");
+    }
+    exit
 }
 
 /// The advice for each audit whose file has more records than the state of a backup, and where its chain continues.
@@ -83,11 +97,11 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     };
     let state = match loaded.open().await {
         Ok(state) => state,
-        Err(err) => return fail_state(&err, loaded.file),
+        Err(err) => return refuse(&err, loaded.file),
     };
     let stored = match state.load(route).await {
         Ok(stored) => stored,
-        Err(err) => return fail_state(&err, loaded.file),
+        Err(err) => return refuse(&err, loaded.file),
     };
     let stands =
         stored.as_ref().map_or_else(|| "nowhere yet".to_owned(), |stored| stored.cursor.link.clone());
@@ -113,7 +127,7 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     };
     match moved {
         Ok(()) => done(&format!("route {route} begins at {to}\n")),
-        Err(err) => fail_state(&err, loaded.file),
+        Err(err) => refuse(&err, loaded.file),
     }
 }
 
@@ -124,12 +138,12 @@ pub(super) async fn remove_note(loaded: &Loaded<'_>, name: &str, yes: bool) -> E
     };
     let state = match loaded.open().await {
         Ok(state) => state,
-        Err(err) => return fail_state(&err, loaded.file),
+        Err(err) => return refuse(&err, loaded.file),
     };
     let stored = match state.note(name).await {
         Ok(Some(stored)) => stored,
         Ok(None) => return fail(Exit::Usage, &UnknownNote(name.to_owned())),
-        Err(err) => return fail_state(&err, loaded.file),
+        Err(err) => return refuse(&err, loaded.file),
     };
     if !yes && !confirm(&format!("The note {name} will be removed. Then {loss}."), name) {
         return not_done();
@@ -143,14 +157,14 @@ pub(super) async fn remove_note(loaded: &Loaded<'_>, name: &str, yes: bool) -> E
             note(&format!("the note {name} is removed, and what it said follows; now {loss}"));
             done(&format!("{}\n", stored.content))
         }
-        Err(err) => fail_state(&err, loaded.file),
+        Err(err) => refuse(&err, loaded.file),
     }
 }
 
 pub(super) async fn compact(loaded: &Loaded<'_>) -> Exit {
     match compact_store(loaded).await {
         Ok((before, after)) => done(&format!("the store had {before} bytes and has {after}\n")),
-        Err(err) => fail_state(&err, loaded.file),
+        Err(err) => refuse(&err, loaded.file),
     }
 }
 

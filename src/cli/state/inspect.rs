@@ -9,9 +9,10 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use super::{
-    super::{Exit, fail, print, table::table},
+    super::{Exit, fail, note, print, table::table},
     Loaded, age, fail_state,
     unreadable::UnreadableRecords,
 };
@@ -140,7 +141,7 @@ pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
                 Err(err) => return fail(Exit::Usage, &err),
             };
             match write_export(loaded, draft.as_file_mut()).await {
-                Ok(()) => draft.persist(path).map(drop).map_err(|err| fail(Exit::Usage, &err.error)),
+                Ok(()) => keep_export(draft, path),
                 Err(exit) => Err(exit),
             }
         }
@@ -149,6 +150,14 @@ pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
         Ok(()) => Exit::Done,
         Err(exit) => exit,
     }
+}
+
+/// Puts a whole export where it is wanted, and says so.
+fn keep_export(draft: NamedTempFile, path: &Path) -> Result<(), Exit> {
+    let replaced = if path.exists() { ", in place of what was there" } else { "" };
+    draft.persist(path).map_err(|err| fail(Exit::Usage, &err.error))?;
+    note(&format!("the state is exported to {}{replaced}", path.display()));
+    Ok(())
 }
 
 /// Everything in the state, from the store or from the daemon that has it.

@@ -185,7 +185,10 @@ fn recovery_modes(modes: &[RecoveryMode], is_import_unfinished: bool, file: &Pat
         };
         text += &format!("    oktabus run --config {} --recover={word:9}  # {consequence}\n", file.display());
     }
-    text + &format!("  where there are commands: with each of these ways {RECOVERY_CONSEQUENCE}\n")
+    text + &format!(
+        "  where there are commands: with each of these ways {RECOVERY_CONSEQUENCE}; an \
+                     audit in a file has records that the recovered state does not know: move it away before, and keep it\n"
+    )
 }
 
 /// A time as it is typed: `now`, `-2h` or a timestamp; never before Okta's memory begins.

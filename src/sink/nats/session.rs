@@ -67,7 +67,8 @@ impl Session {
                     stream = sink.stream,
                     last,
                     sequence,
-                    "the stream ends before what was delivered: it was created anew or lost messages"
+                    "the stream ends before what was delivered: it was created anew or lost messages; what its readers lack \
+                     is delivered again by `oktabus replay`"
                 );
                 last
             }

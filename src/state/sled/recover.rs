@@ -75,7 +75,8 @@ fn recover_from_witness(paths: StatePaths, notes: &[FreshNote]) -> Result<Databa
     let (engine, _) = look(&paths)?;
     let routes = witness.routes.into_iter();
     let routes = routes.map(|(name, witnessed)| (name, witnessed.generation + 1, witnessed.cursor)).collect();
-    rebuild(paths, &salvaged(engine, routes).with(notes).records()?, "distrusted").map(|(store, _)| store)
+    rebuild(paths, &salvaged(engine, routes).with(notes).records()?, "before-recovery")
+        .map(|(store, _)| store)
 }
 
 fn recover_at(
@@ -95,7 +96,8 @@ fn recover_at(
         witnessed.map(|witnessed| witnessed.generation).max(stored).unwrap_or_default()
     };
     let routes = cursors.into_iter().map(|(name, cursor)| (name.clone(), known(&name) + 1, cursor)).collect();
-    rebuild(paths, &salvaged(engine, routes).with(notes).records()?, "distrusted").map(|(store, _)| store)
+    rebuild(paths, &salvaged(engine, routes).with(notes).records()?, "before-recovery")
+        .map(|(store, _)| store)
 }
 
 /// `routes`, and all entries and notes that can still be read: a remembered outcome keeps a command from running twice, and

@@ -85,8 +85,8 @@ async fn a_sound_state_is_not_recovered() {
         );
     }
     let store = eventually("the state", async || fs::read_dir(workplace.path("state")).ok()).await;
-    let aside =
-        store.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("distrusted"));
+    let aside = store
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("before-recovery"));
     assert_eq!(aside.count(), 0, "nothing was moved");
     workplace.catch_up().await;
     assert_eq!(workplace.uuids("archive"), okta.uuids().await, "nothing came twice");

@@ -126,14 +126,20 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         if let Ok(value) = read
             && !value.is_same(&version.value)
         {
-            tracing::info!(source = %self.source, "the secret was refused and has changed at its source: trying the new one");
+            tracing::info!(
+                source = self.source.to_string(),
+                "the secret was refused and has changed at its source: trying the new one"
+            );
             held.take_up(value);
             return true;
         }
         held.current = held.before.take();
         held.is_proven = held.current.is_some();
         if held.is_proven {
-            tracing::error!(source = %self.source, "the new secret is refused: going on with the one before, which must be replaced soon");
+            tracing::error!(
+                source = self.source.to_string(),
+                "the new secret is refused: going on with the one before, which must be replaced soon"
+            );
         }
         held.is_proven
     }

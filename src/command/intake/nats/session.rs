@@ -182,7 +182,7 @@ impl<'a> Session<'a> {
                     intake = self.queue.name,
                     lost,
                     wait_s = patience.saturating_sub(begun.elapsed()).as_secs_f64(),
-                    "commands that were in hand when a process or a connection ended are delivered again before new ones"
+                    "commands that were in flight when a process or a connection ended are delivered again before new ones"
                 );
             }
             sleep(LOST_LOOK_EVERY).await;

@@ -127,7 +127,7 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     assert_eq!((stored.cursor.link.as_str(), stored.generation), ("chosen", 4));
     let aside = fs::read_dir(directory.path()).unwrap();
     let aside = aside.filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.distrusted")
+        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.before-recovery")
     });
     assert_eq!(aside.count(), 2, "what was there is kept");
     assert_eq!(note(&store), Some((1, "paused".to_owned())), "the copy has none");
