@@ -7,7 +7,7 @@ use super::super::{
     object::Object,
     writer::{ArrayWriter, ObjectWriter},
 };
-use crate::event::{is_missing, json::string};
+use crate::event::{is_missing, json::Document};
 
 /// Writes the members that were not taken as the labels `name`. Those of an object are labels each, so that
 /// `detailEntry.policyType` can be searched for.
@@ -47,7 +47,7 @@ pub(super) fn write_one(key: &str, value: &str, out: &mut ArrayWriter<'_>) {
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     let text = match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
         Some(text) if !text.contains('\\') => Cow::Borrowed(text),
-        Some(_) => string(json).unwrap_or(Cow::Borrowed(json)),
+        Some(_) => Document::read(json).value().string().unwrap_or(Cow::Borrowed(json)),
         None if matches!(json, "{}" | "[]") => return None,
         None => Cow::Borrowed(json),
     };
