@@ -82,6 +82,12 @@ pub enum AppError {
     /// The commands of one `[commands.NAME]` failed.
     #[error(transparent)]
     Commands(#[from] EngineError),
+    /// A run is to end when it has caught up, and nothing is read that could be.
+    #[error(
+        "there is no stream and no search to catch up with, and commands are not executed in such a run: start without \
+         `--until-caught-up`"
+    )]
+    NothingToCatchUp,
     /// The admin pages cannot be served as configured.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -175,6 +181,9 @@ impl App {
 
     /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
     pub async fn run(self, until: Until, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+        if until == Until::CaughtUp && self.loops.iter().all(Loop::is_endless) {
+            return Err(AppError::NothingToCatchUp);
+        }
         let stop = CancellationToken::new();
         let stop_admin = CancellationToken::new();
         let mut pages = JoinSet::new();

@@ -98,7 +98,8 @@ def pipeline(form, rows):
     text = f"# Made by generate.py from `oktabus schema --what fields`: do not edit.\nname: {TITLES[form]}\npriority: 20\n"
     text += "transformations:\n" + "".join(values)
     text += f"  - id: okta_{form}_fields\n    type: field_name_mapping\n    mapping:\n{fields}{OF_OKTA}"
-    text += f"  - id: okta_{form}_debug_data\n    type: field_name_prefix_mapping\n    mapping:\n      {DEBUG}: {RESTS[form]}\n{OF_OKTA}"
+    text += f"  - id: okta_{form}_debug_data\n    type: field_name_prefix_mapping\n    mapping:\n"
+    text += f"      {DEBUG}: {RESTS[form]}\n{OF_OKTA}"
     if form == "ocsf":
         text += f"  - id: okta_{form}_rest\n    type: field_name_prefix\n    prefix: unmapped.\n{OF_OKTA}"
         text += "    field_name_cond_op: or\n    field_name_cond_not: true\n    field_name_conditions:\n"

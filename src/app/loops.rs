@@ -57,7 +57,13 @@ impl Loop {
         Some(RouteView { status, poll_interval })
     }
 
-    /// Runs until `stop`, or, if `until_caught_up`, until everything that Okta had is delivered.
+    /// Whether there is no end to what it reads: a queue is never known to be empty for good.
+    pub(super) fn is_endless(&self) -> bool {
+        matches!(self, Self::Commands(..))
+    }
+
+    /// Runs until `stop`, or, if `until_caught_up`, until everything that Okta had is delivered. What is endless runs until
+    /// `stop` whatever is asked.
     pub(super) async fn run(
         &self,
         stop: &CancellationToken,
@@ -66,8 +72,6 @@ impl Loop {
         match self {
             Self::Stream(route, _) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
             Self::Search(route) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
-            // A queue has no end.
-            Self::Commands(..) if until_caught_up => Ok(()),
             Self::Commands(engine, remember) => {
                 engine.run(*remember, stop).await;
                 Err(Halt::Stopped)

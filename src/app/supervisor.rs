@@ -62,6 +62,14 @@ impl Supervisor {
         let mut supervisor =
             Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
         for route in routes {
+            if until == Until::CaughtUp && route.is_endless() {
+                tracing::warn!(
+                    commands = route.name(),
+                    "commands are not executed in a run that ends when it has caught up: nothing is read from their queue"
+                );
+                route.end();
+                continue;
+            }
             let restarts = RetryPolicy::RESTART.backoff();
             supervisor.spawn(Supervised { route: route.clone(), restarts }, Duration::ZERO);
         }

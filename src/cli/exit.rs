@@ -99,7 +99,9 @@ impl From<&AppError> for Exit {
             AppError::Commands(err) => Self::from(err),
             AppError::Search(SearchError::Compose(_)) => Self::Usage,
             AppError::State(_) | AppError::Search(_) => Self::StateRefused,
-            AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) => Self::Usage,
+            AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) | AppError::NothingToCatchUp => {
+                Self::Usage
+            }
             // The address may become free, or may not exist yet while the machine boots: a supervisor should retry.
             AppError::Listen { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => {
                 Self::Unavailable

@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct RunArguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Exit with 0 when every route has delivered all events that Okta had
+    /// Exit with 0 when every route has delivered all events that Okta had; commands are not executed
     #[arg(long)]
     until_caught_up: bool,
     /// Recover a state that was refused: witness, store, since=TIME or now

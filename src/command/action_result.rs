@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{OutcomeError, OutcomeValue};
+use super::{OutcomeError, OutcomeValue, execute::Progress};
 
 /// The request succeeded.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ pub struct ActionFailure {
     pub retry_after: Option<Duration>,
     /// Whether something was sent that Okta may have executed.
     pub has_sent: bool,
+    /// How far the parts are, if the command has several.
+    pub progress: Progress,
     /// The state before the command.
     pub before: Option<Value>,
     /// Okta's id of the request that failed.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     AnsweredMessages, Outcome, QueuePlace, Status, Subjects,
-    execute::{Baseline, parts},
+    execute::{Baseline, Progress},
     policy::LIMIT_TRIPPED,
 };
 use crate::{invariant::Invariant, state::CONTENT_MAX_BYTES};
@@ -21,6 +21,8 @@ const OUTCOME_MAX_BYTES: usize = CONTENT_MAX_BYTES - (4 << 10);
 const SUBJECTS_MAX_BYTES: usize = 8 << 10;
 /// The most bytes of subjects that are kept beside an outcome.
 const ENDED_SUBJECTS_MAX_BYTES: usize = 1_500;
+/// What a record with parts keeps free for all else that may come.
+const PARTS_APART_BYTES: usize = 1 << 10;
 /// The most characters that are kept of the requester.
 const TEXT_MAX_CHARS: usize = 200;
 
@@ -59,9 +61,15 @@ pub struct Record {
     /// When it was sent again after a limit had refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_again_at: Option<Timestamp>,
-    /// The results of the parts that its attempts have done, until it ends. Not kept beyond some size.
+    /// The results of the parts that its attempts have done, until it ends, as far as there is room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub done_parts: Vec<Value>,
+    /// The parts that may be done. Records of older versions lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsure_parts: Vec<Value>,
+    /// The name of the list of parts in the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts_name: Option<String>,
     /// How many answers were published before a limit allowed it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
@@ -190,6 +198,8 @@ impl Record {
             baseline: None,
             counted: 0,
             done_parts: Vec::new(),
+            unsure_parts: Vec::new(),
+            parts_name: None,
             parked_until: None,
             second_key: None,
             asked_again_at: None,
@@ -261,12 +271,38 @@ impl Record {
         Self { baseline: before, ..self }
     }
 
-    /// The record with the parts that an attempt has done, as its `result` tells them. None if there is nothing new, or no
-    /// room.
-    pub fn with_done_parts(&self, result: &Value) -> Option<Self> {
-        let done: Vec<_> = parts::done(result).cloned().collect();
-        let is_news = done.len() > self.done_parts.len() && bytes(&done) <= SUBJECTS_MAX_BYTES;
-        is_news.then(|| Self { done_parts: done, ..self.clone() })
+    /// How far the parts of the command are.
+    pub fn progress(&self) -> Progress {
+        let (name, done, unsure) =
+            (self.parts_name.clone(), self.done_parts.clone(), self.unsure_parts.clone());
+        Progress { name, done, unsure }
+    }
+
+    /// The record with the parts as they are now. What there is no room for is left out, of those that are done the last
+    /// ones: of them, only Okta and its log can tell.
+    #[must_use]
+    pub fn with_progress(self, progress: &Progress) -> Self {
+        let bare = Self {
+            done_parts: Vec::new(),
+            unsure_parts: Vec::new(),
+            parts_name: progress.name.clone(),
+            ..self
+        };
+        if progress.unsure.is_empty() && progress.done.is_empty() {
+            return bare;
+        }
+        let mut room = CONTENT_MAX_BYTES.saturating_sub(bytes(&bare) + PARTS_APART_BYTES);
+        let mut fitting = |parts: &[Value]| -> Vec<Value> {
+            let fits = |part: &&Value| {
+                let left = room.checked_sub(bytes(part) + 1);
+                room = left.unwrap_or_default();
+                left.is_some()
+            };
+            parts.iter().take_while(fits).cloned().collect()
+        };
+        let unsure_parts = fitting(&progress.unsure);
+        let done_parts = fitting(&progress.done);
+        Self { done_parts, unsure_parts, ..bare }
     }
 
     /// The record with this outcome, which must have no secrets. None if it has one already.
@@ -283,6 +319,8 @@ impl Record {
             baseline: None,
             counted: 0,
             done_parts: Vec::new(),
+            unsure_parts: Vec::new(),
+            parts_name: None,
             parked_until: None,
             ..self.clone()
         })
@@ -440,6 +478,24 @@ pub(crate) mod tests {
         assert_eq!(Record::decode(&unsent.encode().unwrap()).unwrap(), unsent);
         // A released limit counts from zero.
         assert_eq!(sending.ended(&outcome(json!({}))).unwrap().counted, 0);
+    }
+
+    #[test]
+    fn as_many_parts_are_kept_as_there_is_room_for_those_in_doubt_first() {
+        let part = |number: usize| json!({ "user": format!("00u{number:017}"), "group": "00gStaff", "status": "done" });
+        let (begun, _) = received().begun(Timestamp::UNIX_EPOCH).unwrap();
+        let few =
+            Progress { name: Some("memberships".to_owned()), done: vec![part(1)], unsure: vec![part(2)] };
+        let kept = begun.clone().with_progress(&few);
+        assert_eq!(Record::decode(&kept.encode().unwrap()).unwrap().progress(), few);
+        let many = Progress { done: (10..1_000).map(part).collect(), ..few.clone() };
+        let kept = kept.with_progress(&many);
+        let bytes = kept.encode().unwrap().len();
+        assert!((CONTENT_MAX_BYTES / 2..CONTENT_MAX_BYTES).contains(&bytes), "{bytes}");
+        assert_eq!((&kept.unsure_parts, &kept.done_parts[0]), (&few.unsure, &part(10)));
+        // What is kept is the same each time.
+        assert_eq!(kept.clone().with_progress(&many), kept);
+        assert_eq!(kept.ended(&outcome(json!({}))).unwrap().progress(), Progress::default());
     }
 
     #[test]

@@ -40,12 +40,6 @@ impl Subjects {
         self.ids().eq(those.ids())
     }
 
-    /// Whether one of these is another object at Okta than the one that had its place among `those`.
-    pub(in crate::command) fn are_others(&self, those: &Self) -> bool {
-        let mut pairs = self.ids().zip(those.ids());
-        pairs.any(|(this, that)| this.is_some() && that.is_some() && this != that)
-    }
-
     fn ids(&self) -> impl Iterator<Item = Option<&str>> {
         let users = self.users.iter().map(|user| user.id.as_deref());
         let groups = self.groups.iter().map(|group| group.id.as_deref());

@@ -6,18 +6,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     delivery::alive_while,
-    status::{RouteStatus, class_name},
+    status::{RouteStatus, class_name, log_sink_failure},
 };
 use crate::{
     halt::Stopped,
     message::Origin,
     retry::{RetryPolicy, retry_until},
-    sink::{Sink, SinkClass, SinkError, SinkFactory},
+    sink::{Sink, SinkError, SinkFactory},
     state::SinkMark,
     telemetry::{chain, metrics},
 };
-
-const NOT_OPEN: &str = "the sink cannot be used; trying again";
 
 /// Opens the sink where `mark` says that it stood.
 pub(crate) async fn open_sink(
@@ -37,15 +35,9 @@ pub(crate) async fn open_sink(
 }
 
 fn report(status: &RouteStatus, err: &SinkError) {
-    metrics::sink_failure(status.name(), class_name(err.class()));
-    if status.sink_failed(&chain(err)) {
-        let (route, class, error) = (status.name(), class_name(err.class()), chain(err));
-        match err.class() {
-            SinkClass::Transient => tracing::warn!(route, class, error, "{}", NOT_OPEN),
-            // Somebody must do something.
-            SinkClass::Authentication | SinkClass::Configuration => {
-                tracing::error!(route, class, error, "{}", NOT_OPEN);
-            }
-        }
+    let (route, class, text) = (status.name(), err.class(), chain(err));
+    metrics::sink_failure(route, class_name(class));
+    if status.sink_failed(&text) {
+        log_sink_failure(route, class, &text, None, "the sink cannot be used; trying again");
     }
 }

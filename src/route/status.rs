@@ -347,6 +347,23 @@ impl Snapshot {
     }
 }
 
+/// Logs that a sink fails: as a warning if that may pass by itself, as an error if somebody must do something.
+pub(super) fn log_sink_failure(
+    route: &str,
+    class: SinkClass,
+    error: &str,
+    waited_s: Option<u64>,
+    what: &str,
+) {
+    let name = class_name(class);
+    match class {
+        SinkClass::Transient => tracing::warn!(route, class = name, waited_s, error, "{what}"),
+        SinkClass::Authentication | SinkClass::Configuration => {
+            tracing::error!(route, class = name, waited_s, error, "{what}");
+        }
+    }
+}
+
 pub(super) fn class_name(class: SinkClass) -> &'static str {
     match class {
         SinkClass::Transient => "transient",

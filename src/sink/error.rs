@@ -53,6 +53,28 @@ impl SinkError {
     }
 }
 
+/// What keeps a sink from making progress, which its client retries by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// Which kind of attention it needs.
+    pub class: SinkClass,
+    /// What is wrong, for people.
+    pub reason: String,
+}
+
+impl Stall {
+    /// One that may pass by itself.
+    pub(crate) fn transient(reason: String) -> Self {
+        Self { class: SinkClass::Transient, reason }
+    }
+}
+
+impl From<&BusError> for Stall {
+    fn from(err: &BusError) -> Self {
+        Self { class: err.class().into(), reason: err.to_string() }
+    }
+}
+
 impl From<BusClass> for SinkClass {
     fn from(class: BusClass) -> Self {
         match class {

@@ -18,7 +18,7 @@ use okta_system_log::event::Events;
 use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
-use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, Stall, StallReason};
 use crate::{
     bus::{
         BusError, Finding,
@@ -183,13 +183,19 @@ impl Sink for Kafka {
     fn stall_reason(&self) -> StallReason {
         // Not to hold a client that is being replaced.
         let producer = Arc::downgrade(&self.client.producer);
+        let name = self.config.name.clone();
         Box::new(move || {
             let producer = producer.upgrade()?;
             let context = producer.context();
             let stalled_for = context.deliveries.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
             match context.last_error() {
-                Some(fault) => Some(fault.reason().to_owned()),
-                None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
+                Some(fault) => Some(Stall::from(&fault.into_error(&name))),
+                None => {
+                    let stalled_for_s = stalled_for.as_secs();
+                    let reason =
+                        format!("{name}: the cluster has acknowledged nothing for {stalled_for_s} s");
+                    Some(Stall::transient(reason))
+                }
             }
         })
     }

@@ -39,7 +39,7 @@ pub(crate) use dead_letters::DeadLetterFiles;
 #[cfg(test)]
 pub(crate) use dead_letters::SimulatedLetters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
-pub use error::{SinkClass, SinkError};
+pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
 
 use crate::{
@@ -56,7 +56,7 @@ const ENVELOPE_BYTES: usize = 1_024;
 pub type Receipt = BoxFuture<'static, Result<Settled, BatchError>>;
 
 /// Asks why a bus's client makes no progress. It can be asked while the sink itself is borrowed.
-pub type StallReason = Box<dyn Fn() -> Option<String> + Send + Sync>;
+pub type StallReason = Box<dyn Fn() -> Option<Stall> + Send + Sync>;
 
 /// A sink of one route. What has a default here is what most sinks have nothing to say about.
 pub trait Sink: fmt::Debug + Send {

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::Notify;
 
-use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, Stall, StallReason};
 use crate::{bus::BusError, message::Messages};
 
 /// What a bus of tests does, and what it has.
@@ -107,7 +107,8 @@ impl Sink for Scripted {
         let sink = self.clone();
         Box::new(move || {
             let bus = sink.bus();
-            (bus.is_full || bus.is_mute).then(|| "nothing was acknowledged for 7 s".to_owned())
+            (bus.is_full || bus.is_mute)
+                .then(|| Stall::transient("nothing was acknowledged for 7 s".to_owned()))
         })
     }
 

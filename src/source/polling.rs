@@ -158,7 +158,7 @@ mod tests {
             assert!(wait >= Duration::from_millis(500), "{error}");
         }
         let wait = Duration::from_secs(31);
-        assert_eq!(polling.fail(&OktaError::RateLimited { wait }), Reaction::Retry(wait));
+        assert_eq!(polling.fail(&OktaError::RateLimited { wait, is_oktas: true }), Reaction::Retry(wait));
         assert_eq!(polling.link(), &url("after=1"));
     }
 

@@ -281,7 +281,9 @@ impl ChangePermit<'_> {
         loop {
             attempts_left -= 1;
             let (reply, verdict) = client.attempt(ready, &sending).await.map_err(Failure::into_error)?;
-            if verdict != Verdict::TryAgain || attempts_left == 0 {
+            // Something on the way may have refused the answer, and not the request.
+            let may_be_made = !reply.status.is_success() && !refusal(&reply).is_oktas();
+            if verdict != Verdict::TryAgain || attempts_left == 0 || may_be_made {
                 return changed(&reply, &confirmation);
             }
             let next = tokio::time::timeout(NEXT_ATTEMPT_WITHIN, client.ready(&sending)).await;
@@ -294,8 +296,12 @@ fn changed(reply: &Reply, confirmation: &Confirmation) -> Result<Changed, OktaEr
     if !reply.status.is_success() {
         return Err(refusal(reply));
     }
+    let is_204 = reply.status == StatusCode::NO_CONTENT && reply.body.is_empty();
+    if *confirmation == Confirmation::NoContent && !is_204 && header::request_id(&reply.headers).is_none() {
+        return Err(unconfirmed(reply.status, "with a body or another status"));
+    }
     let body = match (confirmation, reply.body.is_empty()) {
-        (Confirmation::Status, true) => Value::Null,
+        (Confirmation::Status | Confirmation::NoContent, true) => Value::Null,
         (_, true) => return Err(unconfirmed(reply.status, "without a body")),
         (_, false) => json(&reply.body)?,
     };
@@ -337,4 +343,42 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, OktaError> {
         )));
     }
     serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("JSON: {err}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+    use serde_json::json;
+
+    use super::*;
+    use crate::groups;
+
+    /// Whether this answer confirms `change`.
+    fn is_confirmed(change: &Change, status: StatusCode, body: &str, is_oktas: bool) -> bool {
+        let mut headers = HeaderMap::new();
+        if is_oktas {
+            headers.insert("x-okta-request-id", HeaderValue::from_static("req-1"));
+        }
+        let reply = Reply { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
+        changed(&reply, &change.confirmation).is_ok()
+    }
+
+    #[test]
+    fn a_success_that_okta_does_not_give_confirms_nothing() {
+        let other = r#"{"id":"other","profile":{"name":"Other"}}"#;
+        let changes =
+            [groups::delete("00g1"), groups::add_user("00g1", "00u1"), groups::remove_user("00g1", "00u1")];
+        for change in &changes {
+            for body in ["{}", "", "[]", other] {
+                assert!(!is_confirmed(change, StatusCode::OK, body, false), "{change:?} {body}");
+            }
+            assert!(is_confirmed(change, StatusCode::NO_CONTENT, "", false), "{change:?}");
+            // Okta says itself that it was Okta.
+            assert!(is_confirmed(change, StatusCode::OK, "{}", true), "{change:?}");
+        }
+        let profile = json!({ "name": "Staff" });
+        let create = groups::create(profile.as_object().unwrap());
+        assert!(!is_confirmed(&create, StatusCode::OK, other, true));
+        assert!(is_confirmed(&create, StatusCode::OK, r#"{"id":"00g1","profile":{"name":"Staff"}}"#, true));
+    }
 }

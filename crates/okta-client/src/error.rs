@@ -24,6 +24,8 @@ pub enum OktaError {
     RateLimited {
         /// How long nothing may be asked of the bucket.
         wait: Duration,
+        /// Whether Okta says so, and not something between us and Okta.
+        is_oktas: bool,
     },
     /// Another status than success.
     #[error(
@@ -120,7 +122,7 @@ impl OktaError {
             | Self::BrokenOff(_)
             | Self::StuckLink
             | Self::NoNextLink => Class::Retry(None),
-            Self::RateLimited { wait } => Class::Retry(Some(*wait)),
+            Self::RateLimited { wait, .. } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
             Self::Unsendable { .. } | Self::NotARequest { .. } => Class::Permanent,
@@ -134,8 +136,9 @@ impl OktaError {
             Self::Transport { was_sent, .. } => *was_sent,
             Self::Status { status, code, .. } => match (status, code.as_deref()) {
                 (501, Some("E0000060")) => false,
-                _ => matches!(status, 408 | 500..),
+                _ => matches!(status, 408 | 500..) || !self.is_oktas(),
             },
+            Self::RateLimited { is_oktas, .. } => !is_oktas,
             Self::TooLarge { .. }
             | Self::BrokenOff(_)
             | Self::StuckLink
@@ -143,11 +146,19 @@ impl OktaError {
             | Self::NotAsAsked(_)
             | Self::NoNextLink
             | Self::ForeignLink { .. } => true,
-            Self::RateLimited { .. }
-            | Self::Unsendable { .. }
-            | Self::NotARequest { .. }
-            | Self::NotTaken
-            | Self::Auth(_) => false,
+            Self::Unsendable { .. } | Self::NotARequest { .. } | Self::NotTaken | Self::Auth(_) => false,
+        }
+    }
+
+    /// Whether a refusal has a mark of Okta's: its id of the request, one of its codes, or one of OAuth's. Others come from
+    /// something between us and Okta, which may have let the request through.
+    pub fn is_oktas(&self) -> bool {
+        match self {
+            Self::Status { code, request_id, .. } => {
+                request_id.is_some() || code.as_deref().is_some_and(is_oktas_code)
+            }
+            Self::RateLimited { is_oktas, .. } => *is_oktas,
+            _ => true,
         }
     }
 
@@ -263,8 +274,13 @@ impl OktaError {
         let causes = causes(&parsed.error_causes);
         let summary = parsed.error_summary.or(parsed.error_description).or(challenge.description);
         let summary = [summary.unwrap_or_default(), causes].concat();
-        let summary = if summary.is_empty() { "no explanation".to_owned() } else { shorten(&summary) };
         let code = parsed.error_code.or(parsed.error).or(challenge.error).map(|code| shorten(&code));
+        let is_oktas = request_id.is_some() || code.as_deref().is_some_and(is_oktas_code);
+        let summary = match summary.is_empty() {
+            true if is_oktas => "no explanation".to_owned(),
+            true => "not in okta's form; something on the way may have answered in its place".to_owned(),
+            false => shorten(&summary),
+        };
         Self::Status { status, code, summary, request_id }
     }
 }
@@ -273,6 +289,26 @@ impl From<AuthError> for OktaError {
     fn from(error: AuthError) -> Self {
         Self::Auth(Arc::new(error))
     }
+}
+
+/// The codes of OAuth with which Okta refuses a token (RFC 6749, 6750 and 9449).
+const OAUTH_CODES: [&str; 10] = [
+    "access_denied",
+    "insufficient_scope",
+    "invalid_client",
+    "invalid_dpop_proof",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_token",
+    "unauthorized_client",
+    "use_dpop_nonce",
+];
+
+/// Whether `code` is one that Okta answers with.
+fn is_oktas_code(code: &str) -> bool {
+    let is_numbered = |digits: &str| digits.len() == 7 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    code.strip_prefix('E').is_some_and(is_numbered) || OAUTH_CODES.contains(&code)
 }
 
 fn class_of(status: u16, code: Option<&str>) -> Class {
@@ -381,6 +417,7 @@ mod tests {
 
     #[test]
     fn a_change_is_in_doubt_unless_okta_said_no_or_was_never_reached() {
+        let oktas = r#"{"errorCode":"E0000001"}"#;
         for (status, is_ambiguous) in [
             (400, false),
             (401, false),
@@ -392,12 +429,29 @@ mod tests {
             (501, true),
             (503, true),
         ] {
-            assert_eq!(error(status, "").is_ambiguous(), is_ambiguous, "{status}");
+            assert_eq!(error(status, oktas).is_ambiguous(), is_ambiguous, "{status}");
         }
         assert!(!error(501, r#"{"errorCode":"E0000060"}"#).is_ambiguous());
         let lost = |was_sent| OktaError::Transport { host: String::new(), reason: String::new(), was_sent };
         assert!(lost(true).is_ambiguous() && !lost(false).is_ambiguous());
-        assert!(!OktaError::RateLimited { wait: Duration::ZERO }.is_ambiguous());
+        let throttled = |is_oktas| OktaError::RateLimited { wait: Duration::ZERO, is_oktas };
+        assert!(throttled(false).is_ambiguous() && !throttled(true).is_ambiguous());
+    }
+
+    #[test]
+    fn a_change_is_in_doubt_if_something_else_than_okta_refuses_it() {
+        for status in [302, 400, 401, 403, 404, 409, 429] {
+            for body in ["", "<html>blocked</html>", r#"{"error":"Forbidden"}"#, r#"{"errorCode":"EWAF"}"#] {
+                assert!(error(status, body).is_ambiguous(), "{status} {body}");
+            }
+            let with_id = OktaError::from_answer(status, b"", None, Some("req-1".to_owned()));
+            assert!(!with_id.is_ambiguous(), "{status}");
+        }
+        for body in [r#"{"errorCode":"E0000011"}"#, r#"{"error":"invalid_token"}"#] {
+            assert!(!error(401, body).is_ambiguous(), "{body}");
+        }
+        let challenge = Challenge { error: Some("use_dpop_nonce".to_owned()), description: None };
+        assert!(!OktaError::from_answer(400, b"", Some(challenge), None).is_ambiguous());
     }
 
     #[test]

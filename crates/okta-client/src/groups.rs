@@ -36,7 +36,9 @@ pub fn members(id: &str) -> Target {
 
 /// Creates a group.
 pub fn create(profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["groups"]), Confirmation::New).body(json!({ "profile": profile }))
+    let name = profile.get("name").and_then(Value::as_str).map(str::to_owned);
+    Change::post(Target::of(&["groups"]), Confirmation::New("/profile/name", name))
+        .body(json!({ "profile": profile }))
 }
 
 /// Replaces the profile of a group: attributes that are not in it are removed.
@@ -52,7 +54,7 @@ pub fn delete(id: &str) -> Change {
 
 /// Adds a user.
 pub fn add_user(id: &str, user: &str) -> Change {
-    Change::put(Target::of(&["groups", id, "users", user]), Confirmation::Status)
+    Change::put(Target::of(&["groups", id, "users", user]), Confirmation::NoContent)
 }
 
 /// Removes a user.

@@ -57,16 +57,18 @@ pub struct Change {
 /// The answer to a completed change, by Okta's API reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Confirmation {
-    /// A new object, which has an id.
-    New,
+    /// A new object, which has an id, and the value at this pointer that was asked for, in any letter case.
+    New(&'static str, Option<String>),
     /// The object of this id, as it is now.
     Object(String),
     /// An object with this member: a secret that Okta shows once.
     Member(&'static str),
     /// An object, or `{}`. A success without a body does not come from Okta, and confirms nothing.
     Body,
-    /// 204, or `{}`, which some versions of Okta leave out: a caller that needs certainty has to look.
+    /// 200 with `{}`, which some versions of Okta leave out: a caller that needs certainty has to look.
     Status,
+    /// 204 without a body. Any other success without Okta's id of the request comes from something in between.
+    NoContent,
 }
 
 impl Confirmation {
@@ -74,10 +76,14 @@ impl Confirmation {
     pub(super) fn is_by(&self, body: &Value) -> bool {
         let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         match self {
-            Self::New => text("id").is_some(),
+            Self::New(pointer, wanted) => {
+                let found = body.pointer(pointer).and_then(Value::as_str).map(str::to_lowercase);
+                text("id").is_some()
+                    && (wanted.is_none() || found == wanted.as_ref().map(|wanted| wanted.to_lowercase()))
+            }
             Self::Object(id) => text("id") == Some(id),
             Self::Member(name) => text(name).is_some(),
-            Self::Body | Self::Status => true,
+            Self::Body | Self::Status | Self::NoContent => true,
         }
     }
 }
@@ -93,7 +99,7 @@ impl Change {
 
     /// Okta answers 204 to every DELETE.
     pub(super) fn delete(target: Target) -> Self {
-        Self { method: Method::DELETE, target, body: None, confirmation: Confirmation::Status }
+        Self { method: Method::DELETE, target, body: None, confirmation: Confirmation::NoContent }
     }
 
     pub(super) fn body(mut self, body: Value) -> Self {
@@ -173,13 +179,17 @@ mod tests {
     #[test]
     fn an_answer_without_what_okta_answers_with_confirms_nothing() {
         let object = Confirmation::Object("00u1".to_owned());
+        let new = |login: &str| Confirmation::New("/profile/login", Some(login.to_owned()));
         for foreign in [json!({}), Value::Null, json!([]), json!({ "id": "" }), json!({ "status": "ok" })] {
-            for confirmation in [&Confirmation::New, &object, &Confirmation::Member("tempPassword")] {
+            for confirmation in [&new("ada"), &object, &Confirmation::Member("tempPassword")] {
                 assert!(!confirmation.is_by(&foreign), "{confirmation:?} {foreign}");
             }
         }
         assert!(!object.is_by(&json!({ "id": "00u2" })) && object.is_by(&json!({ "id": "00u1" })));
-        assert!(Confirmation::New.is_by(&json!({ "id": "00u2" })));
+        let made = |login: &str| json!({ "id": "00u2", "profile": { "login": login } });
+        assert!(new("Ada").is_by(&made("ada")) && !new("Ada").is_by(&made("bob")));
+        assert!(!new("Ada").is_by(&json!({ "id": "00u2" })));
+        assert!(Confirmation::New("/profile/login", None).is_by(&json!({ "id": "00u2" })));
         assert!(Confirmation::Member("tempPassword").is_by(&json!({ "tempPassword": "x" })));
         assert!(Confirmation::Body.is_by(&json!({})));
     }

@@ -186,7 +186,8 @@ impl Transport {
             self.clock.learn(server);
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(OktaError::RateLimited { wait: permit.refused(rate_limit) });
+            let is_oktas = rate_limit.is_told() || header::request_id(headers).is_some();
+            return Err(OktaError::RateLimited { wait: permit.refused(rate_limit), is_oktas });
         }
         permit.answered(rate_limit);
         Ok(())

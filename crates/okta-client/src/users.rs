@@ -146,7 +146,8 @@ pub fn create(user: NewUser<'_>) -> Change {
     if !user.groups.is_empty() {
         body["groupIds"] = user.groups.into();
     }
-    Change::post(target, Confirmation::New).body(body)
+    let login = user.profile.get("login").and_then(Value::as_str).map(str::to_owned);
+    Change::post(target, Confirmation::New("/profile/login", login)).body(body)
 }
 
 /// Sets these attributes and leaves the others.

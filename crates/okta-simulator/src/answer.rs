@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub(super) events: usize,
     /// What the rate-limit headers say; `None` leaves them out.
     quota: Option<Quota>,
+    /// Whether it has Okta's id of the request: what answers in Okta's place knows none.
+    is_oktas: bool,
     /// Headers that only this answer has.
     own: Vec<(HeaderName, String)>,
 }
@@ -46,6 +48,7 @@ impl Answer {
             body: body.into(),
             events: 0,
             quota: None,
+            is_oktas: true,
             own: Vec::new(),
         }
     }
@@ -61,12 +64,12 @@ impl Answer {
         Self::json(error.status, error.body(&format!("oae{id}")))
     }
 
-    /// A page for people. One without content has only the status.
+    /// A page for people, of something that is not Okta. One without content has only the status.
     pub(super) fn web_page(status: StatusCode, html: &'static str) -> Self {
         if status == StatusCode::NO_CONTENT {
-            return Self::empty(status);
+            return Self { is_oktas: false, ..Self::empty(status) };
         }
-        Self { content_type: "text/html", ..Self::json(status, html.into()) }
+        Self { content_type: "text/html", is_oktas: false, ..Self::json(status, html.into()) }
     }
 
     /// The same answer with rate-limit headers.
@@ -114,7 +117,9 @@ impl Answer {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
-        headers.insert(REQUEST_ID, value(request_id));
+        if self.is_oktas {
+            headers.insert(REQUEST_ID, value(request_id));
+        }
         if let Some(quota) = self.quota {
             headers.insert(LIMIT, quota.limit.into());
             headers.insert(REMAINING, quota.remaining.into());

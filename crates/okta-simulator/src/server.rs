@@ -171,7 +171,7 @@ fn answer_instead(fault: &Fault, quota: Quota) -> Option<Answer> {
         Fault::DropConnection => Some(Answer::empty(StatusCode::OK)),
         Fault::NotJson { status } => {
             let status = StatusCode::from_u16(*status).ok()?;
-            Some(Answer::web_page(status, WEB_PAGE).with_quota(quota))
+            Some(Answer::web_page(status, WEB_PAGE))
         }
         Fault::RefuseCursor { .. } => Some(Answer::error(&OktaError::invalid_cursor()).with_quota(quota)),
         Fault::Status { status, error_code } => {

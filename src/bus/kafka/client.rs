@@ -21,7 +21,6 @@ use super::{
     deliveries::Deliveries,
     fault::Fault,
     properties::{Batching, client_config},
-    token::Tokens,
     topic::Topic,
 };
 use crate::config::KafkaBus;
@@ -88,7 +87,7 @@ impl<D: Deliveries> Client<D> {
         for (property, value) in more {
             properties.set(*property, *value);
         }
-        let context = Context::new(name, &topic, batching, Tokens::of(bus));
+        let context = Context::new(name, bus, &topic, batching);
         let producer = properties.create_with_context(context);
         let producer = Arc::new(producer.map_err(|err| Fault::from_client(&err, &topic))?);
         let polled = Arc::clone(&producer);

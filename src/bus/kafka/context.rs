@@ -19,6 +19,7 @@ use super::{
     properties::Batching,
     token::Tokens,
 };
+use crate::config::KafkaBus;
 
 /// Receives the callbacks of one client.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Context<D> {
     name: String,
     /// The topic, or the template of topics, for errors that are not about a single message.
     topic: String,
+    /// Where the client looks for the cluster.
+    brokers: Vec<String>,
     /// How the client puts records together.
     pub(crate) batching: Batching,
     /// Where it is reported what became of each message.
@@ -37,15 +40,16 @@ pub(crate) struct Context<D> {
 }
 
 impl<D: Deliveries> Context<D> {
-    /// For the client of the sink or the commands `name`, which publishes to `topic`.
-    pub(super) fn new(name: &str, topic: &str, batching: Batching, tokens: Option<Tokens>) -> Self {
+    /// For the client of the sink or the commands `name`, which publishes to `topic` by way of `bus`.
+    pub(super) fn new(name: &str, bus: &KafkaBus, topic: &str, batching: Batching) -> Self {
         Self {
             name: name.to_owned(),
             topic: topic.to_owned(),
+            brokers: bus.brokers.clone(),
             batching,
             deliveries: D::default(),
             last_error: LastError::default(),
-            tokens,
+            tokens: Tokens::of(bus),
         }
     }
 
@@ -127,7 +131,11 @@ impl<D: Deliveries> ClientContext for Context<D> {
 
     fn error(&self, err: KafkaError, reason: &str) {
         let Some(code) = err.rdkafka_error_code() else { return };
-        self.last_error.note(code, Fault::from_code(code, &self.topic, reason));
+        let fault = match code {
+            Code::AllBrokersDown => Fault::no_broker(&self.brokers),
+            code => Fault::from_code(code, &self.topic, reason),
+        };
+        self.last_error.note(code, fault);
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
@@ -156,7 +164,8 @@ mod tests {
     use super::*;
 
     fn context() -> Context<()> {
-        Context::new("siem", "events", Batching::Many, None)
+        let bus = KafkaBus { brokers: vec!["kafka.example:9092".to_owned()], ..KafkaBus::default() };
+        Context::new("siem", &bus, "events", Batching::Many)
     }
 
     #[test]
@@ -176,6 +185,19 @@ mod tests {
     #[test]
     fn why_a_broker_is_down_tells_more_than_that_it_is() {
         let context = context();
+        context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
+        context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
+        assert_eq!(context.last_error(), Some(Fault::Unreachable("connection refused".to_owned())));
+    }
+
+    #[test]
+    fn that_all_brokers_are_down_is_told_with_their_addresses_until_more_is_known() {
+        let context = context();
+        for told in ["0/1 brokers are down", "1/1 brokers are down"] {
+            context.error(KafkaError::Global(Code::AllBrokersDown), told);
+            let fault = context.last_error().unwrap();
+            assert!(fault.reason().contains("no broker answers, with kafka.example:9092"), "{fault:?}");
+        }
         context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
         assert_eq!(context.last_error(), Some(Fault::Unreachable("connection refused".to_owned())));

@@ -65,12 +65,21 @@ impl Fault {
                 "INVALID_TIMESTAMP: the topic `{topic}` refuses the time of our clock: set this machine's clock and the \
                  brokers' right, or raise the topic's `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`"
             )),
+            Code::AllBrokersDown => Self::Unreachable("no broker answers".to_owned()),
             Code::PurgeQueue | Code::PurgeInflight => {
                 Self::Unreachable("the sink was closed before the cluster had answered".to_owned())
             }
             Code::Fatal => Self::Poisoned(told.to_owned()),
             _ => Self::Unreachable(told.to_owned()),
         }
+    }
+
+    /// No broker of `brokers`, where the client began to look for them, answers.
+    pub(crate) fn no_broker(brokers: &[String]) -> Self {
+        let brokers = brokers.join(", ");
+        Self::Unreachable(format!(
+            "no broker answers, with {brokers} to begin with: check that they run, and the network"
+        ))
     }
 
     /// What the fatal error `code` means for publishing to `topic`.

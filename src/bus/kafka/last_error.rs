@@ -11,25 +11,28 @@ const OTHER_KIND: &str = "CONFWARN";
 
 /// The last error of one client.
 #[derive(Debug, Default)]
-pub(crate) struct LastError(Mutex<Option<Fault>>);
+pub(crate) struct LastError(Mutex<Option<(Code, Fault)>>);
 
 impl LastError {
     /// The last one since something went well.
     pub(crate) fn last(&self) -> Option<Fault> {
-        self.slot().clone()
+        self.slot().as_ref().map(|(_, fault)| fault.clone())
     }
 
     /// Notes `fault`, which the client reported as `code`, unless the noted one is as specific.
     pub(crate) fn note(&self, code: Code, fault: Fault) {
         let mut slot = self.slot();
         let tells_less = match &*slot {
+            None => false,
+            Some(_) if code == Code::AllBrokersDown => true,
+            // Why one is unreachable tells more than that all are.
+            Some((Code::AllBrokersDown, _)) => false,
             // If several brokers are unreachable for different reasons, the first one is kept, so that the message does
             // not alternate.
-            Some(_) => code == Code::AllBrokersDown || !fault.is_specific(),
-            None => false,
+            Some(_) => !fault.is_specific(),
         };
         if !tells_less {
-            *slot = Some(fault);
+            *slot = Some((code, fault));
         }
     }
 
@@ -38,7 +41,7 @@ impl LastError {
         *self.slot() = None;
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Fault>> {
+    fn slot(&self) -> MutexGuard<'_, Option<(Code, Fault)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

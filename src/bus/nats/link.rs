@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_nats::{Event, ServerError};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::BusError;
+use crate::bus::{BusClass, BusError};
 
 /// The state of one connection, shared by those who use it.
 #[derive(Debug)]
@@ -22,10 +22,23 @@ pub(crate) struct Link {
     last_errors: Mutex<LastErrors>,
 }
 
+/// An error as it is told, with what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    pub(crate) class: BusClass,
+    pub(crate) text: String,
+}
+
+impl From<&BusError> for Complaint {
+    fn from(error: &BusError) -> Self {
+        Self { class: error.class(), text: error.to_string() }
+    }
+}
+
 #[derive(Debug, Default)]
 struct LastErrors {
     /// Why nothing more is to be sent, if not because the connection is gone.
-    reason: Option<String>,
+    halted_by: Option<Complaint>,
     server_error: Option<ServerError>,
 }
 
@@ -58,7 +71,7 @@ impl Link {
 
     /// Stops sending because of `error`; acknowledgements of sent messages may still arrive.
     pub(crate) fn halt(&self, error: &BusError) {
-        self.last_errors().reason.get_or_insert_with(|| error.to_string());
+        self.last_errors().halted_by.get_or_insert_with(|| Complaint::from(error));
         self.halted.cancel();
     }
 
@@ -88,12 +101,12 @@ impl Link {
     }
 
     /// What keeps messages from being sent.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<Complaint> {
         if !self.is_halted() {
             return None;
         }
-        let reason = self.last_errors().reason.clone();
-        Some(reason.unwrap_or_else(|| self.error().to_string()))
+        let halted_by = self.last_errors().halted_by.clone();
+        Some(halted_by.unwrap_or_else(|| Complaint::from(&self.error())))
     }
 
     /// Why nothing can be sent: a denied permission, else the last error of the connection.
@@ -161,14 +174,14 @@ mod tests {
         assert!(link.is_halted() && !link.lost.is_cancelled());
         link.observe(Event::Disconnected);
         assert!(link.lost.is_cancelled());
-        assert_eq!(link.trouble().unwrap(), "events: no stream");
+        assert_eq!(link.trouble().unwrap().text, "events: no stream");
     }
 
     #[test]
     fn a_lost_connection_is_trouble() {
         let link = link();
         link.observe(Event::Disconnected);
-        assert!(link.trouble().unwrap().contains("the connection was lost"));
+        assert!(link.trouble().unwrap().text.contains("the connection was lost"));
     }
 
     #[test]

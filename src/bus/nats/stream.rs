@@ -66,6 +66,16 @@ pub(crate) async fn find_or_create(
     Ok(stream)
 }
 
+/// Creates the stream of `sink` if that is wanted and it is missing. Asks nothing of one that is there: which subjects it needs
+/// is known to whoever publishes.
+pub(crate) async fn create_if_missing(connection: &Connection, sink: &NatsSink) -> Result<(), BusError> {
+    let Some(create) = &sink.create else { return Ok(()) };
+    if find(connection, &sink.name, &sink.stream).await?.is_none() {
+        self::create(connection, sink, create).await?;
+    }
+    Ok(())
+}
+
 /// Why a message on `subject` got no answer: a stream without a leader is as silent as a missing one.
 pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, subject: &str) -> BusError {
     let NatsSink { name, stream, .. } = sink;

@@ -175,20 +175,25 @@ enum Desired<'a> {
     Unassigned,
 }
 
+/// The name of the list of parts in the result.
+const ASSIGNMENTS: &str = "assignments";
+
 /// Assigns the app to all users of the command, or unassigns it.
 async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
-    let mut parts = Parts::new("assignments", work.attempt.done_parts);
+    let mut parts = Parts::new(ASSIGNMENTS, &work.attempt.progress.done);
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
         let part = json!({ "app": app, "user": user });
         if parts.was_done(&part) {
             continue;
         }
+        work.begins_part(ASSIGNMENTS, &part, slice::from_ref(subject));
         let next = |now: Option<&Value>| user_change(app, user, desired, now);
         let target = apps::user(app, user);
         let holder = Holder { app, id: user, group: None, target: &target };
         let came_of = bring_about(work, holder, &next).await;
+        work.ends_part(&part, &came_of);
         parts.add(part, came_of)?;
     }
     parts.finish()
@@ -197,13 +202,14 @@ async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<F
 /// Assigns the app to all groups of the command, or unassigns it.
 async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
-    let mut parts = Parts::new("assignments", work.attempt.done_parts);
+    let mut parts = Parts::new(ASSIGNMENTS, &work.attempt.progress.done);
     for subject in &work.subjects.groups {
         let group = id_of_group(subject)?;
         let part = json!({ "app": app, "group": group, "name": subject.okta_name });
         if parts.was_done(&part) {
             continue;
         }
+        work.begins_part(ASSIGNMENTS, &part, &[]);
         let next = |now: Option<&Value>| {
             Ok(match (now, is_wanted) {
                 (None, true) => Some(NeededChange {
@@ -224,6 +230,7 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
         let target = apps::group(app, group);
         let holder = Holder { app, id: group, group: Some(subject), target: &target };
         let came_of = bring_about(work, holder, &next).await;
+        work.ends_part(&part, &came_of);
         parts.add(part, came_of)?;
     }
     parts.finish()
@@ -289,10 +296,7 @@ async fn bring_about<'a>(
     for round in 1..=ROUNDS_MAX {
         let now = lookup::one(work.okta, work.action, holder.target).await?;
         let needed = next(now.as_ref())?;
-        // For a single one, the state before the first change is known.
-        if needed.is_none()
-            && (is_answered || doubt.is_some() || (work.may_have_sent() && work.is_about_one()))
-        {
+        if needed.is_none() && (is_answered || doubt.is_some() || work.may_have_sent_part()) {
             return Ok(SuccessKind::Done);
         }
         if let Some(needed) = &needed
@@ -319,6 +323,7 @@ async fn bring_about<'a>(
                     return Ok(SuccessKind::Done);
                 }
                 is_answered = true;
+                work.is_unshown();
                 tokio::time::sleep(back_off(round)).await;
             }
             // It was done after all: the next look shows it.

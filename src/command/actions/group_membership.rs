@@ -97,9 +97,12 @@ impl Desired {
     }
 }
 
+/// The name of the list of parts in the result.
+const MEMBERSHIPS: &str = "memberships";
+
 /// Adds every user to every group, or removes them.
 async fn change(work: &mut Work<'_>, desired: Desired) -> Result<Finished, ActionFailure> {
-    let mut parts = Parts::new("memberships", work.attempt.done_parts);
+    let mut parts = Parts::new(MEMBERSHIPS, &work.attempt.progress.done);
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
         let mut groups = None;
@@ -109,13 +112,20 @@ async fn change(work: &mut Work<'_>, desired: Desired) -> Result<Finished, Actio
             if parts.was_done(&part) {
                 continue;
             }
+            work.begins_part(MEMBERSHIPS, &part, slice::from_ref(subject));
             let came_of = match groups_of(work, user, &mut groups).await {
                 Ok(groups) => {
-                    part["was_member"] = json!(groups.contains(group_id));
+                    // It was sent because it was not as it should be.
+                    let was_member = match work.may_have_sent_part() {
+                        true => desired == Desired::Out,
+                        false => groups.contains(group_id),
+                    };
+                    part["was_member"] = json!(was_member);
                     one(work, desired, user, (group, group_id), groups).await
                 }
                 Err(failed) => Err(failed),
             };
+            work.ends_part(&part, &came_of);
             parts.add(part, came_of)?;
         }
     }
@@ -144,8 +154,7 @@ async fn one<'a>(
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let is_so = groups.contains(group_id) == (desired == Desired::In);
-        // For a single one, the state before the first change is known.
-        if is_so && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
+        if is_so && (doubt.is_some() || work.may_have_sent_part()) {
             return Ok(SuccessKind::Done);
         }
         let may_be_undone = doubt.is_some() || work.attempt.baseline.is_some();

@@ -194,7 +194,10 @@ async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<
         match work.send(&change).await? {
             Sent::Planned => return Ok(Finished::planned()),
             // The next read shows it.
-            Sent::Done(_) => is_answered = true,
+            Sent::Done(_) => {
+                is_answered = true;
+                work.is_unshown();
+            }
             // Somebody else was faster.
             Sent::Refused(error) if error.status() == Some(409) || error.is_absence() => {}
             Sent::Refused(error) => return Err(work.refused(&error)),

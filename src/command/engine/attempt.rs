@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
+use tokio::{sync::SemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     command::{
         ActionFailure, Effect, OutcomeError, Status,
         audit::Decision,
-        execute::{Attempt, ResolvedSubjects, parts},
+        execute::{Attempt, Code, ResolvedSubjects, parts},
         policy::{address_is_stored, too_many_names},
         publisher::PublishCure,
         record::Record,
@@ -103,6 +103,8 @@ impl Context {
     ) -> Result<AttemptResult, EngineError> {
         let ended = |state| Ok(AttemptResult::Ended(state));
         let mut permit = Some(permit);
+        // After a restart it is not known when something was sent last.
+        let mut sent_until = None;
         loop {
             // It is unknown whether the last attempt made the change, but every attempt may be the one that crashes the
             // daemon.
@@ -116,7 +118,7 @@ impl Context {
             if permit.is_none() || !job.origin.begin() {
                 return ended(AttemptState::Unfinished(Settlement::Dropped));
             }
-            let failed = match self.attempt(job, saved, &resolved, stop).await? {
+            let failed = match self.attempt(job, saved, (&resolved, sent_until), stop).await? {
                 AttemptResult::Failed(now, failed) => {
                     saved = now;
                     failed
@@ -126,7 +128,7 @@ impl Context {
                     return Ok(other);
                 }
             };
-            permit = None;
+            (permit, sent_until) = (None, Some(Instant::now()));
             let retry_after =
                 failed.retry_after.filter(|_| saved.record.attempts() < self.config.attempts_max);
             let Some(asked) = retry_after else { return Ok(AttemptResult::Failed(saved, failed)) };
@@ -151,7 +153,7 @@ impl Context {
         &self,
         job: &Job,
         saved: SavedRecord,
-        resolved: &ResolvedSubjects,
+        (resolved, sent_until): (&ResolvedSubjects, Option<Instant>),
         stop: &CancellationToken,
     ) -> Result<AttemptResult, EngineError> {
         let (command, subjects) = (&job.command, &resolved.subjects);
@@ -189,14 +191,15 @@ impl Context {
         };
         let baseline = saved.record.baseline.clone();
         let number = saved.record.attempts();
-        let done_parts = saved.record.done_parts.clone();
+        let progress = saved.record.progress();
         let gate = Gate::new((&self.admission, &self.journal), (job, resolved), saved, stop);
         let attempt = Attempt {
             number,
             begun_at,
             dry_run: command.dry_run,
             baseline: baseline.as_ref(),
-            done_parts: &done_parts,
+            sent_until,
+            progress: &progress,
             admission: &gate,
         };
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
@@ -208,18 +211,32 @@ impl Context {
         }
         let (saved, denial) = gate.into_parts();
         // A part that is done is neither done again nor told as if it had been so.
-        let more = performed.as_ref().err().and_then(|failed| saved.record.with_done_parts(&failed.result));
-        let saved = match more {
-            Some(record) if saved.record.baseline.is_some() => {
-                self.journal.save(&command.id, &saved, record).await?
+        let saved = match &performed {
+            Err(failed) if saved.record.baseline.is_some() => {
+                let record = saved.record.clone().with_progress(&failed.progress);
+                if record == saved.record {
+                    saved
+                } else {
+                    self.journal.save(&command.id, &saved, record).await?
+                }
             }
-            Some(_) | None => saved,
+            Err(_) | Ok(_) => saved,
         };
         if let Some(denial) = denial {
             return match (denial, performed) {
                 (Denial::Restart, _) => Ok(AttemptResult::Restart(saved)),
                 (Denial::Ended(Status::Refused | Status::Expired, error), Err(failed))
                     if failed.has_sent || (baseline.is_some() && parts::is_any_so(&failed.result)) =>
+                {
+                    ended(self.end_cut_short(job, saved, failed, error).await?)
+                }
+                (Denial::Ended(Status::Failed, error), Err(failed))
+                    if error.code == Code::Unconfirmed.name() =>
+                {
+                    ended(self.end_failed(job, saved, ActionFailure { error, ..failed }).await?)
+                }
+                (Denial::Ended(Status::Failed, error), Err(failed))
+                    if failed.has_sent || saved.record.may_be_done() =>
                 {
                     ended(self.end_cut_short(job, saved, failed, error).await?)
                 }
@@ -308,7 +325,9 @@ impl Context {
                 "a second key must approve it",
             ))),
             // There was no decision by which it could be sent.
-            Denial::Restart | Denial::Stopped => Ok(AttemptState::Unfinished(Settlement::Dropped)),
+            Denial::Restart | Denial::Unanswered(_) | Denial::Stopped => {
+                Ok(AttemptState::Unfinished(Settlement::Dropped))
+            }
             Denial::Engine(error) => Err(error),
         }
     }

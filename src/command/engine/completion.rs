@@ -53,8 +53,11 @@ impl Context {
         failed: ActionFailure,
     ) -> Result<AttemptState, EngineError> {
         let mut outcome = self.outcome(job, &saved.record, Status::Failed);
+        outcome.result = saved.record.progress().result().into();
         outcome.error = Some(failed.error);
-        outcome.result = failed.result.into();
+        if !failed.result.is_null() {
+            outcome.result = failed.result.into();
+        }
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
         let saved = self.ended(job, saved, None, &outcome).await?;
@@ -82,6 +85,7 @@ impl Context {
     ) -> Result<(SavedRecord, OutcomeViews), EngineError> {
         let mut outcome = self.outcome(job, &saved.record, status);
         outcome.error = Some(error);
+        outcome.result = saved.record.progress().result().into();
         let saved = self.ended(job, saved, None, &outcome).await?;
         Ok((saved, OutcomeViews::public(outcome)))
     }

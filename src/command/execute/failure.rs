@@ -5,6 +5,7 @@ use std::time::Duration;
 use okta_client::{Class, OktaError};
 use serde_json::Value;
 
+use super::Progress;
 use crate::{
     command::{Action, ActionFailure, OutcomeError},
     remedy::remedy,
@@ -127,7 +128,15 @@ impl Code {
             _ => None,
         };
         let result = Value::Null;
-        ActionFailure { error, result, retry_after, has_sent: false, before: None, okta_request_id: None }
+        ActionFailure {
+            error,
+            result,
+            retry_after,
+            has_sent: false,
+            progress: Progress::default(),
+            before: None,
+            okta_request_id: None,
+        }
     }
 }
 
@@ -211,7 +220,11 @@ mod tests {
             (status(401, "E0000011"), Code::NotPermitted, true),
             (status(409, "E0000112"), Code::StillChanging, true),
             (status(503, "E0000010"), Code::OktaUnavailable, true),
-            (OktaError::RateLimited { wait: Duration::from_secs(9) }, Code::RateLimited, true),
+            (
+                OktaError::RateLimited { wait: Duration::from_secs(9), is_oktas: true },
+                Code::RateLimited,
+                true,
+            ),
             (OktaError::Unsendable { path: "x".to_owned() }, Code::InvalidParameters, false),
             (OktaError::NotARequest { reason: "too long".to_owned() }, Code::InvalidParameters, false),
         ] {

@@ -1,24 +1,33 @@
 //! Searches Okta's System Log for a change that was made since the command began. Used if the object itself cannot
 //! tell, because it looks the same whether nothing was done or a change was reverted.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use okta_client::logs::{Order, Window, window_url};
 use serde_json::{Value, value::RawValue};
+use tokio::time::Instant;
 
-use super::{
-    ListPosition,
-    failure::of_okta,
-    lookup::{self, back_off},
-    work::Work,
-};
+use super::{failure::of_okta, lookup, work::Work};
 use crate::command::ActionFailure;
 
 /// By how much the log may be behind Okta's reported time.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
+const LOG_BEHIND: SignedDuration = SignedDuration::from_secs(2);
+/// By how much it may be ahead: Okta reports whole seconds, and the last report may be old.
+const LOG_AHEAD: SignedDuration = SignedDuration::from_secs(60);
 /// How many events are read, newest first: events of earlier commands do not count.
 const EVENTS_MAX: u16 = 20;
-/// The most reads of the log after a lost answer; about 3 s. Events mostly appear within a second or two.
-const LOOKS_MAX: u32 = 5;
+/// The most pages of them: a window that ends in the future may be linked on for ever.
+const PAGES_MAX: usize = 5;
+/// When the event of a request is in the log. It mostly is within a second or two.
+const LOGGED_WITHIN: Duration = Duration::from_secs(3);
+/// The waits between reads of the log, which last that long together.
+const LOOKS_APART: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+];
 
 /// Whether the log has an event of this type since the command began with all of `about`: pairs of a target's attribute
 /// and its value. Events of changes that were answered before belong to other commands. None for a credential that may
@@ -55,33 +64,52 @@ async fn event(
     let about =
         about.iter().map(|(attribute, value)| format!(" and target.{attribute} eq {}", quoted(value)));
     let filter = format!("eventType eq {}{}", quoted(event_type), about.collect::<String>());
+    let mut waits = LOOKS_APART.into_iter();
+    loop {
+        let asked_at = Instant::now();
+        match listed(work, filter.clone()).await? {
+            Listed::Event(event) => return Ok(Some(event)),
+            Listed::Unreadable => return Ok(None),
+            Listed::Nothing => {}
+        }
+        let is_logged = asked_at.saturating_duration_since(work.unsure_since()) >= LOGGED_WITHIN;
+        match waits.next() {
+            Some(wait) if !is_logged => tokio::time::sleep(wait).await,
+            Some(_) | None => return Ok(None),
+        }
+    }
+}
+
+/// What one read of the log shows.
+enum Listed {
+    /// An event that may be of this command.
+    Event(Box<RawValue>),
+    Nothing,
+    /// The credential may not read the log.
+    Unreadable,
+}
+
+/// Reads the log from when the command began until beyond now: what happens at this moment must not be missed because
+/// of clocks.
+async fn listed(work: &Work<'_>, filter: String) -> Result<Listed, ActionFailure> {
+    let now = work.okta.okta_now();
     let window = Window {
-        since: work.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(work.begun_at()),
-        until: work.okta.okta_now(),
+        since: work.begun_at().saturating_sub(LOG_BEHIND).unwrap_or(work.begun_at()),
+        until: now.saturating_add(LOG_AHEAD).unwrap_or(now),
         filter: Some(filter),
         q: None,
         order: Order::Descending,
         page_size: EVENTS_MAX,
     };
-    // An earlier attempt that may have sent something is long enough ago.
-    let looks_max = if work.attempt.baseline.is_some() { 1 } else { LOOKS_MAX };
-    for looks in 1..=looks_max {
-        let url = window_url(work.okta.url(), &window);
-        match lookup::raw_list(work.okta, url, EVENTS_MAX.into(), &ListPosition::default()).await {
-            Ok(list) => {
-                let mut ours = list.items.into_iter().filter(|event| !is_of_a_command_before(work, event));
-                if let Some(event) = ours.next() {
-                    return Ok(Some(event));
-                }
-            }
-            Err(error) if error.is_forbidden() => return Ok(None),
-            Err(error) => return Err(of_okta(&error, work.action)),
+    let url = window_url(work.okta.url(), &window);
+    match lookup::first_pages(work.okta, url, PAGES_MAX).await {
+        Ok(events) => {
+            let mut ours = events.into_iter().filter(|event| !is_of_a_command_before(work, event));
+            Ok(ours.next().map_or(Listed::Nothing, Listed::Event))
         }
-        if looks < looks_max {
-            tokio::time::sleep(back_off(looks)).await;
-        }
+        Err(error) if error.is_forbidden() && error.is_oktas() => Ok(Listed::Unreadable),
+        Err(error) => Err(of_okta(&error, work.action)),
     }
-    Ok(None)
 }
 
 /// Whether the event's request was answered before the command began. The clocks are not exact enough to tell by time.

@@ -123,6 +123,23 @@ pub(in crate::command) async fn raw_list(
     list_from(okta, url, limit, position).await
 }
 
+/// Reads the first pages of the list at `url`, up to `pages_max`, each item as Okta wrote it.
+pub(in crate::command) async fn first_pages(
+    okta: &dyn Okta,
+    url: Url,
+    pages_max: usize,
+) -> Result<Vec<Box<RawValue>>, OktaError> {
+    let (mut items, mut next) = (Vec::new(), Some(url));
+    for _ in 0..pages_max {
+        let Some(url) = next else { break };
+        let page = patiently::<Vec<Box<RawValue>>>(okta, &url).await?;
+        items.extend(page.body);
+        // The newest come first.
+        next = page.next.filter(|_| items.is_empty());
+    }
+    Ok(items)
+}
+
 /// Reads a list until it has an item, with a maximum number of tries: lists are some seconds old.
 pub(in crate::command) async fn until_listed<T, F: Future<Output = Result<Option<T>, ActionFailure>>>(
     looks_max: u32,

@@ -30,18 +30,19 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde_json::Value;
+use tokio::time::Instant;
 
 pub use self::{
     baseline::Baseline,
     failure::Code,
     list_position::ListPosition,
     okta::{Okta, Reserved},
+    parts::Progress,
     precondition::Precondition,
     resolved::ResolvedSubjects,
 };
 use self::{recent_changes::RecentChanges, work::Work};
-use super::{Action, ActionFailure, ActionSuccess, Expect, GroupSubject, Request, UserSubject};
+use super::{Action, ActionFailure, ActionSuccess, Expect, GroupSubject, Request, Subjects, UserSubject};
 
 /// Executes requests at one org.
 #[derive(Debug, Clone)]
@@ -61,8 +62,10 @@ pub struct Attempt<'a> {
     pub dry_run: bool,
     /// The state before anything was sent; none if no earlier attempt has sent anything.
     pub baseline: Option<&'a Baseline>,
-    /// The results of the parts that earlier attempts have done.
-    pub done_parts: &'a [Value],
+    /// Until when earlier attempts may have sent something; none if that is not known, as after a restart.
+    pub sent_until: Option<Instant>,
+    /// How far the parts are after the earlier attempts.
+    pub progress: &'a Progress,
     /// Asked before each change.
     pub admission: &'a dyn Admission,
 }
@@ -88,6 +91,10 @@ pub struct PendingChange<'a> {
     pub baseline: &'a Baseline,
     /// What is known of earlier sends of this change.
     pub prior_attempt: PriorAttempt,
+    /// How far the parts of the command are, with the one that is about to be sent.
+    pub progress: &'a Progress,
+    /// The users whom it is about.
+    pub users: &'a [UserSubject],
     /// What the change was decided by.
     pub precondition: &'a Precondition<'a>,
 }
@@ -116,6 +123,11 @@ impl Executor {
     /// Like [`Self::resolve`], but waits for groups that were just created: Okta lists them after some seconds.
     pub async fn resolve_patiently(&self, request: &Request) -> Result<ResolvedSubjects, ActionFailure> {
         resolve::request(self.okta.as_ref(), request, lookup::LISTING_LOOKS_MAX).await
+    }
+
+    /// Whether a name in `request` means another object by now than the one that was `found`. Fails if Okta does not say.
+    pub async fn means_another(&self, request: &Request, found: &Subjects) -> Result<bool, ActionFailure> {
+        resolve::means_another(self.okta.as_ref(), request, found).await
     }
 
     /// The group with this id or exact name, if there is one.

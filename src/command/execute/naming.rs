@@ -29,15 +29,19 @@ pub(in crate::command) fn must_be_named(
         .because(format!("the group that was named `{name}` is named `{now}` now: nothing more is sent")))
 }
 
-/// Whether all `groups` have the names in the command, according to Okta now.
-pub(super) async fn are_named(okta: &dyn Okta, action: Action, groups: &[GroupSubject]) -> bool {
+/// Whether all `groups` have the names in the command, according to Okta now. Fails if Okta does not say.
+pub(super) async fn are_named(
+    okta: &dyn Okta,
+    action: Action,
+    groups: &[GroupSubject],
+) -> Result<bool, ActionFailure> {
     for (group, id) in groups.iter().filter_map(by_name) {
-        let now = lookup::one(okta, action, &groups::get(id)).await;
-        if !now.is_ok_and(|now| must_be_named(group, now.as_ref()).is_ok()) {
-            return false;
+        let now = lookup::one(okta, action, &groups::get(id)).await?;
+        if must_be_named(group, now.as_ref()).is_err() {
+            return Ok(false);
         }
     }
-    true
+    Ok(true)
 }
 
 fn name_of(group: &Value) -> Option<&str> {

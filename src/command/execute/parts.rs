@@ -5,6 +5,64 @@ use serde_json::{Value, json};
 use super::{failure::Code, work::Finished};
 use crate::command::{ActionFailure, SuccessKind};
 
+/// How far the parts of a command are, over all its attempts: what the journal keeps of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// The name of the list of parts in the result; none before the first part.
+    pub name: Option<String>,
+    /// The results of the parts that are known to be done.
+    pub done: Vec<Value>,
+    /// The parts that were sent, or were about to be, and of which it is not known whether Okta has done them.
+    pub unsure: Vec<Value>,
+}
+
+impl Progress {
+    /// Whether it is not known of `part` whether Okta has done it.
+    pub(in crate::command) fn is_unsure_of(&self, part: &Value) -> bool {
+        self.unsure.iter().any(|unsure| is_same(part, unsure))
+    }
+
+    /// Notes that `part` is about to be sent.
+    pub(in crate::command) fn sends(&mut self, part: &Value) {
+        if !self.is_unsure_of(part) {
+            self.unsure.push(part.clone());
+        }
+    }
+
+    /// Notes that Okta has certainly not done `part`.
+    pub(in crate::command) fn is_refused(&mut self, part: &Value) {
+        self.unsure.retain(|unsure| !is_same(part, unsure));
+    }
+
+    /// Notes that `part` is done.
+    pub(in crate::command) fn is_done(&mut self, part: &Value) {
+        self.is_refused(part);
+        self.done.push(with_status(part.clone(), "done"));
+    }
+
+    /// The result of a command of which only the parts that are done are known; `null` if there are none.
+    pub(in crate::command) fn result(&self) -> Value {
+        match &self.name {
+            Some(name) if !self.done.is_empty() => json!({ name: self.done }),
+            _ => Value::Null,
+        }
+    }
+}
+
+/// Whether `other` is `part`, with or without what came of it.
+fn is_same(part: &Value, other: &Value) -> bool {
+    let mut members = part.as_object().into_iter().flatten();
+    members.all(|(name, of)| OF_THE_RESULT.contains(&name.as_str()) || other[name] == *of)
+}
+
+/// The members of a part that tell what came of it; the others tell which one it is.
+const OF_THE_RESULT: [&str; 3] = ["was_member", "status", "error"];
+
+fn with_status(mut part: Value, status: &str) -> Value {
+    part["status"] = json!(status);
+    part
+}
+
 /// The parts so far.
 #[derive(Debug)]
 pub(in crate::command) struct Parts<'a> {
@@ -36,9 +94,7 @@ impl<'a> Parts<'a> {
     /// Whether an earlier attempt has done `part`, which is then added with its result of that time. It is not done again:
     /// somebody may have reverted it since.
     pub(in crate::command) fn was_done(&mut self, part: &Value) -> bool {
-        let is_it =
-            |done: &&Value| part.as_object().into_iter().flatten().all(|(name, of)| done[name] == *of);
-        let Some(done) = self.earlier.iter().find(is_it) else { return false };
+        let Some(done) = self.earlier.iter().find(|done| is_same(part, done)) else { return false };
         self.is_any_done = true;
         self.all.push(done.clone());
         true
@@ -48,24 +104,24 @@ impl<'a> Parts<'a> {
     /// unreachable.
     pub(in crate::command) fn add(
         &mut self,
-        mut part: Value,
+        part: Value,
         came_of: Result<SuccessKind, ActionFailure>,
     ) -> Result<(), ActionFailure> {
         let failed = match came_of {
             Ok(kind) => {
                 self.is_any_done |= kind == SuccessKind::Done;
                 self.is_any_planned |= kind == SuccessKind::DryRun;
-                part["status"] = json!(match kind {
+                let status = match kind {
                     SuccessKind::Done => "done",
                     SuccessKind::Already => "already",
                     SuccessKind::DryRun => "dry_run",
-                });
-                self.all.push(part);
+                };
+                self.all.push(with_status(part, status));
                 return Ok(());
             }
             Err(failed) => failed,
         };
-        part["status"] = json!("failed");
+        let mut part = with_status(part, "failed");
         part["error"] = json!(failed.error);
         self.all.push(part);
         if failed.retry_after.is_some() && !is_about_one(&failed) {
@@ -97,8 +153,12 @@ impl<'a> Parts<'a> {
         Ok(Finished::new(if self.is_any_done { SuccessKind::Done } else { SuccessKind::Already }, result))
     }
 
+    /// All parts with their results. What earlier attempts have done is told though this one did not come to it.
     fn result(&mut self) -> Value {
-        json!({ self.name: std::mem::take(&mut self.all) })
+        let mut all = std::mem::take(&mut self.all);
+        let left: Vec<_> = self.earlier.iter().filter(|done| !all.contains(done)).cloned().collect();
+        all.extend(left);
+        json!({ self.name: all })
     }
 }
 
@@ -106,11 +166,6 @@ impl<'a> Parts<'a> {
 fn of(result: &Value) -> impl Iterator<Item = &Value> {
     let lists = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
     lists.flatten()
-}
-
-/// The parts in `result` that the attempt has done.
-pub(in crate::command) fn done(result: &Value) -> impl Iterator<Item = &Value> {
-    of(result).filter(|part| part["status"] == "done")
 }
 
 /// Whether a part in `result` is as the command wants it, by whomever.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Baseline, Okta, lookup, naming};
-use crate::command::{Action, GroupSubject};
+use crate::command::{Action, ActionFailure, GroupSubject};
 
 /// What must still be so when a change is sent.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ impl Precondition<'_> {
         if baseline.has_status() { !baseline.is_of_user(&user) } else { !existed }
     }
 
-    /// Whether it still holds, according to Okta now.
-    pub async fn holds(&self) -> bool {
+    /// Whether it still holds, according to Okta now. Fails if Okta does not say.
+    pub async fn holds(&self) -> Result<bool, ActionFailure> {
         if let Some((target, seen)) = &self.seen {
-            let now = lookup::one(self.okta, self.action, target).await;
-            if !now.is_ok_and(|now| now.is_some_and(|now| is_alike(&now, seen))) {
-                return false;
+            let now = lookup::one(self.okta, self.action, target).await?;
+            if !now.is_some_and(|now| is_alike(&now, seen)) {
+                return Ok(false);
             }
         }
         naming::are_named(self.okta, self.action, self.groups).await

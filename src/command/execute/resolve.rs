@@ -52,6 +52,54 @@ pub(super) async fn request(
     Ok(ResolvedSubjects::with_snapshot(subjects, seen, asked_at))
 }
 
+/// Whether a name in `request` means another object by now than the one that was `found`, or several. A name that means
+/// nobody does not. Fails if Okta does not say. Names that are ids mean the same for ever.
+pub(super) async fn means_another(
+    okta: &dyn Okta,
+    request: &Request,
+    found: &Subjects,
+) -> Result<bool, ActionFailure> {
+    let action = request.action();
+    let Names { users, groups, app: _, zone, blocked: _ } = request.names()?;
+    for name in users {
+        let subject = found.users.iter().find(|user| user.name == name.text());
+        let Some(id) = subject.and_then(|user| user.id.as_deref()).filter(|id| *id != name.text()) else {
+            continue;
+        };
+        let now = named_user(okta, action, name, 1).await.map(|now| now.map(|user| user.id));
+        if is_another(now, id)? {
+            return Ok(true);
+        }
+    }
+    for name in groups {
+        let subject = found.groups.iter().find(|group| group.name == name.name);
+        let Some(id) = subject.and_then(|group| group.id.as_deref()).filter(|id| *id != name.name) else {
+            continue;
+        };
+        let now = named_group(okta, action, name, 1).await.map(|now| now.id);
+        if is_another(now, id)? {
+            return Ok(true);
+        }
+    }
+    if let (Some(name), Some(zone)) = (zone, &found.zone)
+        && zone.id != name
+    {
+        return is_another(named_zone(okta, action, name).await.map(|now| Some(now.id)), &zone.id);
+    }
+    Ok(false)
+}
+
+/// Whether a name that meant the object `id` means another one `now`, or several.
+fn is_another(now: Result<Option<String>, ActionFailure>, id: &str) -> Result<bool, ActionFailure> {
+    let absent = [Code::UserNotFound, Code::GroupNotFound, Code::ZoneNotFound].map(Code::name);
+    match now {
+        Ok(now) => Ok(now.is_some_and(|now| now != id)),
+        Err(failed) if absent.contains(&failed.error.code.as_str()) => Ok(false),
+        Err(failed) if failed.error.code == Code::AmbiguousName.name() => Ok(true),
+        Err(failed) => Err(failed),
+    }
+}
+
 async fn named_user(
     okta: &dyn Okta,
     action: Action,

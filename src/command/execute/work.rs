@@ -14,7 +14,8 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
-    Attempt, Baseline, Okta, PendingChange, Precondition, PriorAttempt, RecentChanges, ResolvedSubjects,
+    Attempt, Baseline, Okta, PendingChange, Precondition, PriorAttempt, Progress, RecentChanges,
+    ResolvedSubjects,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     naming, resolved, secrets,
@@ -48,10 +49,18 @@ pub(in crate::command) struct Work<'a> {
     is_admitted: bool,
     /// Whether this attempt has sent something that Okta did not refuse.
     has_sent: bool,
+    /// Since when nothing was sent of which it is not known whether Okta has done it.
+    unsure_since: Instant,
     /// Whether no read can show that the change was made.
     is_unseen: bool,
     /// What the next change is decided by, where it was read, and when.
     last_seen: Mutex<Option<(Target, Value, Instant)>>,
+    /// How far the parts of the command are, over all attempts.
+    progress: Progress,
+    /// The part that this is about, if the command has parts, and whether Okta may have done it.
+    part: Option<(Value, bool)>,
+    /// The users whom the next change is about.
+    users: &'a [UserSubject],
     /// The groups of the next change that the command names by name.
     groups_named: &'a [GroupSubject],
     /// When the groups were last seen with the names in the command, by id.
@@ -94,6 +103,7 @@ impl<'a> Work<'a> {
         let (request_id, planned) = (None, Vec::new());
         let groups_seen = resolved.groups_seen().collect();
         let (is_admitted, has_sent, is_unseen) = (false, false, false);
+        let unsure_since = attempt.sent_until.unwrap_or_else(Instant::now);
         Self {
             okta,
             action,
@@ -104,8 +114,12 @@ impl<'a> Work<'a> {
             baseline,
             is_admitted,
             has_sent,
+            unsure_since,
             is_unseen,
             last_seen: Mutex::default(),
+            progress: attempt.progress.clone(),
+            part: None,
+            users: &subjects.users,
             groups_named: &[],
             groups_seen,
             recent_changes,
@@ -120,9 +134,44 @@ impl<'a> Work<'a> {
         self.attempt.baseline.is_some() || self.has_sent
     }
 
+    /// Since when nothing was sent of which it is not known whether Okta has done it.
+    pub(in crate::command) fn unsure_since(&self) -> Instant {
+        self.unsure_since
+    }
+
+    /// Declares that a read does not show what Okta has just answered as done.
+    pub(in crate::command) fn is_unshown(&mut self) {
+        self.unsure_since = Instant::now();
+    }
+
     /// Whether the command has a single part: one user and at most one group, or one group and at most one user.
     pub(in crate::command) fn is_about_one(&self) -> bool {
         self.subjects.users.len() <= 1 && self.subjects.groups.len() <= 1
+    }
+
+    /// Begins the part of the list `name` that is about `users`, and about groups or an app.
+    pub(in crate::command) fn begins_part(&mut self, name: &str, part: &Value, users: &'a [UserSubject]) {
+        self.users = users;
+        self.progress.name = Some(name.to_owned());
+        self.part = Some((part.clone(), self.progress.is_unsure_of(part)));
+    }
+
+    /// Notes what came of the part, which has all that is told of it.
+    pub(in crate::command) fn ends_part(
+        &mut self,
+        part: &Value,
+        came_of: &Result<SuccessKind, ActionFailure>,
+    ) {
+        self.part = None;
+        if matches!(came_of, Ok(SuccessKind::Done)) {
+            self.progress.is_done(part);
+        }
+    }
+
+    /// Whether it may be this command that has made the part as it should be: it, or the only one, may have been sent.
+    pub(in crate::command) fn may_have_sent_part(&self) -> bool {
+        let is_unsure = self.part.as_ref().is_some_and(|(_, is_unsure)| *is_unsure);
+        is_unsure || (self.may_have_sent() && self.is_about_one())
     }
 
     /// Records the state before the first change, unless an earlier attempt did.
@@ -296,14 +345,33 @@ impl<'a> Work<'a> {
             Err(error) => return Ok(self.sent(Err(error))),
         };
         let before = (self.baseline.clone(), self.is_admitted);
-        self.must_be_admitted(&precondition).await?;
+        if let Some((part, _)) = &self.part {
+            self.progress.sends(part);
+        }
+        if let Err(failed) = self.must_be_admitted(&precondition).await {
+            self.part_is_not_sent();
+            return Err(failed);
+        }
         let sent = self.sent(reserved.send().await);
+        if let Some((_, is_unsure)) = &mut self.part {
+            *is_unsure |= matches!(sent, Sent::InDoubt(_));
+        }
+        if matches!(sent, Sent::Refused(_)) {
+            self.part_is_not_sent();
+        }
         // What follows may take long, and must not look as if something might have been done.
         if matches!(sent, Sent::Refused(_)) && !self.has_sent {
             self.attempt.admission.withdraw().await?;
             (self.baseline, self.is_admitted) = before;
         }
         Ok(sent)
+    }
+
+    /// Okta has certainly not done the part this time.
+    fn part_is_not_sent(&mut self) {
+        if let Some((part, false)) = &self.part {
+            self.progress.is_refused(part);
+        }
     }
 
     /// Asks admission for the change, and makes the baseline durable.
@@ -320,7 +388,16 @@ impl<'a> Work<'a> {
             baseline = baseline.sent_once_more();
         }
         let baseline = self.baseline.insert(baseline);
-        self.attempt.admission.admit(PendingChange { baseline, prior_attempt, precondition }).await?;
+        self.attempt
+            .admission
+            .admit(PendingChange {
+                baseline,
+                prior_attempt,
+                progress: &self.progress,
+                users: self.users,
+                precondition,
+            })
+            .await?;
         self.is_admitted = true;
         Ok(())
     }
@@ -347,8 +424,11 @@ impl<'a> Work<'a> {
             }
             Err(error) => {
                 self.request_id = error.request_id().map(str::to_owned).or_else(|| self.request_id.take());
-                self.has_sent |= error.is_ambiguous();
-                if error.is_ambiguous() { Sent::InDoubt(error) } else { Sent::Refused(error) }
+                if !error.is_ambiguous() {
+                    return Sent::Refused(error);
+                }
+                (self.has_sent, self.unsure_since) = (true, Instant::now());
+                Sent::InDoubt(error)
             }
         }
     }
@@ -361,6 +441,8 @@ impl<'a> Work<'a> {
     /// The failure after the last round.
     pub(in crate::command) fn gave_up(&self, doubt: Option<&OktaError>) -> ActionFailure {
         match doubt {
+            // As if there was no answer at all.
+            Some(error) if !error.is_oktas() => Code::OktaUnavailable.because(error.to_string()),
             Some(error) => self.refused(error),
             None => Code::StillChanging.because("somebody else changes the same all the time"),
         }
@@ -371,6 +453,7 @@ impl<'a> Work<'a> {
         failed.before = failed.before.take().or_else(|| self.before.clone());
         failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
         failed.has_sent = self.has_sent;
+        failed.progress = self.progress.clone();
         failed
     }
 

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     halt::{Halt, Stopped},
-    route::{CheckpointStore, RouteError, status::class_name},
+    route::{
+        CheckpointStore, RouteError,
+        status::{class_name, log_sink_failure},
+    },
     sink::SinkError,
     telemetry::{chain, metrics},
 };
@@ -87,15 +90,10 @@ impl<S: CheckpointStore> Delivery<S> {
     }
 
     fn report(&self, error: &SinkError) {
-        let class = class_name(error.class());
-        metrics::sink_failure(self.status.name(), class);
-        if self.status.sink_failed(&chain(error)) {
-            tracing::warn!(
-                route = self.status.name(),
-                class,
-                error = chain(error),
-                "delivery failed; trying again"
-            );
+        let (route, class, text) = (self.status.name(), error.class(), chain(error));
+        metrics::sink_failure(route, class_name(class));
+        if self.status.sink_failed(&text) {
+            log_sink_failure(route, class, &text, None, "delivery failed; trying again");
         }
     }
 }

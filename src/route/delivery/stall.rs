@@ -11,15 +11,15 @@ use crate::{
     message::Messages,
     route::{
         CheckpointStore,
-        status::{RouteStatus, RouteTask},
+        status::{RouteStatus, RouteTask, log_sink_failure},
     },
-    sink::{BatchError, Receipt, Settled, SinkError},
+    sink::{BatchError, Receipt, Settled, SinkError, Stall},
 };
 
 /// How long a batch may stay pending before the sink is said to be in trouble, and before a stop gives it up.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// What is said where the sink says nothing.
-const NOT_ACKNOWLEDGED: &str = "the bus does not acknowledge what it was sent";
+const NOT_ACKNOWLEDGED: &str = "the sink does not acknowledge what it was given";
 
 impl<S: CheckpointStore> Delivery<S> {
     /// Publishes and waits, as the sink has it, until the next batch may come.
@@ -32,7 +32,7 @@ impl<S: CheckpointStore> Delivery<S> {
         let stall_reason = self.sink.stall_reason();
         // Without a reason it is the back-pressure of a sink that works, unless acknowledgements are outstanding.
         let is_owed = self.pending.iter().any(Pending::is_sent);
-        let reason = move || stall_reason().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
+        let reason = move || stall_reason().or_else(|| is_owed.then(unacknowledged));
         patient(&self.status, stop, &reason, self.sink.publish(messages, from)).await
     }
 
@@ -43,7 +43,7 @@ impl<S: CheckpointStore> Delivery<S> {
         stop: &CancellationToken,
     ) -> Result<Result<Settled, BatchError>, Stopped> {
         let stall_reason = self.sink.stall_reason();
-        let reason = move || Some(stall_reason().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
+        let reason = move || Some(stall_reason().unwrap_or_else(unacknowledged));
         patient(&self.status, stop, &reason, receipt).await
     }
 
@@ -62,7 +62,7 @@ impl<S: CheckpointStore> Delivery<S> {
             return Ok(());
         }
         let trouble = self.sink.stall_reason()();
-        report_stall(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
+        report_stall(&self.status, &trouble.unwrap_or_else(unacknowledged), waited);
         if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 }
@@ -71,7 +71,7 @@ impl<S: CheckpointStore> Delivery<S> {
 async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
-    reason: &(dyn Fn() -> Option<String> + Send + Sync),
+    reason: &(dyn Fn() -> Option<Stall> + Send + Sync),
     waiting: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
     let began = Instant::now();
@@ -109,14 +109,13 @@ pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Ou
     }
 }
 
-fn report_stall(status: &RouteStatus, trouble: &str, waited: Duration) {
-    if status.sink_failed(trouble) {
-        let waited_s = waited.as_secs();
-        tracing::warn!(
-            route = status.name(),
-            waited_s,
-            error = trouble,
-            "delivery stands still; still trying"
-        );
+fn unacknowledged() -> Stall {
+    Stall::transient(NOT_ACKNOWLEDGED.to_owned())
+}
+
+fn report_stall(status: &RouteStatus, stall: &Stall, waited: Duration) {
+    if status.sink_failed(&stall.reason) {
+        let (route, waited_s) = (status.name(), Some(waited.as_secs()));
+        log_sink_failure(route, stall.class, &stall.reason, waited_s, "delivery stands still; still trying");
     }
 }

@@ -74,7 +74,7 @@ impl SearchedLog {
             0 if number(url, "after").is_some() => return Err(status(400, "E0000029")),
             0 | 1 => return Err(status(503, "")),
             2 => return Err(OktaError::NotAPage("it is no JSON array".to_owned())),
-            3 => return Err(OktaError::RateLimited { wait: Duration::from_secs(20) }),
+            3 => return Err(OktaError::RateLimited { wait: Duration::from_secs(20), is_oktas: true }),
             _ => {}
         }
         let (now, since, until) = (self.clock.at_now(), time(url, "since"), time(url, "until"));

@@ -30,8 +30,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 pub(super) use check::check;
 use session::Session;
 
-use super::{Receipt, Sink, SinkError, StallReason};
+use super::{Receipt, Sink, SinkError, Stall, StallReason};
 use crate::{
+    bus::nats::link::Complaint,
     config::NatsSink,
     message::{Messages, Origin},
     state::SinkMark,
@@ -85,7 +86,10 @@ impl Sink for Nats {
 
     fn stall_reason(&self) -> StallReason {
         let link = self.session.link();
-        Box::new(move || link.trouble())
+        Box::new(move || {
+            let Complaint { class, text } = link.trouble()?;
+            Some(Stall { class: class.into(), reason: text })
+        })
     }
 
     /// Begins a new session after what is delivered.

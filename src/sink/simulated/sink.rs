@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{
-    super::{Receipt, Sink, SinkError, SinkFactory, StallReason},
+    super::{Receipt, Sink, SinkError, SinkFactory, Stall, StallReason},
     Connection, Sent, SimulatedBus, lock,
     mood::Mood,
     unreachable,
@@ -94,7 +94,8 @@ impl Sink for SimulatedSink {
     fn stall_reason(&self) -> StallReason {
         let bus = Arc::clone(&self.bus);
         Box::new(move || {
-            matches!(bus.mood(), Mood::IsFull | Mood::IsMute).then(|| "nothing is acknowledged".to_owned())
+            matches!(bus.mood(), Mood::IsFull | Mood::IsMute)
+                .then(|| Stall::transient("nothing is acknowledged".to_owned()))
         })
     }
 

@@ -223,7 +223,10 @@ impl World {
             2 => Err(status(204, "")),
             3 => Err(status(403, "")),
             4 => Err(OktaError::NotAPage("it is no JSON array".to_owned())),
-            5 => Err(OktaError::RateLimited { wait: Duration::from_secs(self.random.u64(0..30)) }),
+            5 => Err(OktaError::RateLimited {
+                wait: Duration::from_secs(self.random.u64(0..30)),
+                is_oktas: true,
+            }),
             6 if self.panics => panic!("a bug in reading"),
             // The end of the page before comes again.
             7 | 8 => {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use okta_client::{Auth, Client, Dpop, FixedSecret, Org, PrivateKeyJwt, Scope};
 use oktabus::command::{
     Action, ActionFailure, ActionSuccess, Effect, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Executor, PendingChange},
+    execute::{Admission, Attempt, Executor, PendingChange, Progress},
 };
 use serde_json::{Value, json};
 
@@ -199,7 +199,8 @@ impl Scene {
             begun_at: Timestamp::now(),
             dry_run,
             baseline: None,
-            done_parts: &[],
+            sent_until: None,
+            progress: &Progress::default(),
             admission: &Open,
         };
         self.executor.perform(&request, &resolved, &Expect::default(), attempt).await

@@ -347,19 +347,20 @@ mod nats {
         assert_eq!(server.stored("COMMANDS").await.len(), 1);
     }
 
+    fn create() -> CreateStream {
+        CreateStream {
+            replicas: 1,
+            duplicate_window: Duration::from_secs(120),
+            max_age: Duration::ZERO,
+            max_bytes: None,
+        }
+    }
+
     #[tokio::test]
     async fn the_stream_of_a_sink_that_may_create_it_is_there_for_outcomes() {
         let server = NatsServer::start().await;
         let SinkConfig::Nats(sink) = sink(&server, Encoding::Binary) else { panic!("it is NATS") };
-        let creating = SinkConfig::Nats(NatsSink {
-            create: Some(CreateStream {
-                replicas: 1,
-                duplicate_window: Duration::from_secs(120),
-                max_age: Duration::ZERO,
-                max_bytes: None,
-            }),
-            ..sink
-        });
+        let creating = SinkConfig::Nats(NatsSink { create: Some(create()), ..sink });
         let publisher = open(&creating, "provisioning");
         publisher.publish(&publication("cmd-1", 0)).await.unwrap();
         assert_eq!(server.stored(STREAM).await.len(), 1);
@@ -367,6 +368,31 @@ mod nats {
         let elsewhere = publisher.publish(&publication("cmd-2", 0).to("elsewhere")).await.unwrap_err();
         assert!(elsewhere.to_string().contains("no stream takes subject `elsewhere`"), "{elsewhere}");
         publisher.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_there_and_takes_the_outcomes_is_enough() {
+        let server = NatsServer::start().await;
+        let narrow = Config {
+            name: "NARROW".to_owned(),
+            subjects: vec!["okta.acme.>".to_owned()],
+            ..Config::default()
+        };
+        server.create_stream(narrow).await;
+        let SinkConfig::Nats(sink) = sink(&server, Encoding::Binary) else { panic!("it is NATS") };
+        let creating = SinkConfig::Nats(NatsSink {
+            stream: "NARROW".to_owned(),
+            subject: Template::parse("okta.{org}.{format}.{event_type}", TemplateUse::Subject).unwrap(),
+            create: Some(create()),
+            ..sink
+        });
+        let address = "okta.acme.outcomes.user.get";
+        let checked = publisher::check(&creating, &[address.to_owned()].into()).await.unwrap();
+        assert!(checked[0].text.contains("are taken by a stream"), "{checked:?}");
+        let publisher = open(&creating, "provisioning");
+        publisher.publish(&publication("cmd-1", 0).to(address)).await.unwrap();
+        publisher.close().await;
+        assert_eq!(server.stored("NARROW").await.len(), 1);
     }
 
     #[tokio::test]

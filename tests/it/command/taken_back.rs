@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use oktabus::command::{
     Action, ActionFailure, ActionSuccess, Effect, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Baseline, PendingChange},
+    execute::{Admission, Attempt, Baseline, PendingChange, Progress},
 };
 use serde_json::{Value, json};
 
@@ -160,7 +160,8 @@ async fn attempt(
         begun_at,
         dry_run: false,
         baseline: baseline.as_ref(),
-        done_parts: &[],
+        sent_until: None,
+        progress: &Progress::default(),
         admission: kept,
     };
     scene.executor.perform(request, &resolved, &Expect::default(), attempt).await

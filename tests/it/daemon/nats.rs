@@ -62,6 +62,24 @@ async fn what_is_held_for_its_size_is_delivered_once_the_stream_takes_it() {
 }
 
 #[tokio::test]
+async fn what_only_an_operator_can_mend_is_an_error_while_it_runs_as_at_the_start() {
+    let okta = Okta::with_backlog(100).await;
+    let nats = NatsServer::start().await;
+    let right = Config { name: "OKTA".to_owned(), subjects: vec!["okta.>".to_owned()], ..Config::default() };
+    nats.create_stream(right.clone()).await;
+    let workplace = workplace(&okta, &nats);
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/nats", |route| route.delivered == 100).await;
+    let elsewhere = Config { subjects: vec!["other.>".to_owned()], ..right };
+    nats.jetstream().await.update_stream(elsewhere).await.unwrap();
+    okta.add(r#"[{"uuid":"later"}]"#).await;
+    workplace.route("log/nats", |route| route.sink_trouble.is_some()).await;
+    let log = workplace.log();
+    let told = log.lines().find(|line| line.contains("delivery failed")).unwrap();
+    assert!(told.contains(r#""level":"ERROR""#) && told.contains("no stream takes subject"), "{told}");
+}
+
+#[tokio::test]
 async fn a_server_that_goes_away_is_waited_for() {
     let okta = Okta::with_backlog(1_500).await;
     let mut nats = NatsServer::start().await;

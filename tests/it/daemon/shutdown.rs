@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::TO_FILES;
-use crate::support::{daemon::Workplace, okta::Okta};
+use crate::support::{daemon::Workplace, okta::Okta, tools::eventually};
 
 #[tokio::test]
 async fn a_daemon_that_is_told_to_stop_keeps_its_cursor_and_the_next_goes_on() {
@@ -69,4 +69,21 @@ async fn two_daemons_cannot_share_a_state() {
     let second = workplace.oktabus(&["run"]).await;
     assert_eq!(second.code, Some(65));
     assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
+}
+
+#[tokio::test]
+async fn a_command_that_has_the_state_for_a_moment_does_not_end_a_daemon_that_starts() {
+    let okta = Okta::with_backlog(100).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    workplace.catch_up().await;
+    // What `oktabus command list` holds while it reads.
+    let store = std::fs::File::open(workplace.path("state/store/db")).unwrap();
+    store.lock().unwrap();
+    let daemon = workplace.start(&[]);
+    let waits = async || workplace.log().contains("another process has the state").then_some(());
+    eventually("the daemon waits", waits).await;
+    store.unlock().unwrap();
+    workplace.route("log/files", |route| route.sink_trouble.is_none()).await;
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
 }

@@ -51,10 +51,9 @@ fn renderer(format: &str) -> String {
 
 impl Verdict {
     fn summary(&self) -> Vec<(&str, &str, usize, usize)> {
-        let of = |source: &'_ Source| (source.matching, source.rules);
         self.sources
             .iter()
-            .map(|source| (&*source.source, &*source.format, of(source).0, of(source).1))
+            .map(|source| (&*source.source, &*source.format, source.matching, source.rules))
             .collect()
     }
 }

@@ -34,6 +34,8 @@ class Rule:
     counted: list
     # Why it cannot be judged.
     unjudged: str = ""
+    # The query as `eql` reads it, where it is about several events.
+    sequence: object = None
 
 
 def read(folder, node):
@@ -92,7 +94,8 @@ def of_tree(node):
 
 def of_eql(name, query):
     with parser.elasticsearch_syntax, parser.allow_runs, parser.allow_negation, parser.allow_sample:
-        first = parser.parse_query(query).first
+        read = parser.parse_query(query)
+    first = read.first
     if isinstance(first, ast.EventQuery):
         return Rule(name, "EQL", [Step(of_expression(first.query))], [])
     parts = list(first.queries) + ([first.close] if first.close else [])
@@ -100,7 +103,7 @@ def of_eql(name, query):
     for part in parts:
         counted += [field for field in map(str, part.join_values) if field not in counted]
         steps.append(Step(of_expression(part.query.query)))
-    return Rule(name, "EQL", steps, counted)
+    return Rule(name, "EQL", steps, counted, sequence=read)
 
 
 def of_expression(node):

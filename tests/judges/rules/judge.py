@@ -26,6 +26,7 @@ import elastic  # noqa: E402
 import engine  # noqa: E402
 import okta_event  # noqa: E402
 import panther  # noqa: E402
+import sequences  # noqa: E402
 import sigma_rules  # noqa: E402
 from queries import query  # noqa: E402
 from trials import trials  # noqa: E402
@@ -109,6 +110,8 @@ def judge_elastic(court, folder, node, unjudged):
             wrong += court.judge(index, name, asked[name], step.query or query(step.conditions))
             there = set(paths(documents.get(f"{name}/0", {})))
             wrong += [f"counts by {field}, which is not there" for field in rule.counted if field not in there]
+        if rule.sequence:
+            wrong += sequences.judge(rule.sequence, [documents[f"{rule.name}/{number}/0"] for number in range(len(rule.steps))])
         wrong += [f"{key}: {reason}" for key, reason in refused.items() if key.startswith(f"{rule.name}/")]
         court.note(f"Elastic {rule.language}", "ecs", rule.name, dict.fromkeys(wrong))
 
@@ -137,7 +140,8 @@ def report(court, unjudged):
     sources = []
     for (source, form), rules in sorted(court.verdicts.items()):
         wrong = {rule: problems[:SHOWN_MAX] for rule, problems in rules.items() if problems}
-        sources.append({"source": source, "format": form, "rules": len(rules), "match": len(rules) - len(wrong), "wrong": wrong})
+        matching = len(rules) - len(wrong)
+        sources.append({"source": source, "format": form, "rules": len(rules), "match": matching, "wrong": wrong})
     return {"sources": sources, "unjudged": unjudged}
 
 

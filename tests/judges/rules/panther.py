@@ -1,6 +1,7 @@
 """Panther's rules: Python functions that are called with an event, each with tests of its own. They read Okta's event, so
 what oktabus rendered is first made one again (`restored.py`): a rule then has to say of it what it says of the original."""
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -88,7 +89,7 @@ def says(module, test, log):
             value = json.loads(value)
         mocks[mocked["objectName"]] = mock.Mock(return_value=value)
     here = {name: value for name, value in mocks.items() if hasattr(module, name)}
-    with mock.patch.multiple(module, **here) if here else mock.patch.dict({}):
+    with mock.patch.multiple(module, **here) if here else contextlib.nullcontext():
         return bool(module.rule(Event(log)))
 
 

@@ -92,7 +92,7 @@ def from_ocsf(document):
 def targets(document, rest):
     """The targets, each put together from the object that stands for it and what was left over of it."""
     # Who signs on without a target is its own user.
-    is_sign_on = document["class_uid"] == AUTHENTICATION
+    is_sign_on = document.get("class_uid") == AUTHENTICATION
     actor = at(document, ["actor", "user", "uid"]) if is_sign_on else []
     found = {}
     for place in ["user", "group", "entity", "service", "policy", "resource", "resources"]:
@@ -104,11 +104,17 @@ def targets(document, rest):
                 target["alternateId"] = thing.get("name")
             told = thing.get("type")
             target["type"] = OBJECTS.get(place) or TYPES.get(told, told)
-            found[target["id"] or len(found)] = target
+            found[target["id"], target["type"]] = target
     for place, told in USERS.items():
         for thing in at(document, place.split(".")):
-            found[thing.get("uid")] = {"id": thing.get("uid"), "displayName": thing.get("full_name"),
+            found[thing.get("uid"), told] = {"id": thing.get("uid"), "displayName": thing.get("full_name"),
                                        "alternateId": thing.get("name"), "type": told}
     for number, target in enumerate(rest):
-        found.setdefault(target.get("id", f"rest {number}"), {}).update(target)
+        same = [key for key, known in found.items() if known["id"] == target.get("id") and agrees(known, target)]
+        found.setdefault(same[0] if same else number, {}).update(target)
     return list(found.values())
+
+
+def agrees(known, target):
+    """Whether what was left over of a target can be of this one."""
+    return all(known.get(name) in (None, value) for name, value in target.items())

@@ -19,8 +19,8 @@ class Trial:
 
 
 def trials(conditions, changes_of, ignored):
-    """`changes_of(field, value)` are the changes of an event that let a field have a value. Demands on fields that begin with
-    one of `ignored` cannot be broken: every event fulfils them."""
+    """`changes_of(field, value)` are the changes of an event that let a field have a value. Demands on fields that begin
+    with one of `ignored` cannot be broken: every event fulfils them."""
     made, seen = [], set()
     for demands in alternatives(conditions):
         wanted = [(demand.field, value_for(demand)) for demand in ordered(demands)]

@@ -15,6 +15,11 @@ pub(crate) struct RateLimit {
 const UNTIL_RESET_MAX: Duration = Duration::from_secs(65);
 
 impl RateLimit {
+    /// Whether the answer says anything of a rate limit, as only Okta's do.
+    pub(crate) fn is_told(&self) -> bool {
+        self.limit.is_some() || self.remaining.is_some() || self.reset_epoch_seconds.is_some()
+    }
+
     /// How long until the bucket is full again, by the server's own clock, in whole seconds: up to a second off either
     /// way. A reset that is past, missing or absurdly far ahead says nothing.
     pub(super) fn until_reset(&self) -> Option<Duration> {

@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Admission, Denial};
 use crate::command::{
-    ActionFailure, OutcomeError, Status,
+    ActionFailure, OutcomeError, Status, Subjects,
     engine::{
         EngineError,
         job::Job,
         journal::{Journal, SavedRecord},
     },
-    execute::{self, Baseline, Code, PendingChange, Precondition, PriorAttempt, ResolvedSubjects},
+    execute::{self, Baseline, Code, PendingChange, Precondition, PriorAttempt, Progress, ResolvedSubjects},
     record::Record,
 };
 
@@ -34,8 +34,8 @@ pub(in crate::command::engine) struct Gate<'a> {
     job: &'a Job,
     resolved: &'a ResolvedSubjects,
     stop: &'a CancellationToken,
-    /// The baseline of the attempts before this one.
-    earlier: Option<Baseline>,
+    /// The baseline of the attempts before this one, and how far the parts were.
+    earlier: (Option<Baseline>, Progress),
     state: Mutex<GateState>,
 }
 
@@ -47,17 +47,17 @@ struct GateState {
     denial: Option<Denial>,
     /// Whether nothing was let through yet.
     are_names_due: bool,
+    /// When the names of the command were last looked up; none if it was some time ago.
+    names_seen_at: Option<Instant>,
 }
 
 /// What the names of a command must mean when something is sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Names {
+#[derive(Clone, Copy)]
+enum Names<'a> {
     /// The objects that were found: nothing was sent for them.
     MeanTheSame,
-    /// The objects for which it was begun, or none: what was sent may have changed the names.
-    MeanNobodyElse,
-    /// They were looked at before.
-    DoNotMatter,
+    /// These objects, for which it was begun, or none: what was sent may have changed the names.
+    MeanNobodyElse(&'a Subjects),
 }
 
 impl<'a> Gate<'a> {
@@ -67,7 +67,7 @@ impl<'a> Gate<'a> {
         saved: SavedRecord,
         stop: &'a CancellationToken,
     ) -> Self {
-        let earlier = saved.record.baseline.clone();
+        let earlier = (saved.record.baseline.clone(), saved.record.progress());
         Self {
             admission,
             journal,
@@ -75,7 +75,12 @@ impl<'a> Gate<'a> {
             resolved,
             stop,
             earlier,
-            state: Mutex::new(GateState { saved, denial: None, are_names_due: true }),
+            state: Mutex::new(GateState {
+                saved,
+                denial: None,
+                are_names_due: true,
+                names_seen_at: resolved.since(),
+            }),
         }
     }
 
@@ -89,22 +94,23 @@ impl<'a> Gate<'a> {
     /// command meanwhile, or change what it is about.
     async fn decide(&self, change: PendingChange<'_>) -> Result<(), Denial> {
         let (admission, subjects) = (self.admission, &self.resolved.subjects);
-        let PendingChange { baseline, precondition, .. } = change;
+        let PendingChange { baseline, precondition, progress, .. } = change;
         let was_sent = self.state().saved.record.baseline.is_some();
-        let mut seen_at = Some(precondition.seen_at());
-        // What this attempt has sent something to is known by its id.
+        // Each attempt looks at all names before its first change, and at those of the change itself before each: with a
+        // long list, all names would be too many. Of groups, the precondition has the names.
+        let concerned = Subjects { users: change.users.to_vec(), ..Subjects::default() };
         let names = match self.state().are_names_due {
-            true if was_sent => Names::MeanNobodyElse,
+            true if was_sent => Names::MeanNobodyElse(subjects),
             true => Names::MeanTheSame,
-            false => Names::DoNotMatter,
+            false => Names::MeanNobodyElse(&concerned),
         };
-        if names != Names::DoNotMatter {
-            seen_at = seen_at.min(self.resolved.since());
-        }
+        let mut seen_at = Some(precondition.seen_at()).min(self.state().names_seen_at);
         let (mut looks_left, mut changes) = (LOOKS_MAX, None);
         loop {
             let saved = self.state().saved.clone();
-            self.until_running(was_sent, &saved.record).await?;
+            if self.until_running(was_sent, &saved.record).await? {
+                (looks_left, seen_at) = (LOOKS_MAX, None);
+            }
             admission.judge(&self.job.command, subjects, self.stop).await?;
             admission.require_trusted(self.job)?;
             admission.require_approved(self.job, &saved.record)?;
@@ -117,57 +123,64 @@ impl<'a> Gate<'a> {
                 (looks_left, seen_at) = (looks_left - 1, Some(Instant::now()));
                 let looking = self.look_again(names, precondition);
                 self.stop.run_until_cancelled(looking).await.ok_or(Denial::Stopped)??;
+                if self.state().are_names_due {
+                    self.state().names_seen_at = seen_at;
+                }
                 // That may have taken a while, too.
                 continue;
             }
-            if saved.record.baseline.as_ref() == Some(baseline) && admission.stops.paused().is_none() {
+            let sending = saved.record.clone().sending(baseline).with_progress(progress);
+            if saved.record == sending && admission.stops.paused().is_none() {
                 self.state().are_names_due = false;
                 return Ok(());
             }
-            let saved = self.keep(saved, baseline, changes.unwrap_or_default()).await?;
+            let saved = self.keep(saved, sending, changes.unwrap_or_default()).await?;
             self.state().saved = saved;
         }
     }
 
     /// Sees that the names of the command mean whom they must, and that all that the change was decided by is so.
-    async fn look_again(&self, names: Names, precondition: &Precondition<'_>) -> Result<(), Denial> {
-        let (command, subjects) = (&self.job.command, &self.resolved.subjects);
-        let named_now = async || Some(self.admission.executor.resolve(&command.request).await.ok()?.subjects);
-        let hold = match names {
-            Names::MeanTheSame => named_now().await.is_some_and(|now| now.are(subjects)),
-            Names::MeanNobodyElse if named_now().await.is_some_and(|now| now.are_others(subjects)) => {
-                let failed = Code::ChangedMeanwhile.because(
-                    "a name in the command means another object than the one for which it was begun: nothing more is sent",
-                );
-                return Err(Denial::Ended(Status::Failed, failed.error));
+    /// Without an answer nothing is sent.
+    async fn look_again(&self, names: Names<'_>, precondition: &Precondition<'_>) -> Result<(), Denial> {
+        let (request, executor) = (&self.job.command.request, &self.admission.executor);
+        let holds = match names {
+            // The new look-up waits for an answer.
+            Names::MeanTheSame => {
+                let now = executor.resolve(request).await;
+                now.is_ok_and(|now| now.subjects.are(&self.resolved.subjects))
+                    && precondition.holds().await.unwrap_or(false)
             }
-            Names::MeanNobodyElse | Names::DoNotMatter => true,
+            Names::MeanNobodyElse(found) => {
+                if executor.means_another(request, found).await.map_err(unanswered)? {
+                    let failed = Code::ChangedMeanwhile.because(
+                        "a name in the command means another object than the one for which it was begun: nothing more \
+                         is sent",
+                    );
+                    return Err(Denial::Ended(Status::Failed, failed.error));
+                }
+                precondition.holds().await.map_err(unanswered)?
+            }
         };
-        if hold && precondition.holds().await { Ok(()) } else { Err(Denial::Restart) }
+        if holds { Ok(()) } else { Err(Denial::Restart) }
     }
 
-    /// Waits until commands may go on, or this one is cancelled. Where nothing was sent, all is looked at anew after that, and
-    /// nothing is waited for with a record that says otherwise.
-    async fn until_running(&self, was_sent: bool, record: &Record) -> Result<(), Denial> {
+    /// Waits until commands may go on, or this one is cancelled; returns whether it had to. Where nothing was sent, all is
+    /// looked at anew after that, and nothing is waited for with a record that says otherwise.
+    async fn until_running(&self, was_sent: bool, record: &Record) -> Result<bool, Denial> {
         let (stops, id) = (&self.admission.stops, &self.job.command.id);
         if stops.paused().is_none() || stops.cancelled(id).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         if was_sent || record.baseline.is_none() {
             self.stop.run_until_cancelled(stops.until_running(id)).await.ok_or(Denial::Stopped)?;
         }
-        if was_sent || stops.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Restart) }
+        if was_sent || stops.cancelled(id).is_some() { Ok(true) } else { Err(Denial::Restart) }
     }
 
-    /// Keeps that something is about to be sent, which makes so many `changes`. What was counted once is not counted again.
-    async fn keep(
-        &self,
-        saved: SavedRecord,
-        baseline: &Baseline,
-        changes: usize,
-    ) -> Result<SavedRecord, Denial> {
+    /// Keeps that something is about to be sent, as `sending` says, which makes so many `changes`. What was counted once is
+    /// not counted again.
+    async fn keep(&self, saved: SavedRecord, sending: Record, changes: usize) -> Result<SavedRecord, Denial> {
         let (admission, id) = (self.admission, &self.job.command.id);
-        let sending = saved.record.clone().sending(baseline);
         let counted = usize::try_from(saved.record.counted).unwrap_or(usize::MAX);
         if saved.record.baseline.is_some() || (counted > 0 && changes <= counted) {
             return self.journal.save(id, &saved, sending).await.map_err(Denial::Engine);
@@ -182,13 +195,13 @@ impl<'a> Gate<'a> {
     /// Whether a step of the command was done in an earlier attempt.
     fn has_progressed(&self, change: PendingChange<'_>) -> bool {
         let existed = self.resolved.subjects.users.first().is_none_or(|user| user.id.is_some());
-        self.earlier.is_some() && change.precondition.shows_progress(change.baseline, existed)
+        self.earlier.0.is_some() && change.precondition.shows_progress(change.baseline, existed)
     }
 
     /// Whether the command is tried again after this `failure`.
     pub(in crate::command::engine) fn goes_on_after(&self, failure: &ActionFailure) -> bool {
         match &self.state().denial {
-            Some(Denial::Restart | Denial::Unapproved | Denial::Stopped) => true,
+            Some(Denial::Restart | Denial::Unanswered(_) | Denial::Unapproved | Denial::Stopped) => true,
             Some(Denial::Ended(..) | Denial::CutShort(_) | Denial::Engine(_)) => false,
             None => failure.retry_after.is_some(),
         }
@@ -198,10 +211,11 @@ impl<'a> Gate<'a> {
     /// might have been, or the next attempt would look up and judge nothing.
     pub(in crate::command::engine) async fn withdraw(&self) -> Result<(), EngineError> {
         let saved = self.state().saved.clone();
-        if saved.record.baseline == self.earlier {
+        let (baseline, progress) = &self.earlier;
+        if saved.record.baseline == *baseline {
             return Ok(());
         }
-        let unsent = saved.record.clone().unsent(self.earlier.clone());
+        let unsent = saved.record.clone().unsent(baseline.clone()).with_progress(progress);
         let saved = self.journal.save(&self.job.command.id, &saved, unsent).await?;
         let mut state = self.state();
         (state.saved, state.are_names_due) = (saved, true);
@@ -230,6 +244,8 @@ impl execute::Admission for Gate<'_> {
             }
             let Err(denial) = self.decide(change).await else { return Ok(()) };
             let denial = match (denial, change.prior_attempt) {
+                // The attempt fails, and the next one asks again.
+                (Denial::Unanswered(failure), _) => return Err(*failure),
                 (Denial::Ended(_, error), PriorAttempt::MayBeDone) => {
                     Denial::Ended(Status::Failed, unconfirmed(&error))
                 }
@@ -255,7 +271,19 @@ fn failure_of(denial: &Denial) -> ActionFailure {
         Denial::Ended(_, error) | Denial::CutShort(error) => {
             ActionFailure { error: error.clone(), ..failure }
         }
-        Denial::Restart | Denial::Unapproved | Denial::Stopped | Denial::Engine(_) => failure,
+        Denial::Restart
+        | Denial::Unanswered(_)
+        | Denial::Unapproved
+        | Denial::Stopped
+        | Denial::Engine(_) => failure,
+    }
+}
+
+/// Why nothing is sent if Okta does not say what a name means, or how an object is.
+fn unanswered(failure: ActionFailure) -> Denial {
+    match failure.retry_after {
+        Some(_) => Denial::Unanswered(Box::new(failure)),
+        None => Denial::Ended(Status::Failed, failure.error),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     command::{
-        Action, Changes, OutcomeError, Request, Status, Subjects,
+        Action, ActionFailure, Changes, OutcomeError, Request, Status, Subjects,
         execute::Executor,
         message::{Command, Timing},
         policy::{Policy, Signatures},
@@ -57,6 +57,8 @@ pub(super) enum Denial {
     Ended(Status, OutcomeError),
     /// The check took long, and nothing was sent: starts again with a new look-up.
     Restart,
+    /// Okta did not say whether it still may: it is tried again.
+    Unanswered(Box<ActionFailure>),
     /// The command ends with this error, and a step of it is done.
     CutShort(OutcomeError),
     /// Nothing was sent, and a second key must approve it.

@@ -407,14 +407,14 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// A login means the user who has it when something is first sent, not a former bearer.
+    /// A login means the user who has it when something is sent, not a former bearer, whatever was sent before.
     fn of_former_bearer(&self, command: &SentCommand) -> Option<String> {
         let user = command.named_user()?;
         // It may have been given away at that very moment.
         let late = self.given(user)? + IN_THAT_MOMENT;
         let id = user_id(user);
-        let first = self.of(command).into_iter().find(|act| act.path.contains(&id))?;
-        (first.at >= late)
+        let is_late = |act: &&Sent| act.path.contains(&id) && act.at >= late;
+        (self.of(command).into_iter().any(|act| is_late(&act)))
             .then(|| format!("{} is done to a user whose login is another's by then", command.id))
     }
 

@@ -52,6 +52,8 @@ pub(super) struct WorldRecord {
     pub(super) sent: Vec<Sent>,
     /// What others have done.
     pub(super) others: Vec<(Timestamp, ExternalEvent)>,
+    /// Until when the org answers no look-up.
+    pub(super) deaf_until: Option<Instant>,
     /// A backup of the state.
     backup: Option<Snapshot>,
 }
@@ -137,8 +139,14 @@ impl World {
             ..Options::default()
         };
         let org = InProcess::new(&options, BEGINNING * 1000);
-        let record =
-            WorldRecord { random, published: Vec::new(), sent: Vec::new(), others: Vec::new(), backup: None };
+        let record = WorldRecord {
+            random,
+            published: Vec::new(),
+            sent: Vec::new(),
+            others: Vec::new(),
+            deaf_until: None,
+            backup: None,
+        };
         let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
         let records = MemoryStore::default();
         Arc::new(Self { org, started: Instant::now(), faults, too_many, records, record: Mutex::new(record) })
@@ -160,6 +168,20 @@ impl World {
     /// Whether this change is throttled.
     pub(super) fn is_one_too_many(&self) -> bool {
         self.too_many.load(Relaxed) > 0 && self.too_many.fetch_sub(1, Relaxed) > 0
+    }
+
+    /// Whether the org answers no look-up.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.record().deaf_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// The org may answer no look-up for a while, with this probability in thousandths.
+    pub(super) fn may_go_deaf(&self, thousandths: u32) {
+        if self.goes_wrong(thousandths) {
+            let mut record = self.record();
+            let wait = Duration::from_millis(record.random.u64(1_000..60_000));
+            record.deaf_until = Some(Instant::now() + wait);
+        }
     }
 
     /// Waits for a random time.

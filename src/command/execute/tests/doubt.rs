@@ -14,7 +14,7 @@ use super::{
 };
 use crate::command::{
     Action, ActionFailure, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Baseline, PendingChange},
+    execute::{Admission, Attempt, Baseline, PendingChange, Progress},
 };
 
 const ADA: &str = "GET /users/00u1";
@@ -162,8 +162,15 @@ async fn the_outcome_says_how_often_a_mail_was_sent_that_nothing_confirms() {
         for number in 1..=3 {
             let baseline = kept.0.lock().unwrap().clone();
             let (begun_at, baseline) = (Timestamp::now(), baseline.as_ref());
-            let attempt =
-                Attempt { number, begun_at, dry_run: false, baseline, done_parts: &[], admission: &kept };
+            let attempt = Attempt {
+                number,
+                begun_at,
+                dry_run: false,
+                baseline,
+                sent_until: None,
+                progress: &Progress::default(),
+                admission: &kept,
+            };
             last = executor.perform(&request, &resolved, &Expect::default(), attempt).await.err();
         }
         last.unwrap()

@@ -129,10 +129,12 @@ async fn what_is_longer_than_okta_lets_it_be_is_told_and_asked_of_nobody() {
 #[tokio::test]
 async fn a_name_that_only_begins_like_another_is_free() {
     let parameters = json!({ "profile": { "login": "ada" } });
+    let mut new = ada("PROVISIONED");
+    new["profile"]["login"] = json!("ada");
     let script = vec![
         ("GET /users/ada", 200, ada("ACTIVE")),
         ("GET /users/ada", 200, ada("ACTIVE")),
-        (r#"POST /users?activate=true {"profile":{"login":"ada"}}"#, 200, ada("PROVISIONED")),
+        (r#"POST /users?activate=true {"profile":{"login":"ada"}}"#, 200, new),
         ("GET /users/00u1", 200, ada("PROVISIONED")),
     ];
     assert_eq!(Command::new("user.create", parameters).run(script).await.unwrap().kind, SuccessKind::Done);

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     fmt::Debug,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -20,15 +21,18 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use okta_client::Client;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use url::Url;
 
 use crate::command::{
     Action, ActionFailure, ActionSuccess, Expect, Request,
-    execute::{Admission, Attempt, Baseline, Executor, PendingChange},
+    execute::{Admission, Attempt, Baseline, Executor, PendingChange, Progress},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
+
+/// When an earlier attempt has ended.
+const LONG_AGO: Duration = Duration::from_secs(15);
 
 /// A request, as `METHOD path?query body` below `/api/v1`, and the answer to it.
 pub(super) type Exchange = (&'static str, u16, Value);
@@ -52,6 +56,7 @@ pub(super) struct Command {
     begun_at: Timestamp,
     dry_run: bool,
     baseline: Option<Baseline>,
+    is_after_restart: bool,
     is_patient: bool,
     is_prompt: bool,
     ahead_seconds: i64,
@@ -67,6 +72,7 @@ impl Command {
             begun_at: Timestamp::now(),
             dry_run: false,
             baseline: None,
+            is_after_restart: false,
             is_patient: false,
             is_prompt: false,
             ahead_seconds: 0,
@@ -90,6 +96,12 @@ impl Command {
     pub(super) fn again_from(mut self, baseline: Baseline) -> Self {
         self.baseline = Some(baseline.sending());
         self.number = 2;
+        self
+    }
+
+    /// Right after a restart: what the attempt before has sent may have been sent at this very moment.
+    pub(super) fn restarted(mut self) -> Self {
+        self.is_after_restart = true;
         self
     }
 
@@ -145,7 +157,8 @@ impl Command {
             begun_at: self.begun_at,
             dry_run: self.dry_run,
             baseline: self.baseline.as_ref(),
-            done_parts: &[],
+            sent_until: Instant::now().checked_sub(LONG_AGO).filter(|_| !self.is_after_restart),
+            progress: &Progress::default(),
             admission: &Open,
         };
         executor.perform(&request, &resolved, &expect, attempt).await
@@ -219,10 +232,19 @@ async fn answer(State(script): State<Shared>, method: Method, uri: Uri, body: By
     (status, headers, answer.to_string()).into_response()
 }
 
-/// `…` at the end matches anything.
+/// `…` at the end matches anything; `… until now` does where a window in the log includes this moment.
 fn fits(asked: &str, expected: &str) -> bool {
+    if let Some(beginning) = expected.strip_suffix("… until now") {
+        return asked.starts_with(beginning) && is_until_now(asked);
+    }
     match expected.strip_suffix('…') {
         Some(beginning) => asked.starts_with(beginning),
         None => asked == expected,
     }
+}
+
+fn is_until_now(asked: &str) -> bool {
+    let until = asked.split("until=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or_default();
+    let until = until.replace("%3A", ":").parse::<Timestamp>();
+    until.is_ok_and(|until| until > Timestamp::now())
 }

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::command::{
     Action, ActionFailure, ActionSuccess, Expect, Request, SuccessKind,
-    execute::{Admission, Attempt, Baseline, Executor, Okta, PendingChange, Reserved},
+    execute::{Admission, Attempt, Baseline, Executor, Okta, PendingChange, Progress, Reserved},
 };
 
 /// How long an engine waits between two attempts.
@@ -160,7 +160,8 @@ async fn carry_out(
             begun_at,
             dry_run: false,
             baseline: baseline.as_ref(),
-            done_parts: &[],
+            sent_until: None,
+            progress: &Progress::default(),
             admission: &kept,
         };
         let performed = executor.perform(&request, &resolved, &Expect::default(), attempt).await;

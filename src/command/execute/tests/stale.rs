@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::command::{
     Action, ActionFailure, Expect, Request,
-    execute::{Admission, Attempt, Code, Executor, Okta, PendingChange, Reserved},
+    execute::{Admission, Attempt, Code, Executor, Okta, PendingChange, Progress, Reserved},
 };
 
 /// What a change waits for.
@@ -102,7 +102,7 @@ impl Admission for Holding<'_> {
                 self.org.has_waited.store(true, Relaxed);
             }
             assert!(change.precondition.seen_at().elapsed() >= Duration::from_secs(5));
-            let holds = self.holds && change.precondition.holds().await;
+            let holds = self.holds && change.precondition.holds().await?;
             if holds { Ok(()) } else { Err(Code::ChangedMeanwhile.because("it is looked at anew")) }
         }
         .boxed()
@@ -130,7 +130,15 @@ async fn made_after(
     let resolved = executor.resolve(&request).await.unwrap();
     let begun_at = Timestamp::now();
     let admission = &Holding { org: &org, holds };
-    let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, done_parts: &[], admission };
+    let attempt = Attempt {
+        number: 1,
+        begun_at,
+        dry_run: false,
+        baseline: None,
+        sent_until: None,
+        progress: &Progress::default(),
+        admission,
+    };
     // Only the requests to Okta matter.
     let _ = executor.perform(&request, &resolved, &Expect::default(), attempt).await;
     org.made.load(Relaxed)

@@ -1,6 +1,6 @@
 //! A change that somebody reverted while its answer was unknown stays reverted.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use okta_client::users::User;
 use serde_json::{Value, json};
 
@@ -11,11 +11,13 @@ use super::{
 };
 use crate::command::{
     Action, Expect, Request, SuccessKind,
-    execute::{Attempt, Baseline},
+    execute::{Attempt, Baseline, Progress},
 };
 
 const ADA: &str = "GET /users/00u1";
 const BY_LOGIN: &str = "GET /users/ada@acme.com";
+/// A look in the log until later than now.
+const LOG_OF_NOW: &str = "GET /logs?since=… until now";
 /// Some time before Ada was made.
 const EARLIER: &str = "2025-12-31T23:59:00Z";
 /// Some time after.
@@ -106,6 +108,34 @@ async fn a_membership_that_the_log_shows_as_done_and_that_is_not_is_left_to_whoe
 }
 
 #[tokio::test]
+async fn a_change_of_this_very_moment_is_in_the_log_that_is_read_whatever_the_clocks_say() {
+    let command = || Command::new("group.add_user", json!({ "user": "00u1", "group": "00g1" }));
+    let add = "PUT /groups/00g1/users/00u1";
+    let named = || vec![(ADA, 200, ada("ACTIVE")), ("GET /groups/00g1", 200, staff())];
+    let none = || ("GET /users/00u1/groups", 200, json!([]));
+    // Okta's clock, as its answers tell it, is behind by less than what they round, or by much.
+    for behind in [0, -1, -50] {
+        let lost = [
+            named(),
+            vec![none(), (add, 500, internal()), none(), (LOG_OF_NOW, 200, json!([{ "uuid": "1" }]))],
+        ];
+        assert_eq!(code(command().at_okta(behind), lost.concat()).await, "changed_meanwhile", "{behind}");
+    }
+    // The attempt before was cut short a moment ago, so that the log may be late.
+    let log = |events: Value| (LOG_OF_NOW, 200, events);
+    let killed = [named(), vec![none(), log(json!([])), log(json!([])), log(json!([{ "uuid": "1" }]))]];
+    let begun = (Timestamp::now() - SignedDuration::from_secs(2)).to_string();
+    assert_eq!(code(command().again(&begun).restarted(), killed.concat()).await, "changed_meanwhile");
+    // A later attempt has lost an answer, too.
+    let again = [
+        named(),
+        vec![none(), log(json!([])), (add, 500, internal()), none()],
+        vec![log(json!([])), log(json!([{ "uuid": "1" }]))],
+    ];
+    assert_eq!(code(command().again(&begun), again.concat()).await, "changed_meanwhile");
+}
+
+#[tokio::test]
 async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_have_done() {
     let add = Request::read(Action::GroupAddUser, json!({ "user": "00u1", "group": "00g1" })).unwrap();
     let put = "PUT /groups/00g1/users/00u1";
@@ -138,7 +168,8 @@ async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_hav
                     begun_at,
                     dry_run: false,
                     baseline: None,
-                    done_parts: &[],
+                    sent_until: None,
+                    progress: &Progress::default(),
                     admission,
                 };
                 let performed = executor.perform(&add, &resolved, &Expect::default(), attempt).await;

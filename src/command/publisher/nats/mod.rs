@@ -178,12 +178,8 @@ impl NatsPublisher {
 
     async fn connect(&self) -> Result<Connection, BusError> {
         let opened = Connection::open(&self.sink.name, &self.sink.bus, self.sink.unacknowledged_max).await?;
-        // The stream may not exist yet if no route has created it.
-        if self.sink.create.is_some() {
-            let subjects = self.sink.subject.wildcard(None);
-            // Rare, and too large for the future of every publication.
-            Box::pin(stream::find_or_create(&opened, &self.sink, &subjects)).await?;
-        }
+        // The stream may not exist yet if no route has created it. Rare, and too large for the future of every publication.
+        Box::pin(stream::create_if_missing(&opened, &self.sink)).await?;
         Ok(opened)
     }
 

@@ -63,6 +63,38 @@ async fn a_member_whom_an_administrator_has_added_again_is_not_removed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_administrator_takes_back_in_the_moment_when_the_answer_is_lost_is_not_done_again() {
+    const USERS: usize = 6;
+    let scene = Scene::start("allow = [\"*\"]").await;
+    let staff = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+    let mut users = Vec::new();
+    for n in 0..USERS {
+        users.push(scene.plant_user(&format!("u{n}@acme.com")).await);
+    }
+    scene.okta.arm(json!({ "kind": "answer_lost", "method": "PUT", "count": USERS })).await;
+    for (n, user) in users.iter().enumerate() {
+        // The look comes after the reversal, and both within a second.
+        let path = format!("/api/v1/users/{user}/groups");
+        let late = json!({ "kind": "delay", "milliseconds": 500, "method": "GET", "path": path, "after": 1, "count": 1 });
+        scene.okta.arm(late).await;
+        let parameters = json!({ "user": user, "group": staff });
+        scene
+            .send(json!({ "id": format!("in{n}"), "action": "group.add_user", "parameters": parameters }))
+            .await;
+        until(async || writes(&scene, "group.user_membership.add").await > n).await;
+        scene.okta.act(Method::DELETE, &format!("/groups/{staff}/users/{user}")).await;
+    }
+    for n in 0..USERS {
+        let outcome = scene.outcome(&format!("in{n}")).await;
+        // A look that was faster than the administrator has seen it.
+        let seen = [("failed", "changed_meanwhile"), ("done", "")];
+        assert!(seen.contains(&essence(&outcome)), "{outcome}");
+    }
+    assert_eq!(writes(&scene, "group.user_membership.add").await, USERS, "nothing is done again");
+    assert_eq!(scene.okta.api(&format!("/groups/{staff}/users")).await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_begun_and_not_done_is_judged_anew_after_a_kill() {
     let mut scene = Scene::start("allow = [\"*\"]").await;
     let user = json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com" } });

@@ -229,6 +229,130 @@ async fn a_login_that_is_given_away_between_the_parts_of_a_command_ends_all_of_i
     let outcome = scene.outcome("join").await;
     assert_eq!(essence(&outcome), ("failed", "changed_meanwhile"), "{outcome}");
     assert_eq!(members(&scene, &group).await, [users[0].clone()], "{outcome}");
+    // What is done is told.
+    assert_eq!(statuses(&outcome), ["done", "failed", "failed", "failed"], "{outcome}");
+    let message = outcome["error"]["message"].as_str().unwrap();
+    assert!(message.contains("what was done stays"), "{message}");
+}
+
+/// What became of each part.
+fn statuses(outcome: &Value) -> Vec<&str> {
+    let parts = outcome["result"]["memberships"].as_array().unwrap();
+    parts.iter().map(|part| part["status"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_okta_does_not_say_who_has_a_login_nothing_is_sent() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    let users = [scene.plant_user("u0@acme.com").await, scene.plant_user("u1@acme.com").await];
+    let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+    let once =
+        json!({ "kind": "rate_limited", "seconds": WAIT_SECONDS, "method": "PUT", "after": 1, "count": 1 });
+    scene.okta.arm(once).await;
+    let parameters = json!({ "users": ["u0@acme.com", "u1@acme.com"], "group": "Staff" });
+    scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+    refused_for_now(&scene).await;
+    // Something was sent, so that only the name can tell that it is somebody else's by now.
+    scene
+        .okta
+        .arm(json!({ "kind": "status", "status": 503, "method": "GET", "path": "/api/v1/users/u1@acme.com" }))
+        .await;
+    give_login_away(&scene, &users[1], "u1@acme.com").await;
+    until(async || scene.okta.counted("/api/v1/users/{id}", 503).await >= 4).await;
+    until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+    scene.okta.disarm().await;
+    let outcome = scene.outcome("join").await;
+    assert_eq!(essence(&outcome), ("failed", "changed_meanwhile"), "{outcome}");
+    assert_eq!(statuses(&outcome), ["done", "failed"], "{outcome}");
+    assert_eq!(members(&scene, &group).await, [users[0].clone()], "{outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_given_away_while_a_list_is_paused_halfway_is_looked_up_again() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    let mut users = Vec::new();
+    for n in 0..4 {
+        users.push(scene.plant_user(&format!("u{n}@acme.com")).await);
+    }
+    let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+    let second = format!("/api/v1/groups/{group}/users/{}", users[1]);
+    scene.okta.arm(json!({ "kind": "delay", "milliseconds": 4_000, "method": "PUT", "path": second })).await;
+    let logins = ["u0@acme.com", "u1@acme.com", "u2@acme.com", "u3@acme.com"];
+    let parameters = json!({ "users": logins, "group": "Staff" });
+    scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+    until(async || scene.okta.counted("/api/v1/users/{id}/groups", 200).await >= 2).await;
+    assert_eq!(scene.by_hand(&["pause"]).await.code, Some(0));
+    until(async || scene.writes().await.len() == 2).await;
+    give_login_away(&scene, &users[3], "u3@acme.com").await;
+    assert_eq!(scene.by_hand(&["resume"]).await.code, Some(0));
+    let outcome = scene.outcome("join").await;
+    assert_eq!(essence(&outcome), ("failed", "changed_meanwhile"), "{outcome}");
+    assert_eq!(statuses(&outcome), ["done", "done", "done", "failed"], "{outcome}");
+    let mut members = members(&scene, &group).await;
+    members.sort();
+    users.truncate(3);
+    users.sort();
+    assert_eq!(members, users, "{outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_that_are_done_in_different_attempts_are_all_remembered() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    let mut users = Vec::new();
+    for n in 0..3 {
+        users.push(scene.plant_user(&format!("u{n}@acme.com")).await);
+    }
+    let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+    let path = |user: &str| format!("/api/v1/groups/{group}/users/{user}");
+    // The first attempt does the last part alone, the second the first one, and Okta throttles before the other.
+    for user in &users[..2] {
+        let busy = json!({ "kind": "status", "status": 409, "error_code": "E0000112", "method": "PUT" });
+        let mut busy = busy.as_object().unwrap().clone();
+        busy.insert("path".to_owned(), path(user).into());
+        busy.insert("count".to_owned(), 1.into());
+        scene.okta.arm(busy.into()).await;
+    }
+    let parameters = json!({ "users": ["u0@acme.com", "u1@acme.com", "u2@acme.com"], "group": "Staff" });
+    scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+    until(async || scene.writes().await.len() == 1).await;
+    let throttled =
+        json!({ "kind": "rate_limited", "seconds": WAIT_SECONDS, "method": "PUT", "path": path(&users[1]) });
+    scene.okta.arm(throttled).await;
+    refused_for_now(&scene).await;
+    for user in [&users[0], &users[2]] {
+        scene.okta.act(Method::DELETE, &format!("/groups/{group}/users/{user}")).await;
+    }
+    scene.okta.disarm().await;
+    let outcome = scene.outcome("join").await;
+    assert_eq!(essence(&outcome), ("done", ""), "{outcome}");
+    assert_eq!(statuses(&outcome), ["done"; 3], "{outcome}");
+    assert_eq!(members(&scene, &group).await, [users[1].clone()], "what was taken back stays so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_list_had_done_when_the_daemon_was_killed_is_told_as_done() {
+    let mut scene = Scene::start("allow = [\"*\"]").await;
+    let users = [scene.plant_user("u0@acme.com").await, scene.plant_user("u1@acme.com").await];
+    let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+    scene.okta.arm(json!({ "kind": "answer_lost", "method": "PUT", "after": 1, "count": 1 })).await;
+    let path = format!("/api/v1/users/{}/groups", users[1]);
+    scene
+        .okta
+        .arm(json!({ "kind": "status", "status": 503, "method": "GET", "path": path, "after": 1 }))
+        .await;
+    let parameters = json!({ "users": ["u0@acme.com", "u1@acme.com"], "group": "Staff" });
+    scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+    until(async || scene.writes().await.len() == 2).await;
+    scene.kill().await;
+    scene.okta.disarm().await;
+    scene.resume();
+    let outcome = scene.outcome("join").await;
+    assert_eq!(essence(&outcome), ("done", ""), "{outcome}");
+    assert_eq!(statuses(&outcome), ["done", "done"], "{outcome}");
+    let parts = outcome["result"]["memberships"].as_array().unwrap();
+    assert!(parts.iter().all(|part| part["was_member"] == false), "{outcome}");
+    assert_eq!(members(&scene, &group).await.len(), 2);
+    assert_eq!(scene.writes().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,7 +92,7 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     // What is open stays open for a moment.
     let (number, stuck) = first_stuck(&mut sink).await;
     eventually("the trouble to be told", async || {
-        sink.stall_reason()().filter(|trouble| trouble.contains("authentication failed"))
+        sink.stall_reason()().filter(|stall| stall.reason.contains("authentication failed"))
     })
     .await;
     files.write_password("battery staple");
@@ -142,7 +142,7 @@ async fn a_sink_goes_on_with_an_authority_that_was_changed() {
     broker.restart().await;
     let stuck = sink.publish(&batch(0..10), 0).await.unwrap();
     eventually("the trouble to be told", async || {
-        sink.stall_reason()().filter(|trouble| trouble.contains("TLS"))
+        sink.stall_reason()().filter(|stall| stall.reason.contains("TLS"))
     })
     .await;
     files.take_authority(&broker);

@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use oktabus::{
     bus::BusError,
     config::{CreateStream, NatsAuth, NatsSink, SinkConfig},
-    sink::{self, Sink, SinkError},
+    sink::{self, Sink, SinkClass, SinkError},
 };
 
 use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream};
@@ -94,7 +94,8 @@ async fn a_subject_that_is_taken_away_is_told_and_cured() {
     assert_eq!(failure.first_undelivered, 5);
     let told = failure.error.to_string();
     assert!(told.contains(&format!("no stream takes subject `{SUBJECT}`")), "{told}");
-    assert_eq!(sink.stall_reason()(), Some(told));
+    let stall = sink.stall_reason()().unwrap();
+    assert_eq!((stall.class, stall.reason), (SinkClass::Configuration, told));
     misconfigured(sink.recover().await);
 
     jetstream.update_stream(stream()).await.unwrap();

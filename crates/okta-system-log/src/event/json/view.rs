@@ -2,20 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::{Tape, Value};
+use super::Document;
 
 /// An event in which texts are found by their paths.
 #[derive(Debug)]
-pub struct EventView<'a> {
-    text: &'a str,
-    tape: Tape,
-}
+pub struct EventView<'a>(Document<'a>);
 
 impl<'a> EventView<'a> {
     /// Looks at `json`.
     pub fn at(json: &'a [u8]) -> Self {
-        let text = str::from_utf8(json).unwrap_or_default();
-        Self { text, tape: Tape::of(text).map(|(tape, _)| tape).unwrap_or_default() }
+        Self(Document::read(str::from_utf8(json).unwrap_or_default()))
     }
 
     /// The text at `path`, names and indices with a slash before each; empty if there is none.
@@ -24,7 +20,7 @@ impl<'a> EventView<'a> {
     }
 
     fn find(&self, path: &str) -> Option<Cow<'_, str>> {
-        let mut value = Value::new(self.text, &self.tape, 0);
+        let mut value = self.0.value();
         for step in path.split('/').skip(1) {
             value = match step.parse() {
                 Ok(index) => value.elements().nth(index)?,
