@@ -2,7 +2,8 @@
 //!
 //! A new format is one file or folder, one arm in each `match` here and one row in the docs. What the formats that take
 //! an event apart share: `log_event` (the parts of an event), `object` and `writer` (JSON in and out), `rules` (tables
-//! from event types to what they mean), `findings` (which events somebody should look at).
+//! from event types to what they mean), `facts` (what Okta writes in several forms), `party`, `about` and `whose` (who and
+//! what an event is about), `rights`, `severity` and `findings` (which events somebody should look at).
 
 mod about;
 mod detail;

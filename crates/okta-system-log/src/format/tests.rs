@@ -338,7 +338,7 @@ fn depth_neither_overflows_nor_stops_anything() {
                 "request":{{"ipChain":[{{"geographicalContext":{deep}}}]}}}}"#
             );
             let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
-            for format in [Format::Ocsf, Format::Ecs] {
+            for format in MAPPED {
                 let rendered = renderer(format).render(&events.get(0).unwrap(), None).bytes;
                 assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&rendered).is_ok());
             }

@@ -18,7 +18,7 @@ pub(super) fn write(name: &str, object: &Object<'_>, out: &mut ObjectWriter<'_>)
 /// Writes the same as elements.
 pub(super) fn write_rest(object: &Object<'_>, out: &mut ArrayWriter<'_>) {
     for (name, json) in object.rest() {
-        match Object::read(json) {
+        match Some(json).filter(|json| json.starts_with('{')).and_then(Object::read) {
             Some(inner) => {
                 for (part, json) in inner.members() {
                     if let Some(text) = text(json) {

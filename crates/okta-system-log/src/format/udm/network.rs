@@ -1,7 +1,12 @@
 //! `network`, and `intermediary`: over which network and in which session the request came, and what it went through.
 
 use super::{
-    super::{facts::Address, log_event::LogEvent, object::Object, writer::ObjectWriter},
+    super::{
+        facts::{Address, anonymizers},
+        log_event::LogEvent,
+        object::Object,
+        writer::ObjectWriter,
+    },
     Scene, ocsf, principal,
 };
 
@@ -34,8 +39,38 @@ fn write_network(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
         // A single dot is Okta's way to say that there is none.
         let domain = event.security.take("domain").filter(|domain| domain != ".");
         out.text_if("dns_domain", domain.as_deref());
-        if let Some(is_proxy) = event.security.take_flag("isProxy") {
+        if let Some(is_proxy) = take_flag(&event.security, "isProxy") {
             out.flag("is_proxy", is_proxy);
+        }
+        write_proxy(event, out);
+    });
+}
+
+/// A flag that may be a text.
+fn take_flag(object: &Object<'_>, name: &str) -> Option<bool> {
+    let text = object.raw(name)?.trim_matches('"').to_ascii_lowercase();
+    let flag = text.parse().ok()?;
+    object.mark(name);
+    Some(flag)
+}
+
+/// UDM's flags for what hides where a request came from.
+const HIDING: [(&str, &[&str]); 5] = [
+    ("anonymous", &["Anonymizer"]),
+    ("anonymous_vpn", &["VPN", "Blockchain VPN"]),
+    ("public_proxy", &["Proxy"]),
+    ("tor_exit_node", &["Tor"]),
+    ("residential_proxy", &["Residential Proxy"]),
+];
+
+/// Writes `proxy_info`.
+fn write_proxy(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    let found = anonymizers(event);
+    out.object("proxy_info", |out| {
+        for (flag, words) in HIDING {
+            if found.iter().any(|service| words.contains(service)) {
+                out.flag(flag, true);
+            }
         }
     });
 }
