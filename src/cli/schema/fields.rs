@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use okta_system_log::format::fields::{Field, Place, fields};
+use okta_system_log::format::fields::{FieldMapping, Place, fields};
 use serde_json::{Value, json};
 
 /// As JSON: an array with an object for each field.
 pub(super) fn as_json() -> String {
     let place = |place: &Place| json!({ "same": place.same, "also": place.also, "made": place.made });
-    let row = |field: Field| {
+    let row = |field: FieldMapping| {
         json!({
             "okta": field.okta,
             "target_type": field.target_type,

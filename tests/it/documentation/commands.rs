@@ -9,7 +9,7 @@ use super::{blocks, pages, repository};
 use crate::support::{nats::NatsServer, tools::free_port};
 
 /// Why commands are not run, by how they begin.
-const NOT_RUN: [(&str, &str); 24] = [
+const NOT_RUN: [(&str, &str); 25] = [
     ("# ", "root's: changes the machine; the set-up is followed by hand on a clean Debian"),
     ("$ curl --proto", "installs Rust"),
     ("$ . \"$HOME/.cargo/env\"", "installs Rust"),
@@ -20,6 +20,7 @@ const NOT_RUN: [(&str, &str); 24] = [
     ("$ env OKTABUS__STREAMS", "`daemon::configuration` sets variables"),
     ("$ oktabus check --offline", "shows mistakes: `daemon::configuration` makes each of them"),
     ("$ oktabus render", "the formats' tests run it"),
+    ("$ sigma convert", "`format::rules` translates with the pipelines of deploy/sigma"),
     (
         "$ oktabus check --config oktabus.toml",
         "docs/okta.md and docs/operations.md: as in the README, which is run",

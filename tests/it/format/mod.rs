@@ -338,7 +338,7 @@ async fn the_judges_refuse_what_is_wrong() {
     for (right, wrong) in [
         ("\"metadata\":", "\"metadatum\":"),
         ("\"type_uid\":", "\"type_uid\":1"),
-        ("\"severity_id\":1", "\"severity_id\":2"),
+        ("\"severity_id\":4", "\"severity_id\":2"),
         ("\"name\":\"src_endpoint.ip\"", "\"name\":\"src_endpoint.uid\""),
     ] {
         assert!(ocsf.contains(right), "{right}: {ocsf}");

@@ -125,5 +125,5 @@ async fn the_pipelines_for_sigma_are_what_the_map_of_fields_makes_of_them() {
     let rows: Vec<Value> = serde_json::from_str(&map).unwrap();
     let row = |okta: &str| rows.iter().find(|row| row["okta"] == okta).unwrap();
     assert_eq!(row("eventType")["ocsf"]["same"][0], "metadata.event_code");
-    assert_eq!(row("client.ipAddress")["ecs"]["same"], serde_json::json!(["client.ip"]));
+    assert_eq!(row("client.ipAddress")["ecs"]["same"], serde_json::json!(["source.ip"]));
 }

@@ -12,9 +12,9 @@ mod tests;
 const TABLE: &str = include_str!("../fields.csv");
 const COLUMNS: usize = 8;
 
-/// A field of Okta's, and where it stands in the formats.
+/// A field of Okta, and where it stands in the formats.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
+pub struct FieldMapping {
     /// Its path in an event, without positions in arrays, for example `actor.alternateId` or `target.id`.
     pub okta: String,
     /// The type of target that the row is about, for a member of `target`; `*` stands for all other types.
@@ -40,11 +40,11 @@ pub struct Place {
 }
 
 /// All fields, in the order of an event.
-pub fn fields() -> impl Iterator<Item = Field> {
-    TABLE.lines().skip(1).filter_map(Field::read)
+pub fn fields() -> impl Iterator<Item = FieldMapping> {
+    TABLE.lines().skip(1).filter_map(FieldMapping::read)
 }
 
-impl Field {
+impl FieldMapping {
     fn read(line: &'static str) -> Option<Self> {
         let columns: Vec<_> = line.splitn(COLUMNS, ',').collect();
         let [okta, ocsf, ocsf_also, ocsf_made, ecs, ecs_also, ecs_made, conversion] = columns[..] else {
