@@ -83,5 +83,7 @@ fn write_observer(tenant: Option<&str>, out: &mut ObjectWriter<'_>) {
     });
     out.object("organization", |out| out.text_if("name", tenant));
     // One of Elastic's rules asks for what is new in each account.
-    out.object("cloud", |out| out.object("account", |out| out.text_if("id", tenant)));
+    out.object("cloud", |out| {
+        out.object("account", |out| out.text_if("id", tenant));
+    });
 }
