@@ -207,7 +207,7 @@ async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exi
 async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
     let daemon = connect(loaded).await?;
     let socket = daemon.socket().display();
-    super::note(&format!("the daemon is running; this is what it says through {socket}"));
+    note(&format!("the daemon is running; this is what it says through {socket}"));
     Ok(daemon)
 }
 

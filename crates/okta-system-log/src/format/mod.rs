@@ -9,6 +9,8 @@ mod about;
 mod detail;
 mod distinct;
 pub mod ecs;
+#[cfg(test)]
+mod examples;
 mod facts;
 pub mod fields;
 mod findings;

@@ -173,17 +173,3 @@ fn no_two_paths_are_the_same() {
     assert_eq!(udm["additional"]["client.zone"], "2");
     assert_eq!(udm["additional"]["[oktabus.note]"], "3");
 }
-
-#[test]
-fn the_events_of_the_docs_are_what_is_rendered() {
-    let docs = include_str!("../../../../../docs/udm.md");
-    let (_, examples) = docs.split_once("## Three events").unwrap();
-    let blocks = examples.split("```json\n").skip(1);
-    let blocks: Vec<_> = blocks.map(|block| block.split_once("```").unwrap().0).collect();
-    assert_eq!(blocks.len(), 6);
-    for pair in blocks.chunks_exact(2) {
-        let rendered = render_text(pair[0]);
-        let told: Value = serde_json::from_str(pair[1]).unwrap();
-        assert_eq!(rendered, told, "docs/udm.md should say\n{rendered:#}");
-    }
-}
