@@ -25,7 +25,7 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut
         match Moment::of(scene.event) {
             Moment::Published(_) => {}
             Moment::OfId(_) => {
-                out.text(NOTE, "published has no time that can be read; this is the time in uuid")
+                out.text(NOTE, "published has no time that can be read; this is the time in uuid");
             }
             Moment::Unknown => {
                 out.text(NOTE, "published has no time that can be read; 1970 stands for an unknown time");
