@@ -91,6 +91,11 @@ impl<'a> Object<'a> {
         object
     }
 
+    /// The object that the member is; None if it is none.
+    pub(super) fn peek_object(&self, name: &str) -> Option<Self> {
+        self.of(self.member(name)?.value)
+    }
+
     /// The objects of the array that the member is, taken, without nulls; none if it is no such array.
     pub(super) fn open_array(&self, name: &str) -> Vec<Self> {
         let Some(objects) = self.peek_array(name) else { return Vec::new() };
@@ -197,6 +202,15 @@ impl<'a> Object<'a> {
     #[inline]
     pub(super) fn mark(&self, name: &str) {
         if let Some(member) = self.member(name) {
+            self.taken.set(member.index);
+        }
+    }
+
+    /// Takes the member, unless it is null, if `write` writes its JSON.
+    #[inline]
+    pub(super) fn take_written(&self, key: Key, name: &str, write: impl FnOnce(&'a str) -> bool) {
+        let Some(member) = self.member_with(key, name) else { return };
+        if member.value.first_byte() != b'n' && write(member.value.raw()) {
             self.taken.set(member.index);
         }
     }

@@ -26,13 +26,18 @@ pub(super) struct ArrayWriter<'w> {
     is_empty: bool,
 }
 
-/// What a rendered event usually fits into.
-const CAPACITY: usize = 4_096;
+/// Most names that are written have no more bytes.
+const SHORT_NAME_BYTES_MAX: usize = 60;
 
 impl Writer {
-    /// A writer that cuts texts after `text_bytes_max` bytes.
+    /// A writer that cuts texts after `text_bytes_max` bytes, with room for `bytes`.
+    pub(super) fn with_room(bytes: usize, text_bytes_max: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes), text_bytes_max }
+    }
+
+    #[cfg(test)]
     pub(super) fn new(text_bytes_max: usize) -> Self {
-        Self { out: Vec::with_capacity(CAPACITY), text_bytes_max }
+        Self::with_room(0, text_bytes_max)
     }
 
     /// The bytes of the object with the members that `write` writes.
@@ -52,12 +57,26 @@ impl Writer {
 
 impl ObjectWriter<'_> {
     /// A text, cut if it is too long.
+    #[inline]
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         push_text(cut(text, self.text_bytes_max), self.out);
     }
 
+    /// A text that is made of parts, cut if it is too long.
+    pub(super) fn text_of(&mut self, name: &str, parts: &[&str]) {
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if bytes > self.text_bytes_max || !parts.iter().all(|part| is_plain(part.as_bytes())) {
+            return self.text(name, &parts.concat());
+        }
+        self.name(name);
+        self.out.push(b'"');
+        parts.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
+        self.out.push(b'"');
+    }
+
     /// A text if there is one.
+    #[inline]
     pub(super) fn text_if(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
@@ -77,6 +96,7 @@ impl ObjectWriter<'_> {
     }
 
     /// A value that is JSON already.
+    #[inline]
     pub(super) fn raw(&mut self, name: &str, json: &str) {
         self.name(name);
         self.out.extend_from_slice(json.as_bytes());
@@ -99,6 +119,22 @@ impl ObjectWriter<'_> {
         is_written
     }
 
+    /// The same object under two names, unless `write` writes nothing.
+    pub(super) fn object_twice(&mut self, names: [&str; 2], write: impl FnOnce(&mut ObjectWriter<'_>)) {
+        let [name, other] = names;
+        let (start, was_empty) = (self.out.len(), self.is_empty);
+        self.name(name);
+        let object_start = self.out.len();
+        if !object(self.out, self.text_bytes_max, write) {
+            self.out.truncate(start);
+            self.is_empty = was_empty;
+            return;
+        }
+        let object_end = self.out.len();
+        self.name(other);
+        self.out.extend_from_within(object_start..object_end);
+    }
+
     /// An array, unless `write` writes nothing.
     pub(super) fn array(&mut self, name: &str, write: impl FnOnce(&mut ArrayWriter<'_>)) {
         let (start, was_empty) = (self.out.len(), self.is_empty);
@@ -115,18 +151,26 @@ impl ObjectWriter<'_> {
         }
     }
 
+    /// Writes a comma if there has to be one, and the name: all at once, which is less work than part by part.
+    #[inline]
     fn name(&mut self, name: &str) {
-        let out = &mut *self.out;
-        out.reserve(name.len() + 4);
-        if !is_plain(name.as_bytes()) {
-            separate(out, &mut self.is_empty);
-            push_escaped(name, out);
-            return out.push(b':');
+        if name.len() > SHORT_NAME_BYTES_MAX || !is_plain(name.as_bytes()) {
+            return self.odd_name(name);
         }
-        out.extend_from_slice(if self.is_empty { b"\"" } else { b",\"" });
+        let end = name.len() + 2;
+        let mut piece = [b'"'; SHORT_NAME_BYTES_MAX + 4];
+        piece[0] = b',';
+        piece[2..end].copy_from_slice(name.as_bytes());
+        piece[end + 1] = b':';
+        self.out.extend_from_slice(&piece[usize::from(self.is_empty)..end + 2]);
         self.is_empty = false;
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
+    }
+
+    #[cold]
+    fn odd_name(&mut self, name: &str) {
+        separate(self.out, &mut self.is_empty);
+        push_escaped(name, self.out);
+        self.out.push(b':');
     }
 }
 
@@ -154,6 +198,11 @@ impl ArrayWriter<'_> {
     }
 }
 
+/// Bytes that most events have when they are rendered, `raw` being as Okta sent them.
+pub(super) fn room_for(raw: &str) -> usize {
+    2 * raw.len() + 1_024
+}
+
 /// Writes an object; false if it is empty and has to be taken back.
 fn object(out: &mut Vec<u8>, text_bytes_max: usize, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
     out.push(b'{');
@@ -177,7 +226,6 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
     if !is_plain(text.as_bytes()) {
         return push_escaped(text, out);
     }
-    out.reserve(text.len() + 2);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
@@ -209,8 +257,10 @@ mod tests {
             });
             out.texts::<&str>("f", []);
             out.flag("g", false);
+            out.object_twice(["h", "i"], |out| out.integer("j", 1));
+            out.object_twice(["k", "l"], |_| {});
         });
-        assert_eq!(json, r#"{"c":{"e":-1},"g":false}"#);
+        assert_eq!(json, r#"{"c":{"e":-1},"g":false,"h":{"j":1},"i":{"j":1}}"#);
     }
 
     #[test]
@@ -218,7 +268,21 @@ mod tests {
         let json = Writer::new(4).object(|out| {
             out.text("a\"", "é\"é\n");
             out.texts("b", ["abcdef", "x"]);
+            out.text_of("c", &["ab", "cd", "e"]);
+            out.text_of("d", &["a", "\"", "b"]);
         });
-        assert_eq!(json, r#"{"a\"":"é\"","b":["abcd","x"]}"#);
+        assert_eq!(json, r#"{"a\"":"é\"","b":["abcd","x"],"c":"abcd","d":"a\"b"}"#);
+    }
+
+    #[test]
+    fn a_name_may_have_any_length() {
+        for length in [0, 1, 2, 3, 7, SHORT_NAME_BYTES_MAX, SHORT_NAME_BYTES_MAX + 1, 200] {
+            let name = "n".repeat(length);
+            let json = Writer::new(usize::MAX).object(|out| {
+                out.integer(&name, 1);
+                out.integer(&name, 2);
+            });
+            assert_eq!(json, format!(r#"{{"{name}":1,"{name}":2}}"#));
+        }
     }
 }

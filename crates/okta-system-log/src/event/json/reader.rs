@@ -61,8 +61,15 @@ struct Reader<'r> {
 impl Tape {
     /// The tape of `text`, whose only value is at its beginning.
     pub(crate) fn of(text: &str) -> Option<(Self, Read)> {
-        let at = skip_space(text.as_bytes(), 0);
-        if !matches!(text.as_bytes().get(at)?, b'{' | b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') {
+        let bytes = text.as_bytes();
+        let at = skip_space(bytes, 0);
+        // Most texts that are no JSON, such as `{level=HIGH}`, are known by their first bytes.
+        let may_be_json = match bytes.get(at)? {
+            b'{' => matches!(bytes.get(skip_space(bytes, at + 1))?, b'"' | b'}'),
+            b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => true,
+            _ => false,
+        };
+        if !may_be_json {
             return None;
         }
         let mut tape = Self::default();

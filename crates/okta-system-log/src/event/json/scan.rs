@@ -133,7 +133,12 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
                 let both = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
                 special_bytes(both) == 0
             }
-            _ => !text.iter().any(|byte| is_special(*byte)),
+            _ => match text {
+                [first, .., last] => {
+                    !(is_special(*first) || is_special(text[text.len() / 2]) || is_special(*last))
+                }
+                _ => !text.iter().any(|byte| is_special(*byte)),
+            },
         },
     }
 }

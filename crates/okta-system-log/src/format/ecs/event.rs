@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        facts::{Moment, Outcome},
+        facts::{Moment, Outcome, moment_text},
         log_event::LogEvent,
     },
     Category, ObjectWriter,
@@ -15,7 +15,7 @@ pub(super) const DATASET: &str = "okta.system";
 /// else 1970, and `error.message` says so.
 pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let moment = Moment::of(event);
-    out.text("@timestamp", &format!("{:.3}", moment.timestamp().unwrap_or_default()));
+    out.text("@timestamp", moment_text(event, moment).as_deref().unwrap_or("1970-01-01T00:00:00.000Z"));
     out.object("error", |out| match moment {
         Moment::Published(_) => {}
         Moment::OfId(_) => {

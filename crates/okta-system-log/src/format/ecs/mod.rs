@@ -18,7 +18,7 @@ use super::{
     Detail,
     facts::Assessment,
     log_event::LogEvent,
-    writer::{ObjectWriter, Writer},
+    writer::{ObjectWriter, Writer, room_for},
 };
 use crate::event::json::Document;
 pub use category::Category;
@@ -53,7 +53,7 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
     let original = parsed.is_none().then_some(input.raw);
     let event = parsed.unwrap_or_default();
     let assessment = Assessment::of(&event);
-    Writer::new(detail.text_bytes_max()).object_bytes(|out| {
+    Writer::with_room(room_for(input.raw), detail.text_bytes_max()).object_bytes(|out| {
         event::write_time(&event, out);
         out.object("ecs", |out| out.text("version", VERSION));
         out.object("data_stream", |out| DATA_STREAM.iter().for_each(|(name, value)| out.text(name, value)));

@@ -10,9 +10,7 @@ use super::{
 };
 
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    for side in ["client", "source"] {
-        out.object(side, |out| write_side(event, out));
-    }
+    out.object_twice(["client", "source"], |out| write_side(event, out));
 }
 
 fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {

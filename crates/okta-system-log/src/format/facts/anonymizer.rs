@@ -12,8 +12,9 @@ const ANONYMIZER: &str = "Anonymizer";
 /// which is JSON in a text, and, of older events, in `proxyType`, `anonymizerStatus` and `associatedProxies`.
 pub(in crate::format) fn anonymizers(event: &LogEvent<'_>) -> Vec<&'static str> {
     let mut found = Found::default();
-    let details = event.ip_chain.iter().chain([&event.security]).filter_map(|object| object.raw("ipDetails"));
-    for json in details.filter_map(|json| Object::read(json)?.raw("ipServiceCategories")) {
+    let details = event.ip_chain.iter().chain([&event.security]);
+    let details = details.filter_map(|object| object.peek_object("ipDetails"));
+    for json in details.filter_map(|details| details.raw("ipServiceCategories")) {
         found.add_services(json);
     }
     if let Some(tunnels) = event.debug_data.raw("tunnels").and_then(notation::content) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::notation;
-use crate::format::{log_event::LogEvent, object::Object, party::Party};
+use crate::format::{log_event::LogEvent, party::Party};
 
 /// A way to show who one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl<'a> Factors<'a> {
     }
 
     fn add_target(&mut self, target: &Party<'a>) {
-        let detail = target.object.raw("detailEntry").and_then(Object::read).unwrap_or_default();
+        let detail = target.object.peek_object("detailEntry").unwrap_or_default();
         let used = detail.peek("methodTypeUsed").or_else(|| detail.peek("factorType"));
         self.has_verified_user |= detail
             .peek("methodUsedVerifiedProperties")

@@ -24,7 +24,7 @@ pub(super) use assessment::Assessment;
 pub(super) use country::country_code;
 pub(super) use factor::{ENROLLMENT, Factors, Method};
 pub(super) use level::Level;
-pub(super) use moment::Moment;
+pub(super) use moment::{Moment, moment_text};
 pub(super) use outcome::Outcome;
 pub(super) use protocol::Protocol;
 pub(super) use system::{System, apple_mobile_version};

@@ -1,5 +1,7 @@
 //! When an event happened. Okta writes RFC 3339; what stands between it and us may have written it anew.
 
+use std::borrow::Cow;
+
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use crate::format::log_event::LogEvent;
@@ -34,6 +36,21 @@ impl Moment {
             Self::Unknown => None,
         }
     }
+}
+
+/// The time of `event` as RFC 3339 in UTC with milliseconds, which is how Okta writes it.
+pub(in crate::format) fn moment_text<'a>(event: &LogEvent<'a>, moment: Moment) -> Option<Cow<'a, str>> {
+    let timestamp = moment.timestamp()?;
+    let published = || event.root.peek("published").filter(|text| is_with_milliseconds(text));
+    let as_written = if let Moment::Published(_) = moment { published() } else { None };
+    Some(as_written.unwrap_or_else(|| Cow::Owned(format!("{timestamp:.3}"))))
+}
+
+/// Whether a time that can be read is written as `2026-01-02T03:04:05.678Z`. A leap second is not written so.
+fn is_with_milliseconds(text: &str) -> bool {
+    const SHAPE: &[u8] = b"0000-00-00T00:00:00.000Z";
+    let fits = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    text.len() == SHAPE.len() && text.as_bytes().iter().zip(SHAPE).all(fits) && text.get(17..19) != Some("60")
 }
 
 /// The time that `text` is: RFC 3339, the same with a blank or without a zone (which then is UTC, as everything of
@@ -87,6 +104,24 @@ fn plausible(timestamp: Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_written_in_one_form_whatever_okta_wrote() {
+        for (published, text) in [
+            ("2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678Z"),
+            ("2026-01-02T03:04:05.6789Z", "2026-01-02T03:04:05.678Z"),
+            ("2026-01-02t03:04:05.678z", "2026-01-02T03:04:05.678Z"),
+            ("2026-01-02T05:04:05.678+02:00", "2026-01-02T03:04:05.678Z"),
+            ("2026-01-02 03:04:05.678Z", "2026-01-02T03:04:05.678Z"),
+            ("2016-12-31T23:59:60.000Z", "2016-12-31T23:59:59.000Z"),
+        ] {
+            let event = format!(r#"{{"published":"{published}"}}"#);
+            let event = LogEvent::read(event.as_str()).unwrap();
+            assert_eq!(moment_text(&event, Moment::of(&event)).as_deref(), Some(text), "{published}");
+        }
+        let odd = LogEvent::read(r#"{"published":"2026-13-02T03:04:05.678Z"}"#).unwrap();
+        assert_eq!(moment_text(&odd, Moment::of(&odd)), None);
+    }
 
     fn moment(published: &str, uuid: &str) -> Moment {
         let event = format!(r#"{{"published":{published},"uuid":"{uuid}"}}"#);

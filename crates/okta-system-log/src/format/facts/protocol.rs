@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::format::{log_event::LogEvent, object::Object, party::Kind};
+use crate::format::{log_event::LogEvent, party::Kind};
 
 /// A protocol of a sign-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl<'a> Protocol<'a> {
     pub(in crate::format) fn of(event: &LogEvent<'a>) -> Option<Self> {
         let mode = event.debug_data.peek("signOnMode").or_else(|| {
             let app = event.target(Kind::App)?;
-            app.object.raw("detailEntry").and_then(Object::read)?.peek("signOnModeType")
+            app.object.peek_object("detailEntry")?.peek("signOnModeType")
         });
         if let Some(mode) = mode {
             return Self::of_mode(mode);

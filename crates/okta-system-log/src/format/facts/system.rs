@@ -35,9 +35,15 @@ const NAMES: [(&str, System); 14] = [
 impl System {
     /// The system that has this name.
     pub(in crate::format) fn of(name: &str) -> Option<Self> {
-        let lower = name.to_ascii_lowercase();
-        NAMES.iter().find(|(part, _)| lower.contains(part)).map(|(_, system)| *system)
+        NAMES.iter().find(|(part, _)| has_part(name, part)).map(|(_, system)| *system)
     }
+}
+
+/// Whether `part`, which is in small letters, is in `name`, in any case of its letters.
+fn has_part(name: &str, part: &str) -> bool {
+    let (name, part) = (name.as_bytes(), part.as_bytes());
+    let is_part = |at: &[u8]| at[0].to_ascii_lowercase() == part[0] && at.eq_ignore_ascii_case(part);
+    name.windows(part.len()).any(is_part)
 }
 
 /// The version of the system on an iPhone or iPad: Okta's name for it has none or half of one, the user agent has

@@ -3,7 +3,7 @@
 
 use super::{
     super::{
-        facts::{Assessment, Moment},
+        facts::{Assessment, Moment, moment_text},
         findings,
         log_event::LogEvent,
         writer::ObjectWriter,
@@ -45,11 +45,12 @@ const CREATE: u8 = 1;
 
 /// Writes when the finding was made or changed: Okta tells of each by an event of that time.
 fn write_times(event: &LogEvent<'_>, activity: u8, out: &mut ObjectWriter<'_>) {
-    let Some(timestamp) = Moment::of(event).timestamp() else { return };
-    let name = if activity == CREATE { "created_time" } else { "modified_time" };
-    out.integer(name, timestamp.as_millisecond());
-    out.text(
-        if activity == CREATE { "created_time_dt" } else { "modified_time_dt" },
-        &format!("{timestamp:.3}"),
-    );
+    let moment = Moment::of(event);
+    let (Some(timestamp), Some(text)) = (moment.timestamp(), moment_text(event, moment)) else { return };
+    let (time, time_dt) = match activity {
+        CREATE => ("created_time", "created_time_dt"),
+        _ => ("modified_time", "modified_time_dt"),
+    };
+    out.integer(time, timestamp.as_millisecond());
+    out.text(time_dt, &text);
 }

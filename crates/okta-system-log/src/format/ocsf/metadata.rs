@@ -1,7 +1,12 @@
 //! When it happened, and where the event comes from.
 
 use super::{
-    super::{Detail, facts::Moment, log_event::LogEvent, writer::ObjectWriter},
+    super::{
+        Detail,
+        facts::{Moment, moment_text},
+        log_event::LogEvent,
+        writer::ObjectWriter,
+    },
     Input, labels,
     notes::Notes,
 };
@@ -19,11 +24,10 @@ pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes
             notes.tell("time: `published` has no time that can be read; 0 stands for an unknown time");
         }
     }
-    let timestamp = moment.timestamp();
-    out.integer("time", timestamp.map_or(0, jiff::Timestamp::as_millisecond));
-    if let Some(timestamp) = timestamp {
+    out.integer("time", moment.timestamp().map_or(0, jiff::Timestamp::as_millisecond));
+    if let Some(text) = moment_text(event, moment) {
         notes.use_datetime();
-        out.text("time_dt", &format!("{timestamp:.3}"));
+        out.text("time_dt", &text);
     }
 }
 
@@ -37,7 +41,7 @@ pub(super) fn write(input: &Input<'_>, event: &LogEvent<'_>, out: &mut ObjectWri
         });
         out.texts("profiles", notes.profiles());
         // The same as the CloudEvents id of the message.
-        out.text("uid", &[input.identity, ":ocsf"].concat());
+        out.text_of("uid", &[input.identity, ":ocsf"]);
         out.text_if("original_event_uid", event.root.take("uuid").as_deref());
         out.text_if("event_code", event.root.take("eventType").as_deref());
         out.text_if("original_time", event.root.take("published").as_deref());

@@ -29,7 +29,7 @@ use super::{
     facts::{Assessment, Factors, Threat},
     log_event::LogEvent,
     whose,
-    writer::{ObjectWriter, Writer},
+    writer::{ObjectWriter, Writer, room_for},
 };
 use class::OTHER;
 pub(super) use class::{
@@ -97,8 +97,8 @@ pub(super) fn render(input: &Input<'_>) -> Payload {
     let event_type = event.event_type();
     let routing = Routing::of(event_type.as_deref());
     let event_type = event_type.as_deref().unwrap_or(UNKNOWN);
-    let bytes = Writer::new(input.detail.text_bytes_max()).object_bytes(|out| {
-        let mut notes = Notes::default();
+    let bytes = Writer::with_room(room_for(input.raw), input.detail.text_bytes_max()).object_bytes(|out| {
+        let mut notes = Notes::new();
         let (assessment, threat) = (Assessment::of(&event), Threat::of(&event));
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
@@ -135,7 +135,7 @@ fn write_classification(routing: &Routing, event_type: &str, out: &mut ObjectWri
     // Values that OCSF does not define keep Okta's names.
     out.text("activity_name", if *activity == OTHER { event_type } else { caption });
     out.integer("type_uid", class.type_uid(*activity));
-    out.text("type_name", &format!("{}: {caption}", class.name));
+    out.text_of("type_name", &[class.name, ": ", caption]);
 }
 
 fn write_class<'a>(

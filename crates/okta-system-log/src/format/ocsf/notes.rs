@@ -63,7 +63,14 @@ impl Observed {
     }
 }
 
+/// As many as most events have.
+const OBSERVABLES: usize = 12;
+
 impl<'a> Notes<'a> {
+    pub(super) fn new() -> Self {
+        Self { observables: Vec::with_capacity(OBSERVABLES), ..Self::default() }
+    }
+
     /// Notes that `value` stands at `path` and the `member` in it. What is in an array stands at `array[].member`.
     pub(super) fn observe(
         &mut self,
@@ -107,8 +114,10 @@ impl<'a> Notes<'a> {
         out.array("observables", |out| {
             for Observable { kind, path: (path, member), value } in &self.observables {
                 out.object(|out| {
-                    let name = [path, ".", member].concat();
-                    out.text("name", if path.is_empty() { member } else { &name });
+                    match path.is_empty() {
+                        true => out.text("name", member),
+                        false => out.text_of("name", &[path, ".", member]),
+                    }
                     out.text("type", kind.caption());
                     out.integer("type_id", *kind as u8);
                     out.text("value", value);

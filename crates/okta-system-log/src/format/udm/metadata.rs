@@ -1,7 +1,12 @@
 //! `metadata`: what happened, when, and where the event comes from.
 
+use std::borrow::Cow;
+
 use super::{
-    super::{facts::Moment, writer::ObjectWriter},
+    super::{
+        facts::{Moment, moment_text},
+        writer::ObjectWriter,
+    },
     EventType, Scene,
 };
 
@@ -10,8 +15,7 @@ use super::{
 pub(super) fn write(scene: &Scene<'_, '_, '_>, event_type: EventType, out: &mut ObjectWriter<'_>) {
     let event = scene.event;
     out.object("metadata", |out| {
-        let time = Moment::of(event).timestamp().unwrap_or_default();
-        let time = format!("{time:.3}");
+        let time = moment_text(event, Moment::of(event)).unwrap_or(Cow::Borrowed("1970-01-01T00:00:00.000Z"));
         event.root.mark_same("published", &time);
         out.text("event_timestamp", &time);
         out.text("event_type", event_type.name());

@@ -25,7 +25,7 @@ use super::{
     findings::Finding,
     log_event::LogEvent,
     ocsf::{self, Routing},
-    writer::{ObjectWriter, Writer},
+    writer::{ObjectWriter, Writer, room_for},
 };
 use crate::event::json::Document;
 pub use event_type::EventType;
@@ -112,7 +112,8 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
         threat: Threat::of(&event),
         outcome: Outcome::of(&event, event_type),
     };
-    Writer::new(detail.text_bytes_max()).object_bytes(|out| write(&scene, original, out))
+    Writer::with_room(room_for(input.raw), detail.text_bytes_max())
+        .object_bytes(|out| write(&scene, original, out))
 }
 
 fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut ObjectWriter<'_>) {

@@ -109,7 +109,7 @@ fn write_intermediaries(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
 
 /// Writes where a hop is; what of it has no field stays with the hop.
 fn write_place(hop: &Object<'_>, out: &mut ObjectWriter<'_>) {
-    let geography = hop.raw(PLACE).and_then(Object::read).unwrap_or_default();
+    let geography = hop.peek_object(PLACE).unwrap_or_default();
     let geolocation = geography.open("geolocation");
     principal::write_location(&geography, &geolocation, out);
     if geography.rest().next().is_none() && geolocation.rest().next().is_none() {

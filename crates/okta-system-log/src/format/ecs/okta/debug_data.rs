@@ -45,7 +45,7 @@ fn write_assessment(assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
 
 /// Who is behind a token that acts for them.
 fn write_principal(data: &Object<'_>, out: &mut ObjectWriter<'_>) {
-    if let Some(principal) = data.raw("originalPrincipal").and_then(Object::read) {
+    if let Some(principal) = data.peek_object("originalPrincipal") {
         fields::write(&principal, &fields::PRINCIPAL, out);
     }
 }

@@ -8,11 +8,14 @@ use super::{
     super::super::{facts::Address, object::Object, writer::ObjectWriter},
     flattened,
 };
+use crate::event::json::Key;
 
 /// A member of one of Okta's objects, and its field.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     okta: &'static str,
+    /// The key of the member, so that nobody has to make it for each event.
+    key: Key,
     ecs: &'static str,
     kind: Kind,
 }
@@ -32,23 +35,27 @@ enum Kind {
 }
 
 const fn keyword(okta: &'static str, ecs: &'static str) -> Field {
-    Field { okta, ecs, kind: Kind::Keyword }
+    Field { okta, key: Key::of(okta), ecs, kind: Kind::Keyword }
 }
 
 const fn keywords(okta: &'static str, ecs: &'static str) -> Field {
-    Field { okta, ecs, kind: Kind::Keywords }
+    Field { okta, key: Key::of(okta), ecs, kind: Kind::Keywords }
 }
 
 const fn boolean(okta: &'static str, ecs: &'static str) -> Field {
-    Field { okta, ecs, kind: Kind::Boolean }
+    Field { okta, key: Key::of(okta), ecs, kind: Kind::Boolean }
 }
 
 const fn integer(okta: &'static str, ecs: &'static str) -> Field {
-    Field { okta, ecs, kind: Kind::Integer }
+    Field { okta, key: Key::of(okta), ecs, kind: Kind::Integer }
+}
+
+const fn ip(okta: &'static str, ecs: &'static str) -> Field {
+    Field { okta, key: Key::of(okta), ecs, kind: Kind::Ip }
 }
 
 const fn flattened(okta: &'static str, ecs: &'static str) -> Field {
-    Field { okta, ecs, kind: Kind::Flattened }
+    Field { okta, key: Key::of(okta), ecs, kind: Kind::Flattened }
 }
 
 /// `okta`
@@ -71,12 +78,8 @@ pub(super) const PARTY: [Field; 4] = [
 ];
 
 /// `okta.client`
-pub(super) const CLIENT: [Field; 4] = [
-    Field { okta: "ipAddress", ecs: "ip", kind: Kind::Ip },
-    keyword("zone", "zone"),
-    keyword("device", "device"),
-    keyword("id", "id"),
-];
+pub(super) const CLIENT: [Field; 4] =
+    [ip("ipAddress", "ip"), keyword("zone", "zone"), keyword("device", "device"), keyword("id", "id")];
 
 /// `okta.client.user_agent`
 pub(super) const USER_AGENT: [Field; 3] =
@@ -196,19 +199,15 @@ pub(super) const PRINCIPAL: [Field; 4] = [
 
 /// Writes the members of `object` that are in `fields` and fit, and takes them.
 pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWriter<'_>) {
-    for field in fields {
-        let Some(json) = object.raw(field.okta) else { continue };
-        let is_written = match field.kind {
-            Kind::Keyword => write_keyword(field.ecs, json, out),
-            Kind::Keywords => write_keywords(field.ecs, json, out),
-            Kind::Boolean => write_boolean(field.ecs, json, out),
-            Kind::Integer => write_integer(field.ecs, json, out),
-            Kind::Ip => object.peek(field.okta).is_some_and(|text| write_ip(field.ecs, &text, out)),
-            Kind::Flattened => flattened::write_objects(field.ecs, json, out),
-        };
-        if is_written {
-            object.mark(field.okta);
-        }
+    for Field { okta, key, ecs, kind } in fields {
+        object.take_written(*key, okta, |json| match kind {
+            Kind::Keyword => write_keyword(ecs, json, out),
+            Kind::Keywords => write_keywords(ecs, json, out),
+            Kind::Boolean => write_boolean(ecs, json, out),
+            Kind::Integer => write_integer(ecs, json, out),
+            Kind::Ip => object.peek(okta).is_some_and(|text| write_ip(ecs, &text, out)),
+            Kind::Flattened => flattened::write_objects(ecs, json, out),
+        });
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn write_party(party: &Object<'_>, out: &mut ObjectWriter<'_>) {
 
 /// What was changed from what to what. What has another shape is left.
 fn write_changes(target: &Object<'_>, out: &mut ObjectWriter<'_>) {
-    let Some(changes) = target.raw(CHANGES).and_then(Object::read) else { return };
+    let Some(changes) = target.peek_object(CHANGES) else { return };
     let is_usual = |(name, json): (&str, &str)| SIDES.contains(&name) && json.starts_with('{');
     if !changes.members().all(is_usual) {
         return;
