@@ -11,7 +11,8 @@ const FORMATS: [Format; 3] = [Format::Ocsf, Format::Ecs, Format::Udm];
 const EVENTS: usize = 3;
 
 fn render(format: Format, event: &str) -> Value {
-    let event: Value = serde_json::from_str(event).unwrap();
+    // On one line, as Okta writes it.
+    let event: String = event.lines().map(str::trim).collect();
     let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
     let renderer = Renderer { format, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
     serde_json::from_slice(&renderer.render(&events.get(0).unwrap(), None).bytes).unwrap()
