@@ -146,6 +146,9 @@ mod tests {
             debug_data(twice),
             r##"{"flattened":{"logOnlySecurityData":{"a#1":1,"a":{"b#1":2,"b":3}}}}"##
         );
-        assert_eq!(debug_data(r#"{"risk":"{a=1, a=2}"}"#), r#"{"flattened":{"risk":"{a=1, a=2}"}}"#);
+        assert_eq!(
+            debug_data(r#"{"risk":"{a=1, a=2}"}"#),
+            r#"{"risk_level":"{a=1, a=2}","flattened":{"risk":"{a=1, a=2}"}}"#
+        );
     }
 }
