@@ -90,19 +90,26 @@ pub(super) const GEOGRAPHY: [Field; 4] = [
     keyword("postalCode", "postal_code"),
 ];
 
-/// `okta.device`
-pub(super) const DEVICE: [Field; 11] = [
+/// `okta.device`: by the names of the API's document, and by those of events
+pub(super) const DEVICE: [Field; 18] = [
     keyword("id", "id"),
     keyword("name", "name"),
     keyword("os_platform", "os_platform"),
+    keyword("osPlatform", "os_platform"),
+    keyword("platform", "os_platform"),
     keyword("os_version", "os_version"),
+    keyword("osVersion", "os_version"),
     boolean("managed", "managed"),
     boolean("registered", "registered"),
     flattened("device_integrator", "device_integrator"),
+    flattened("deviceIntegrator", "device_integrator"),
     keyword("disk_encryption_type", "disk_encryption_type"),
+    keyword("diskEncryptionType", "disk_encryption_type"),
     keyword("screen_lock_type", "screen_lock_type"),
+    keyword("screenLockType", "screen_lock_type"),
     boolean("jailbreak", "jailbreak"),
     boolean("secure_hardware_present", "secure_hardware_present"),
+    boolean("secureHardwarePresent", "secure_hardware_present"),
 ];
 
 /// `okta.outcome`
@@ -194,10 +201,18 @@ pub(super) const PRINCIPAL: [Field; 4] = [
     keyword("displayName", "displayName"),
 ];
 
-/// Writes the members of `object` that are in `fields` and fit, and takes them.
+/// Writes the members of `object` that are in `fields` and fit, and takes them. Of several names for one field, which stand
+/// side by side, the first that fits counts.
 pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWriter<'_>) {
+    let mut last: Option<(&str, &str)> = None;
     for field in fields {
         let Some(json) = object.raw(field.okta) else { continue };
+        if let Some((_, written)) = last.filter(|(name, _)| *name == field.ecs) {
+            if written == json {
+                object.mark(field.okta);
+            }
+            continue;
+        }
         let is_written = match field.kind {
             Kind::Keyword => write_keyword(field.ecs, json, out),
             Kind::Keywords => write_keywords(field.ecs, json, out),
@@ -208,6 +223,7 @@ pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWrite
         };
         if is_written {
             object.mark(field.okta);
+            last = Some((field.ecs, json));
         }
     }
 }

@@ -207,6 +207,10 @@ mod tests {
                 r#"{"unmapped":{"securityContext":{"isProxy":"maybe","as":{"number":"x"},"asNumber":-1}}}"#,
             ),
             (r#"{"debugContext":{"debugData":5}}"#, r#"{"unmapped":{"debugContext":{"debugData":5}}}"#),
+            (
+                r#"{"device":{"os_platform":"OSX","osPlatform":"OSX","platform":"IOS","osVersion":"26.2.0","screenLockType":"BIOMETRIC","diskEncryptionType":"NONE","secureHardwarePresent":true}}"#,
+                r#"{"device":{"os_platform":"OSX","os_version":"26.2.0","disk_encryption_type":"NONE","screen_lock_type":"BIOMETRIC","secure_hardware_present":true},"unmapped":{"device":{"platform":"IOS"}}}"#,
+            ),
             (r#"{"uuid":7,"version":true}"#, r#"{"uuid":"7","version":"true"}"#),
         ] {
             assert_eq!(okta(event), format!("{{\"okta\":{expected}}}"));
