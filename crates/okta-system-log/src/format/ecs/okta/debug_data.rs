@@ -72,7 +72,7 @@ fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWr
 fn write_entries(name: &str, text: &str, entries: &[(&str, &str)], out: &mut ObjectWriter<'_>) -> bool {
     let is_each_once =
         || entries.iter().enumerate().all(|(n, (own, _))| entries[..n].iter().all(|(name, _)| name != own));
-    if entries.len() > ENTRIES_MAX || !is_the_same(text, entries) || !is_each_once() {
+    if text.contains('\0') || entries.len() > ENTRIES_MAX || !is_the_same(text, entries) || !is_each_once() {
         return false;
     }
     out.object(name, |out| entries.iter().for_each(|(name, value)| out.text(name, value)))

@@ -244,6 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn no_name_has_a_null_character_which_elasticsearch_refuses() {
+        let event = r#"{"x\u0000":1,"actor":{"detailEntry":{"b\u0000":"c"}},"target":[{"changeDetails":{"to":{"d\u0000":"e"}}}],
+            "request":{"ipChain":[{"f\u0000":1}]},"debugContext":{"debugData":{"g\u0000":1,"h":{"i\u0000":1},"behaviors":"{j\u0000=POSITIVE}"}}}"#;
+        let written = okta(event);
+        for name in ["x", "b", "d", "f", "g"] {
+            assert!(written.contains(&format!(r#""{name}\\u0000":"#)), "{name}: {written}");
+        }
+        let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+        let flattened = &written["okta"]["debug_context"]["debug_data"]["flattened"];
+        assert_eq!(flattened["h"], r#"{"i\u0000":1}"#);
+        assert_eq!(flattened["behaviors"], "{j\0=POSITIVE}");
+    }
+
+    #[test]
     fn depth_ends_somewhere() {
         let deep = format!("{{\"a\":{}1{}}}", "{\"bC\":".repeat(10_000), "}".repeat(10_000));
         assert!(okta(&deep).starts_with(r#"{"okta":{"unmapped":{"a":"{\"bC\":"#));
