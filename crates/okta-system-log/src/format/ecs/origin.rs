@@ -14,13 +14,15 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let (ip, port) = match event.client.peek("ipAddress").and_then(Address::read) {
+    let written = event.client.peek("ipAddress");
+    let (ip, port) = match written.clone().and_then(Address::read) {
         Some(address) => (Some(address.ip), address.port),
         None => (None, None),
     };
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.peek("domain").filter(|domain| domain != ".");
-    out.text_if("address", ip.as_deref().or(domain.as_deref()));
+    // What Okta wrote for the address, even if it is none; the domain is that of who gives access to the net.
+    out.text_if("address", ip.as_deref().or(written.as_deref()).or(domain.as_deref()));
     out.text_if("ip", ip.as_deref());
     if let Some(port) = port {
         out.integer("port", port);
@@ -60,4 +62,21 @@ pub(super) fn write_location(name: &str, geolocation: &Object<'_>, out: &mut Obj
         out.raw("lat", lat);
         out.raw("lon", lon);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::writer::Writer;
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_read_is_not_that_of_the_provider() {
+        for (client, address) in [(r#""ipAddress":"198.51.100.300""#, "198.51.100.300"), ("", "isp.example")]
+        {
+            let event = format!(r#"{{"client":{{{client}}},"securityContext":{{"domain":"isp.example"}}}}"#);
+            let event = LogEvent::read(event.as_str()).unwrap();
+            let side = Writer::new(usize::MAX).object(|out| write_side(&event, out));
+            assert_eq!(side, format!(r#"{{"address":"{address}","domain":"isp.example"}}"#));
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! `user_agent`, `device`, `host.os`, `network`, `http` and `url`: by what and to where the request was sent.
 
-use super::{super::log_event::LogEvent, ObjectWriter};
+use super::{
+    super::{
+        facts::{OS_VERSION, PLATFORM, peek_first},
+        log_event::LogEvent,
+    },
+    ObjectWriter,
+};
 
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     out.object("user_agent", |out| {
@@ -28,9 +34,9 @@ fn write_device(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     });
     out.object("host", |out| {
         out.object("os", |out| {
-            let platform = event.device.peek("os_platform").map(|platform| platform.to_ascii_lowercase());
+            let platform = peek_first(&event.device, &PLATFORM).map(|platform| platform.to_ascii_lowercase());
             out.text_if("platform", platform.as_deref());
-            out.text_if("version", event.device.peek("os_version").as_deref());
+            out.text_if("version", peek_first(&event.device, &OS_VERSION).as_deref());
         });
     });
 }

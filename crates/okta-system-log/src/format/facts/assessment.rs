@@ -23,8 +23,8 @@ impl<'a> Assessment<'a> {
         found.add_security_context(event);
         let data = &event.debug_data;
         RISKS.iter().filter_map(|name| data.raw(name)).for_each(|json| found.risk.add(json));
-        if let Some(json) = data.raw("riskLevel") {
-            found.risk.add_level(json);
+        for name in ["riskLevel", "risk_level"] {
+            data.raw(name).into_iter().for_each(|json| found.risk.add_level(json));
         }
         for name in ["riskReasons", "riskReason"] {
             data.raw(name).into_iter().for_each(|json| found.risk.add_reasons(json));
@@ -35,14 +35,42 @@ impl<'a> Assessment<'a> {
         if let Some(json) = data.raw("logOnlySecurityData") {
             found.add_log_only(json);
         }
+        found.add_texts(event);
+        found.risk.distrust_low();
         found
     }
 
+    /// What stands between Okta and us may have made a text of a whole context.
+    fn add_texts(&mut self, event: &LogEvent<'a>) {
+        let contexts = ["securityContext", "debugContext"].map(|name| (name, event.root.raw(name)));
+        for (name, json) in contexts {
+            self.add_text(json, |content| format!("{{\"{name}\":{content}}}"));
+        }
+        let data = event.debug_context.raw("debugData");
+        self.add_text(data, |content| format!("{{\"debugContext\":{{\"debugData\":{content}}}}}"));
+    }
+
+    /// Adds what the text `json` says, of which `event` makes an event.
+    fn add_text(&mut self, json: Option<&str>, event: impl Fn(&str) -> String) {
+        let Some(json) = json.filter(|json| json.starts_with('"')) else { return };
+        let Some(content) = notation::content(json).filter(|content| Object::read(&**content).is_some())
+        else {
+            return;
+        };
+        let event = event(&content);
+        if let Some(event) = LogEvent::read(event.as_str()) {
+            let found = Assessment::of(&event);
+            self.risk.merge(found.risk.into_owned());
+            self.behaviors.merge(found.behaviors);
+        }
+    }
+
     fn add_security_context(&mut self, event: &LogEvent<'a>) {
-        // The risk that is an object was opened with the event; what else it may be is left there.
-        event.risk.members().for_each(|(name, json)| self.risk.add_member(name, json));
-        if let Some(json) = event.security.raw("risk").filter(|json| !json.starts_with('{')) {
-            self.risk.add(json);
+        match event.security.raw("risk") {
+            // It was opened with the event.
+            Some(json) if json.starts_with('{') => self.risk.add_object(&event.risk, json),
+            Some(json) => self.risk.add(json),
+            None => {}
         }
         if let Some(json) = event.security.raw("userBehaviors") {
             self.behaviors.add(json);
@@ -72,6 +100,10 @@ impl<'a> Assessment<'a> {
                 None => self.behaviors.add_content(content),
             };
         };
+        // What has neither may be a risk of its own.
+        if !object.members().any(|(name, _)| ["risk", "behaviors"].contains(&name)) {
+            return self.risk.add_part_of(&object, content);
+        }
         for (name, json) in object.members() {
             match name {
                 "risk" => self.risk.add(json),
@@ -116,6 +148,46 @@ mod tests {
     fn the_highest_of_several_levels_counts() {
         let event = r#"{"securityContext":{"risk":{"level":"LOW"}},"debugContext":{"debugData":{"risk":"{level=HIGH}","logOnlySecurityData":"{\"risk\":{\"level\":\"MEDIUM\"}}"}}}"#;
         assert_eq!(assess(event).risk.level, Some(Level::High));
+    }
+
+    #[test]
+    fn a_context_that_became_a_text_still_tells_of_the_risk() {
+        for context in [
+            r#""debugContext":"{\"debugData\":{\"risk\":\"{level=HIGH}\"}}""#,
+            r#""debugContext":{"debugData":"{\"risk\":\"{level=HIGH}\"}"}"#,
+            r#""securityContext":"{\"risk\":{\"level\":\"HIGH\"}}""#,
+            r#""debugContext":{"debugData":{"risk_level":"HIGH"}}"#,
+        ] {
+            let event = format!("{{{context}}}");
+            assert_eq!(assess(&event).risk.level, Some(Level::High), "{context}");
+        }
+    }
+
+    #[test]
+    fn a_risk_that_nobody_can_read_is_told_wherever_it_stands() {
+        for event in [
+            r#"{"securityContext":{"risk":{"user":{"level":"HIGH"}}}}"#,
+            r#"{"debugContext":{"debugData":{"risk":{"riskScore":"HIGH"}}}}"#,
+            r#"{"debugContext":{"debugData":{"logOnlySecurityData":{"value":"HIGH"}}}}"#,
+            r#"{"debugContext":{"debugData":{"logOnlySecurityData":"{user={level=HIGH}}"}}}"#,
+        ] {
+            let Assessment { risk, .. } = assess(event);
+            assert!(risk.level.is_none() && risk.unread.is_some(), "{event}");
+        }
+        let behaviors =
+            r#"{"debugContext":{"debugData":{"logOnlySecurityData":{"behaviors":{"New IP":"POSITIVE"}}}}}"#;
+        assert_eq!(assess(behaviors).risk.word(), None);
+    }
+
+    #[test]
+    fn a_low_risk_beside_one_that_cannot_be_read_is_not_known_to_be_low() {
+        let event = |level: &str| {
+            format!(
+                r#"{{"securityContext":{{"risk":{{"level":"{level}"}}}},"debugContext":{{"debugData":{{"risk":"{{level=VERY_HIGH}}"}}}}}}"#
+            )
+        };
+        assert_eq!(assess(&event("LOW")).risk.word(), Some("VERY_HIGH"));
+        assert_eq!(assess(&event("MEDIUM")).risk.word(), Some("MEDIUM"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod tests {
             ("United States", "US"),
             ("Norway", "NO"),
             ("United Kingdom", "GB"),
+            ("UK", "GB"),
             ("South Korea", "KR"),
             ("Russia", "RU"),
             ("Russian Federation", "RU"),

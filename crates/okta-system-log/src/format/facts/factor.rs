@@ -49,7 +49,7 @@ pub(in crate::format) struct Factors<'a> {
     has_verified_user: bool,
     /// Whether there was a first and a second one, or an identity provider says that there were several.
     is_several: bool,
-    /// Whether Okta named the first one and no second.
+    /// Whether Okta named the first one and no second, or two that somebody only knows.
     is_first_alone: bool,
 }
 
@@ -130,6 +130,10 @@ impl<'a> Factors<'a> {
         if self.is_several || self.has_verified_user || are_two {
             return Some(true);
         }
+        // It may have asked for a PIN or a finger, and is the only factor on many orgs: without word of that nobody knows.
+        if first.is_some() && self.all.iter().all(|factor| factor.method == Method::FastPass) {
+            return None;
+        }
         let is_password = self.all.iter().all(|factor| factor.method == Method::Password);
         match first {
             Some(_) if is_password => Some(false),
@@ -143,8 +147,12 @@ impl<'a> Factors<'a> {
     fn add_first_and_second(&mut self, event: &LogEvent<'a>) {
         let [first, second] =
             ["authMethodFirstType", "authMethodSecondType"].map(|name| event.debug_data.peek(name));
-        self.is_several = first.is_some() && second.is_some() && first != second;
-        self.is_first_alone = first.is_some() && second.is_none();
+        let is_known = |method: &Option<Cow<'_, str>>| {
+            method.as_deref().is_some_and(|method| Method::of(method).basis() == Some(Basis::Knowledge))
+        };
+        let are_both_known = is_known(&first) && is_known(&second);
+        self.is_several = first.is_some() && second.is_some() && first != second && !are_both_known;
+        self.is_first_alone = first.is_some() && (second.is_none() || are_both_known);
         for method in [first, second].into_iter().flatten() {
             let word = method.rsplit_once(':').map_or(&*method, |(word, _)| word).to_owned();
             self.add(Cow::Owned(word));
@@ -274,6 +282,16 @@ mod tests {
         assert_eq!(factors(first).1, Some(false));
         let verified = r#"{"target":[{"type":"AuthenticatorEnrollment","detailEntry":{"methodTypeUsed":"Use Okta FastPass","methodUsedVerifiedProperties":"[USER_VERIFYING, HARDWARE_PROTECTED]"}}]}"#;
         assert_eq!(factors(verified), (vec![Method::FastPass], Some(true), Some(true)));
+        let possession = [
+            r#"{"debugContext":{"debugData":{"factor":"SIGNED_NONCE"}}}"#,
+            r#"{"debugContext":{"debugData":{"authMethodFirstType":"okta_verify:signed_nonce:aut1"}}}"#,
+            r#"{"target":[{"type":"AuthenticatorEnrollment","detailEntry":{"methodTypeUsed":"Use Okta FastPass","methodUsedVerifiedProperties":"[USER_PRESENCE]"}}]}"#,
+        ];
+        for event in possession {
+            assert_eq!(factors(event), (vec![Method::FastPass], None, None), "{event}");
+        }
+        let known = r#"{"debugContext":{"debugData":{"authMethodFirstType":"okta_password:password:aut1","authMethodSecondType":"security_question:security_question:aut2"}}}"#;
+        assert_eq!(factors(known), (vec![Method::Password, Method::Question], Some(false), Some(false)));
         let provider = r#"{"debugContext":{"debugData":{"amrList":"[pwd, sms]"}}}"#;
         assert_eq!(factors(provider), (vec![Method::Password, Method::Sms], Some(true), Some(true)));
         let question = r#"{"debugContext":{"debugData":{"factor":"SECURITY_QUESTION"}}}"#;

@@ -19,6 +19,8 @@ pub(in crate::format) enum Moment {
 
 /// Okta was founded in 2009: an earlier time is a zero that some program took for one.
 const EARLIEST_SECONDS: i64 = 1_230_768_000;
+/// The year 2100: a later time is made of an id that is none, or of a count in another unit.
+const LATEST_SECONDS: i64 = 4_102_444_800;
 
 impl Moment {
     /// When `event` happened.
@@ -98,7 +100,7 @@ fn of_uuid(uuid: &str) -> Option<Timestamp> {
 }
 
 fn plausible(timestamp: Timestamp) -> Option<Timestamp> {
-    (timestamp.as_second() >= EARLIEST_SECONDS).then_some(timestamp)
+    (EARLIEST_SECONDS..LATEST_SECONDS).contains(&timestamp.as_second()).then_some(timestamp)
 }
 
 #[cfg(test)]
@@ -158,6 +160,15 @@ mod tests {
         {
             let Moment::OfId(made) = moment(published, uuid) else { panic!("{published}") };
             assert_eq!(format!("{made:.3}"), "2020-02-14T22:18:51.843Z", "{published}");
+        }
+    }
+
+    #[test]
+    fn no_event_happens_in_a_far_future() {
+        for uuid in ["", "ffffffff-ffff-1fff-bfff-ffffffffffff"] {
+            for published in ["null", r#""9999-12-31T00:00:00Z""#, "99999999999"] {
+                assert_eq!(moment(published, uuid), Moment::Unknown, "{uuid} {published}");
+            }
         }
     }
 

@@ -25,6 +25,28 @@ const CONSEQUENCES: [&str; 6] = [
     "access.request.reject",
 ];
 
+/// Event types that Okta's description calls a failure or a refusal, whatever their outcome: it tells that the failure was
+/// seen to, or nothing.
+const FAILURES: [&str; 17] = [
+    "app.generic.unauth_app_access_attempt",
+    "app.kerberos_rich_client.account_not_found",
+    "app.kerberos_rich_client.instance_not_found",
+    "app.kerberos_rich_client.multiple_accounts_found",
+    "app.oauth2.invalid_client_credentials",
+    "app.office365.service.principal.cleanup.job.invalid.credentials",
+    "app.office365.service.principal.cleanup.job.unable.to.delete.service.principal",
+    "app.radius.agent.port_inaccessible",
+    "application.integration.api_query",
+    "application.integration.transfer_files",
+    "application.policy.sign_on.deny_access",
+    "event_hook.delivery",
+    "mim.command.ios.formaterror",
+    "system.iwa_agentless.user.not_found",
+    "user.account.use_token",
+    "user.mfa.okta_verify.deny_push",
+    "user.mfa.okta_verify.deny_push_upgrade_needed",
+];
+
 /// Words of event types that say how it ended.
 const FAILED: [&str; 6] = ["fail", "failed", "failure", "failures", "error", "errors"];
 const SUCCEEDED: [&str; 2] = ["success", "succeeded"];
@@ -36,23 +58,31 @@ impl<'a> Outcome<'a> {
     /// How what `event` tells of ended.
     pub(in crate::format) fn of(event: &LogEvent<'a>, event_type: &str) -> Self {
         let result = event.outcome.peek("result");
-        let told = match result.as_deref() {
-            Some("SUCCESS" | "ALLOW") => Self::Success,
-            Some("FAILURE" | "DENY" | "RATE_LIMIT") => Self::Failure,
-            Some(_) => result.map_or(Self::Unknown, Self::Other),
-            None => Self::Unknown,
-        };
+        let told = result.map_or(Self::Unknown, Self::told);
         if told == Self::Failure && CONSEQUENCES.contains(&event_type) {
             return Self::Success;
         }
         let says = |words: &[&str]| event_type.split(['.', '_']).any(|word| words.contains(&word));
         match told {
+            Self::Success | Self::Unknown if FAILURES.contains(&event_type) => Self::Failure,
             Self::Success | Self::Unknown if says(&FAILED) && !event_type.starts_with(CUSTOM_ERRORS) => {
                 Self::Failure
             }
             Self::Unknown if says(&SUCCEEDED) => Self::Success,
             told => told,
         }
+    }
+
+    /// How it ended by Okta's word for it, which what stands between Okta and us may have written in small letters.
+    fn told(result: Cow<'a, str>) -> Self {
+        let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(result.trim_ascii()));
+        if is(&["SUCCESS", "ALLOW"]) {
+            return Self::Success;
+        }
+        if is(&["FAILURE", "DENY", "RATE_LIMIT"]) {
+            return Self::Failure;
+        }
+        Self::Other(result)
     }
 }
 
@@ -93,5 +123,27 @@ mod tests {
         assert_eq!(outcome("system.custom_error.update", "SUCCESS"), Outcome::Success);
         assert_eq!(outcome("user.session.start", ""), Outcome::Unknown);
         assert_eq!(outcome("user.session.start", "RATE_LIMIT"), Outcome::Failure);
+    }
+
+    #[test]
+    fn what_okta_describes_as_a_failure_is_one() {
+        for event_type in FAILURES {
+            for result in ["SUCCESS", "ALLOW", "FAILURE", ""] {
+                assert_eq!(outcome(event_type, result), Outcome::Failure, "{event_type} {result}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_means_the_same_in_any_letters() {
+        for (result, expected) in [
+            ("success", Outcome::Success),
+            ("Allow", Outcome::Success),
+            (" DENY ", Outcome::Failure),
+            ("Failure", Outcome::Failure),
+            ("Skipped", Outcome::Other("Skipped".into())),
+        ] {
+            assert_eq!(outcome("user.session.start", result), expected, "{result}");
+        }
     }
 }

@@ -30,14 +30,19 @@ enum Part {
     Detection,
     /// A map of its own.
     Risk,
+    /// What a token claims, of which a risk is only a part, if it is one at all.
+    Claims,
+    /// Maps of their own, each under the address of an event's type.
+    Events,
 }
 
 /// Names of entries, in small letters.
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 17] = [
     ("level", Part::Level),
     ("risklevel", Part::Level),
     ("risk_level", Part::Level),
     ("current_level", Part::Level),
+    ("currentlevel", Part::Level),
     ("previouslevel", Part::PreviousLevel),
     ("priorrisklevel", Part::PreviousLevel),
     ("previous_level", Part::PreviousLevel),
@@ -49,13 +54,49 @@ const PARTS: [(&str, Part); 15] = [
     ("detectionname", Part::Detection),
     ("risk", Part::Risk),
     // Of a security event token that a partner sent.
-    ("claims", Part::Risk),
+    ("claims", Part::Claims),
+    ("events", Part::Events),
 ];
+
+/// Names of entries of which the level has nothing.
+const WITHOUT_LEVEL: [&str; 3] = ["issuer", "name", "direction"];
+
+/// Parts of unknown names, in small letters, that may be a level's, and of what is in such an entry.
+const HINTS: [&str; 3] = ["level", "risk", "score"];
 
 impl Part {
     fn of(name: &str) -> Option<Self> {
         PARTS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, part)| *part)
     }
+
+    /// Whether a level may be here.
+    fn has_level(self) -> bool {
+        !matches!(self, Self::PreviousLevel | Self::Reasons | Self::Detection)
+    }
+}
+
+/// Whether a map with these entries may have a level under a name that nobody knows: no entry is known, or none that has a
+/// level is, and another sounds like one. Of what is only `partly` a risk, the sound alone tells.
+fn is_level_missed<'n>(entries: impl Iterator<Item = (&'n str, &'n str)>, is_partly: bool) -> bool {
+    let (mut has_known, mut has_level, mut has_unknown, mut has_hint) = (false, false, false, false);
+    for (name, value) in entries.filter(|(name, _)| !WITHOUT_LEVEL.contains(name)) {
+        match Part::of(name) {
+            Some(part) => {
+                has_known = true;
+                has_level |= part.has_level();
+            }
+            None => {
+                has_unknown = true;
+                has_hint |= sounds_like_level(name) || sounds_like_level(value.trim_matches('"'));
+            }
+        }
+    }
+    !has_level && (has_hint || (has_unknown && !has_known && !is_partly))
+}
+
+fn sounds_like_level(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    Level::read(&text).is_some() || HINTS.iter().any(|hint| text.contains(hint))
 }
 
 impl<'a> Risk<'a> {
@@ -104,16 +145,27 @@ impl<'a> Risk<'a> {
         self.add_map(content, DEPTH_MAX);
     }
 
-    /// Adds what a member of a risk says.
-    pub(super) fn add_member(&mut self, name: &str, json: &'a str) {
-        self.add_entry(name, json, DEPTH_MAX);
+    /// Adds what an object says that is a risk, and of which `json` is the text.
+    pub(super) fn add_object(&mut self, object: &Object<'a>, json: &'a str) {
+        self.add_members(object, json, false, DEPTH_MAX);
+    }
+
+    /// Adds what an object says of which a risk may be a part.
+    pub(super) fn add_part_of(&mut self, object: &Object<'a>, json: &'a str) {
+        self.add_members(object, json, true, DEPTH_MAX);
+    }
+
+    /// A level that is told too low is not looked at: a low one beside something that nobody could read is not known.
+    pub(super) fn distrust_low(&mut self) {
+        if self.unread.is_some() && self.level == Some(Level::Low) {
+            self.level = None;
+        }
     }
 
     fn add_map(&mut self, content: &'a str, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return self.add_unread(Cow::Borrowed(content)) };
         if let Some(object) = Object::read(content) {
-            // The members borrow the text, not the object.
-            return object.members().for_each(|(name, json)| self.add_entry(name, json, depth));
+            return self.add_members(&object, content, false, depth);
         }
         if let Some(elements) = Object::read_elements(content) {
             return elements.into_iter().for_each(|json| self.add_nested(Part::Risk, json, depth));
@@ -125,11 +177,24 @@ impl<'a> Risk<'a> {
         if entries.is_empty() && !content.trim_matches(['{', '}', '[', ']', ' ']).is_empty() {
             return self.add_unread(Cow::Borrowed(content));
         }
-        for (name, value) in entries {
-            if let Some(part) = Part::of(name).filter(|_| !is_missing(value)) {
+        let told = || entries.iter().filter(|(_, value)| !is_missing(value));
+        if is_level_missed(told().copied(), false) {
+            self.add_unread(Cow::Borrowed(content));
+        }
+        for (name, value) in told() {
+            if let Some(part) = Part::of(name) {
                 self.add_part(part, value, depth);
             }
         }
+    }
+
+    fn add_members(&mut self, object: &Object<'a>, content: &'a str, is_partly: bool, depth: usize) {
+        let told = object.members().filter(|(_, json)| notation::content(json).is_some());
+        if is_level_missed(told, is_partly) {
+            self.add_unread(Cow::Borrowed(content));
+        }
+        // The members borrow the text, not the object.
+        object.members().for_each(|(name, json)| self.add_entry(name, json, depth));
     }
 
     fn add_entry(&mut self, name: &str, json: &'a str, depth: usize) {
@@ -162,6 +227,16 @@ impl<'a> Risk<'a> {
                 self.detection.get_or_insert(Cow::Borrowed(content));
             }
             Part::Risk => self.add_map(content, depth),
+            Part::Claims => match Object::read(content) {
+                Some(claims) => self.add_members(&claims, content, true, depth),
+                None => self.add_map(content, depth),
+            },
+            Part::Events => match Object::read(content) {
+                Some(events) => {
+                    events.members().for_each(|(_, json)| self.add_nested(Part::Claims, json, depth));
+                }
+                None => self.add_map(content, depth),
+            },
         }
     }
 
@@ -278,6 +353,45 @@ mod tests {
         let risk = risk(token);
         assert_eq!((risk.level, risk.previous_level), (Some(Level::High), Some(Level::Low)));
         assert_eq!(risk.reasons, ["Seen at two places"]);
+    }
+
+    #[test]
+    fn a_token_names_its_events_by_their_address() {
+        for token in [
+            r#"{"iss":"x","events":{"https://x/user-risk-change":{"current_level":"high","previous_level":"low"}}}"#,
+            r#"{"iss":"x","events":{"https://x/user-risk-change":{"claims":{"currentLevel":"high"}}}}"#,
+        ] {
+            assert_eq!(risk(token).word(), Some("HIGH"), "{token}");
+        }
+        let no_risk = r#"{"type":"https://x/ip-change","claims":{"current_ip_address":["203.0.113.31"],"initiating_entity":"policy"}}"#;
+        assert_eq!(risk(no_risk).word(), None);
+    }
+
+    #[test]
+    fn a_level_under_a_name_that_nobody_knows_is_not_taken_for_none() {
+        for text in [
+            r#"{"user":{"level":"HIGH"}}"#,
+            r#"{"riskScore":"HIGH"}"#,
+            r#"{"value":"HIGH"}"#,
+            r#"{"levels":["HIGH"]}"#,
+            r#"{"level":null,"score":90}"#,
+            r#"{"reasons":"x","riskScore":"HIGH"}"#,
+            r#"{"reasons":"x","issuer":"OKTA","user":{"level":"HIGH"}}"#,
+            "{user={level=HIGH}}",
+            "{score=HIGH}",
+            "{reasons=x, score=HIGH}",
+        ] {
+            let risk = risk(text);
+            assert_eq!((risk.level, risk.word()), (None, Some(text)), "{text}");
+        }
+        for (text, level) in
+            [(r#"{"level":["HIGH"]}"#, r#"["HIGH"]"#), (r#"{"level":3}"#, "3"), (r#"{"level":true}"#, "true")]
+        {
+            assert_eq!(risk(text).word(), Some(level), "{text}");
+        }
+        for no_level in ["{reasons=Anomalous Location}", r#"{"issuer":"OKTA","reasons":["x"]}"#] {
+            assert_eq!(risk(no_level).word(), None, "{no_level}");
+        }
     }
 
     #[test]

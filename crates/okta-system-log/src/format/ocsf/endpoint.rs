@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        facts::{Address, System, apple_mobile_version, country_code},
+        facts::{Address, OS_VERSION, PLATFORM, System, apple_mobile_version, country_code, take_first},
         log_event::LogEvent,
         object::Object,
         writer::ObjectWriter,
@@ -100,7 +100,7 @@ fn write_system(
     out: &mut ObjectWriter<'_>,
 ) {
     let agent = event.user_agent.peek("rawUserAgent");
-    let version = device.and_then(|device| device.take("os_version"));
+    let version = device.and_then(|device| take_first(device, &OS_VERSION));
     let apple = || apple_mobile_version(name?, agent.as_deref());
     let version = version.or_else(apple);
     write_os(name, version.as_deref(), out);
@@ -244,7 +244,7 @@ pub(super) fn write_device<'a>(
         out.text_if("uid", uid.as_deref());
         out.text_if("name", name.as_deref());
         out.text_if("ip", ip.as_deref());
-        let platform = event.device.take("os_platform");
+        let platform = take_first(&event.device, &PLATFORM);
         let (id, caption) = match platform.as_deref().and_then(System::of) {
             Some(System::Ios | System::Android) => (5, "Mobile"),
             Some(System::IpadOs) => (4, "Tablet"),

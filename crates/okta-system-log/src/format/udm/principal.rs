@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        facts::{Address, System},
+        facts::{Address, OS_VERSION, PLATFORM, System, peek_first, take_first},
         log_event::LogEvent,
         object::Object,
         party::Kind,
@@ -120,9 +120,9 @@ fn write_asset(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
         out.text_if("product_object_id", device.take("id").as_deref());
         out.text_if("type", event.client.peek("device").and_then(|name| asset_type(&name)));
         out.object("platform_software", |out| {
-            let name = device.peek("os_platform");
+            let name = peek_first(device, &PLATFORM);
             out.text_if("platform", name.as_deref().and_then(platform));
-            out.text_if("platform_version", device.take("os_version").as_deref());
+            out.text_if("platform_version", take_first(device, &OS_VERSION).as_deref());
         });
         if scene.has_rest() {
             out.object("attribute", |out| labels::write("labels", device, out));

@@ -72,7 +72,7 @@ fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWr
 fn write_entries(name: &str, text: &str, entries: &[(&str, &str)], out: &mut ObjectWriter<'_>) -> bool {
     let is_each_once =
         || entries.iter().enumerate().all(|(n, (own, _))| entries[..n].iter().all(|(name, _)| name != own));
-    if entries.len() > ENTRIES_MAX || !is_the_same(text, entries) || !is_each_once() {
+    if text.contains('\0') || entries.len() > ENTRIES_MAX || !is_the_same(text, entries) || !is_each_once() {
         return false;
     }
     out.object(name, |out| entries.iter().for_each(|(name, value)| out.text(name, value)))
@@ -146,6 +146,9 @@ mod tests {
             debug_data(twice),
             r##"{"flattened":{"logOnlySecurityData":{"a#1":1,"a":{"b#1":2,"b":3}}}}"##
         );
-        assert_eq!(debug_data(r#"{"risk":"{a=1, a=2}"}"#), r#"{"flattened":{"risk":"{a=1, a=2}"}}"#);
+        assert_eq!(
+            debug_data(r#"{"risk":"{a=1, a=2}"}"#),
+            r#"{"risk_level":"{a=1, a=2}","flattened":{"risk":"{a=1, a=2}"}}"#
+        );
     }
 }

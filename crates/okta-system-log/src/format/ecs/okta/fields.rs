@@ -93,19 +93,26 @@ pub(super) const GEOGRAPHY: [Field; 4] = [
     keyword("postalCode", "postal_code"),
 ];
 
-/// `okta.device`
-pub(super) const DEVICE: [Field; 11] = [
+/// `okta.device`: by the names of the API's document, and by those of events
+pub(super) const DEVICE: [Field; 18] = [
     keyword("id", "id"),
     keyword("name", "name"),
     keyword("os_platform", "os_platform"),
+    keyword("osPlatform", "os_platform"),
+    keyword("platform", "os_platform"),
     keyword("os_version", "os_version"),
+    keyword("osVersion", "os_version"),
     boolean("managed", "managed"),
     boolean("registered", "registered"),
     flattened("device_integrator", "device_integrator"),
+    flattened("deviceIntegrator", "device_integrator"),
     keyword("disk_encryption_type", "disk_encryption_type"),
+    keyword("diskEncryptionType", "disk_encryption_type"),
     keyword("screen_lock_type", "screen_lock_type"),
+    keyword("screenLockType", "screen_lock_type"),
     boolean("jailbreak", "jailbreak"),
     boolean("secure_hardware_present", "secure_hardware_present"),
+    boolean("secureHardwarePresent", "secure_hardware_present"),
 ];
 
 /// `okta.outcome`
@@ -197,16 +204,27 @@ pub(super) const PRINCIPAL: [Field; 4] = [
     keyword("displayName", "displayName"),
 ];
 
-/// Writes the members of `object` that are in `fields` and fit, and takes them.
+/// Writes the members of `object` that are in `fields` and fit, and takes them. Of several names for one field, which stand
+/// side by side, the first that fits counts.
 pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWriter<'_>) {
+    let mut last: Option<(&str, &str)> = None;
     for Field { okta, key, ecs, kind } in fields {
-        object.take_written(*key, okta, |json| match kind {
-            Kind::Keyword => write_keyword(ecs, json, out),
-            Kind::Keywords => write_keywords(ecs, json, out),
-            Kind::Boolean => write_boolean(ecs, json, out),
-            Kind::Integer => write_integer(ecs, json, out),
-            Kind::Ip => object.peek(okta).is_some_and(|text| write_ip(ecs, &text, out)),
-            Kind::Flattened => flattened::write_objects(ecs, json, out),
+        object.take_written(*key, okta, |json| {
+            if let Some((_, written)) = last.filter(|(name, _)| name == ecs) {
+                return written == json;
+            }
+            let is_written = match kind {
+                Kind::Keyword => write_keyword(ecs, json, out),
+                Kind::Keywords => write_keywords(ecs, json, out),
+                Kind::Boolean => write_boolean(ecs, json, out),
+                Kind::Integer => write_integer(ecs, json, out),
+                Kind::Ip => object.peek(okta).is_some_and(|text| write_ip(ecs, &text, out)),
+                Kind::Flattened => flattened::write_objects(ecs, json, out),
+            };
+            if is_written {
+                last = Some((ecs, json));
+            }
+            is_written
         });
     }
 }

@@ -1,6 +1,8 @@
 //! Values that may have any shape, for fields of Elasticsearch's type `flattened`: all leaves become keywords of one field,
 //! whatever their names and types, so that neither a conflict of types nor too many fields can come of them.
 
+use std::borrow::Cow;
+
 use super::super::super::{object::Object, writer::ObjectWriter};
 
 /// Elasticsearch takes 20 levels in a flattened field; some are used up above.
@@ -8,11 +10,18 @@ const DEPTH_MAX: usize = 14;
 
 /// Writes a member of a flattened field; as its text if Elasticsearch would not take it as it is.
 pub(super) fn write(name: &str, json: &str, out: &mut ObjectWriter<'_>) {
+    let name = &name_without_null(name);
     if is_taken(json) {
         out.raw(name, json);
     } else {
         out.text(name, json);
     }
+}
+
+/// The name of a member of a flattened field: with a null character in it, Elasticsearch would refuse the whole event. As
+/// JSON writes one it is an ordinary text.
+pub(super) fn name_without_null(name: &str) -> Cow<'_, str> {
+    if name.contains('\0') { Cow::Owned(name.replace('\0', "\\u0000")) } else { Cow::Borrowed(name) }
 }
 
 /// Writes a flattened field, which is an object or several; false if `json` is neither.

@@ -207,6 +207,10 @@ mod tests {
                 r#"{"unmapped":{"securityContext":{"isProxy":"maybe","as":{"number":"x"},"asNumber":-1}}}"#,
             ),
             (r#"{"debugContext":{"debugData":5}}"#, r#"{"unmapped":{"debugContext":{"debugData":5}}}"#),
+            (
+                r#"{"device":{"os_platform":"OSX","osPlatform":"OSX","platform":"IOS","osVersion":"26.2.0","screenLockType":"BIOMETRIC","diskEncryptionType":"NONE","secureHardwarePresent":true}}"#,
+                r#"{"device":{"os_platform":"OSX","os_version":"26.2.0","disk_encryption_type":"NONE","screen_lock_type":"BIOMETRIC","secure_hardware_present":true},"unmapped":{"device":{"platform":"IOS"}}}"#,
+            ),
             (r#"{"uuid":7,"version":true}"#, r#"{"uuid":"7","version":"true"}"#),
         ] {
             assert_eq!(okta(event), format!("{{\"okta\":{expected}}}"));
@@ -237,6 +241,20 @@ mod tests {
             okta(r#"{"target":[{"changeDetails":{"from":"a","to":{}},"detailEntry":[1]}]}"#),
             r#"{"okta":{"unmapped":{"target":[{"changeDetails":{"from":"a","to":{}},"detailEntry":[1]}]}}}"#
         );
+    }
+
+    #[test]
+    fn no_name_has_a_null_character_which_elasticsearch_refuses() {
+        let event = r#"{"x\u0000":1,"actor":{"detailEntry":{"b\u0000":"c"}},"target":[{"changeDetails":{"to":{"d\u0000":"e"}}}],
+            "request":{"ipChain":[{"f\u0000":1}]},"debugContext":{"debugData":{"g\u0000":1,"h":{"i\u0000":1},"behaviors":"{j\u0000=POSITIVE}"}}}"#;
+        let written = okta(event);
+        for name in ["x", "b", "d", "f", "g"] {
+            assert!(written.contains(&format!(r#""{name}\\u0000":"#)), "{name}: {written}");
+        }
+        let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+        let flattened = &written["okta"]["debug_context"]["debug_data"]["flattened"];
+        assert_eq!(flattened["h"], r#"{"i\u0000":1}"#);
+        assert_eq!(flattened["behaviors"], "{j\0=POSITIVE}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::{
     super::super::{object::Object, party::Party, writer::ObjectWriter},
-    fields,
+    fields, flattened,
 };
 
 const DETAIL: &str = "detailEntry";
@@ -50,6 +50,7 @@ fn write_changes(target: &Object<'_>, out: &mut ObjectWriter<'_>) {
 /// A text for each member: its own if it is one, else its JSON.
 fn write_texts(object: &Object<'_>, out: &mut ObjectWriter<'_>) {
     for (name, json) in object.members() {
+        let name = &flattened::name_without_null(name);
         if json.starts_with('"') {
             out.raw(name, json);
         } else {

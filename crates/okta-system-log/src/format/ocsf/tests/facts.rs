@@ -84,7 +84,7 @@ fn factors_and_protocol_are_those_that_were_used() {
     };
     assert_eq!(mfa(json!({"factor": "PASSWORD_AS_FACTOR"})), (json!(false), json!("Password")));
     assert_eq!(mfa(json!({"factor": "OKTA_VERIFY_PUSH"})), (json!(true), json!("Push Notification")));
-    assert_eq!(mfa(json!({"factor": "SIGNED_NONCE"})), (json!(true), json!("SIGNED_NONCE")));
+    assert_eq!(mfa(json!({"factor": "SIGNED_NONCE"})), (Value::Null, json!("SIGNED_NONCE")));
     let event = render(&sign_on(
         &json!({"authMethodFirstType": "okta_password:password:a", "authMethodSecondType": "phone_number:sms:b"}),
     ));
@@ -94,6 +94,25 @@ fn factors_and_protocol_are_those_that_were_used() {
     let sso = json!({"uuid": "u", "eventType": "user.authentication.sso", "target": [
         {"id": "0oa", "type": "AppInstance", "displayName": "X", "detailEntry": {"signOnModeType": "SAML_2_0"}}]});
     assert_eq!(render(&sso)["auth_protocol"], "SAML");
+}
+
+#[test]
+fn a_device_is_known_by_the_names_of_real_events() {
+    let mut event = sign_on(&json!({}));
+    event["device"] = json!({"id": "guo1", "platform": "OSX", "osVersion": "26.2.0"});
+    let device = &render(&event)["device"];
+    assert_eq!((&device["os"]["type"], &device["os"]["version"]), (&json!("macOS"), &json!("26.2.0")));
+    event["device"] = json!({"id": "guo1", "osPlatform": "IOS"});
+    assert_eq!(render(&event)["device"]["type"], "Mobile");
+    assert_eq!(render(&event)["unmapped"].get("device"), None);
+}
+
+#[test]
+fn a_low_risk_beside_an_unread_one_is_not_low() {
+    let mut event = sign_on(&json!({"risk": "{level=VERY_HIGH}"}));
+    event["securityContext"] = json!({"risk": {"level": "LOW"}});
+    let event = render(&event);
+    assert_eq!((&event["risk_level_id"], &event["risk_level"]), (&json!(99), &json!("VERY_HIGH")));
 }
 
 #[test]
