@@ -27,9 +27,6 @@ const REPORTS: [&str; 4] = [
     "security.internal.dco_user_risk_report",
 ];
 
-/// Where the evidence of a report stands.
-const REPORTED: &str = "evidences[0].src_endpoint";
-
 pub(super) fn is_report(event_type: &str) -> bool {
     REPORTS.contains(&event_type)
 }
@@ -114,19 +111,21 @@ fn write_reported<'a>(event: &LogEvent<'a>, out: &mut ObjectWriter<'_>, notes: &
     let data = &event.debug_data;
     let Some(ip) = data.peek("suspiciousActivityEventIp").filter(|ip| is_ip(ip)) else { return };
     data.mark("suspiciousActivityEventIp");
+    let country = endpoint::read_country(data, "suspiciousActivityEventCountry");
     out.object("src_endpoint", |out| {
         out.text("ip", &ip);
-        endpoint::write_named_system(data.take("suspiciousActivityOs").as_deref(), out);
+        endpoint::write_os(data.take("suspiciousActivityOs").as_deref(), None, out);
         let place = [
             ("city", data.take("suspiciousActivityEventCity")),
             ("region", data.take("suspiciousActivityEventState")),
-            ("country", data.take("suspiciousActivityEventCountry")),
+            ("country", country.clone()),
         ];
         out.object("location", |out| {
             place.iter().for_each(|(member, name)| out.text_if(member, name.as_deref()));
         });
     });
-    notes.observe(Observed::IpAddress, REPORTED, "ip", Some(&ip));
+    notes.observe(Observed::IpAddress, endpoint::EVIDENCE, "ip", Some(&ip));
+    notes.observe(Observed::Country, endpoint::EVIDENCE_LOCATION, "country", country.as_ref());
 }
 
 /// Writes `related_events` of the finding: the event that is reported, which is a message of its own.

@@ -168,3 +168,45 @@ fn updates_and_closes_refer_to_what_was_found() {
         "debugContext": {"debugData": {"suspiciousActivityEventId": "u-1"}}});
     assert_eq!(render(&reported)["finding_info"]["related_events"][0]["uid"], "u-1:ocsf");
 }
+
+#[test]
+fn the_addresses_of_a_request_are_not_lost_where_there_is_no_endpoint() {
+    for client in [json!(null), json!({"ipAddress": "unknown"})] {
+        let mut event = sign_on(&json!({}));
+        event["client"] = client;
+        event["request"] = json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}]});
+        let without = render(&event);
+        assert!(without.get("src_endpoint").is_none(), "{without}");
+        assert_eq!(without["unmapped"]["request"]["ipChain"][0]["ip"], "203.0.113.9");
+        event["securityContext"] = json!({"domain": "acme.example"});
+        let with = render(&event);
+        assert_eq!(with["src_endpoint"]["intermediate_ips"], json!(["203.0.113.9"]));
+        assert!(with["unmapped"].get("request").is_none(), "{with}");
+    }
+}
+
+#[test]
+fn a_country_of_a_finding_is_a_code_that_can_be_searched_for() {
+    let reported = |country: &str| {
+        let mut event = sign_on(&json!({"suspiciousActivityEventIp": "203.0.113.66",
+            "suspiciousActivityEventCountry": country}));
+        event["eventType"] = json!("user.account.report_suspicious_activity_by_enduser");
+        render(&event)
+    };
+    let code = |event: &Value| event["evidences"][0]["src_endpoint"]["location"]["country"].clone();
+    let observed = |event: &Value| {
+        let all = event["observables"].as_array().unwrap();
+        all.iter().find(|one| one["type"] == "Country").map(|one| (one["name"].clone(), one["value"].clone()))
+    };
+    let expected = Some((json!("evidences[0].src_endpoint.location.country"), json!("NG")));
+    let event = reported("Nigeria");
+    assert_eq!((code(&event), observed(&event)), (json!("NG"), expected.clone()));
+    let event = reported("Atlantis");
+    assert_eq!(code(&event), Value::Null);
+    assert_eq!(event["unmapped"]["debugContext"]["debugData"]["suspiciousActivityEventCountry"], "Atlantis");
+    let mut event = sign_on(&json!({}));
+    event["eventType"] = json!("security.threat.detected");
+    event["client"] = json!({"ipAddress": "203.0.113.66", "geographicalContext": {"country": "Nigeria"}});
+    let event = render(&event);
+    assert_eq!((code(&event), observed(&event)), (json!("NG"), expected));
+}
