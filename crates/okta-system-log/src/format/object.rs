@@ -177,6 +177,11 @@ impl<'a> Object<'a> {
         texts.into_iter().filter(|text| !is_missing(text)).collect()
     }
 
+    /// The object that the member is, not taken; an empty one if it is none.
+    pub(super) fn peek_object(&self, name: &str) -> Self {
+        self.member(name).and_then(|member| self.of(member.value)).unwrap_or_default()
+    }
+
     /// The object that the member is, taken only if it has no members but `known` ones; an empty one if it is none.
     pub(super) fn open_if_only(&self, name: &str, known: &[&str]) -> Self {
         let object = self.member(name).and_then(|member| self.of(member.value));
