@@ -7,6 +7,7 @@ use super::{
         facts::{Address, System, apple_mobile_version, country_code},
         log_event::LogEvent,
         object::Object,
+        words::is_ip,
         writer::ObjectWriter,
     },
     notes::{Notes, Observed},
@@ -183,6 +184,18 @@ pub(super) fn read_country<'a>(object: &Object<'a>, member: &str) -> Option<Cow<
     let code = object.peek(member).and_then(|name| country_code(&name))?;
     object.mark_same(member, code);
     Some(Cow::Borrowed(code))
+}
+
+/// Where the debug data tells from where to where a session went.
+const MOVES: [&str; 2] = ["newIpAddress", "previousIpAddress"];
+
+/// Notes the addresses that a session has moved between. OCSF has no attribute for them, so that they are found where Okta
+/// has them.
+pub(super) fn observe_move<'a>(event: &LogEvent<'a>, notes: &mut Notes<'a>) {
+    for member in MOVES {
+        let ip = event.debug_data.peek(member).filter(|ip| is_ip(ip));
+        notes.observe(Observed::IpAddress, "unmapped.debugContext.debugData", member, ip.as_ref());
+    }
 }
 
 /// Where the endpoint of a finding stands.

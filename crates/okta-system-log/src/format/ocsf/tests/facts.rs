@@ -210,3 +210,37 @@ fn a_country_of_a_finding_is_a_code_that_can_be_searched_for() {
     let event = render(&event);
     assert_eq!((code(&event), observed(&event)), (json!("NG"), expected));
 }
+
+#[test]
+fn the_addresses_that_a_session_moved_between_can_be_searched_for() {
+    let observed = |event: &Value| {
+        let all = event["observables"].as_array().unwrap();
+        let addresses = all.iter().filter(|one| one["type"] == "IP Address");
+        addresses.map(|one| (one["name"].clone(), one["value"].clone())).collect::<Vec<_>>()
+    };
+    let mut event = sign_on(&json!({"newIpAddress": "203.0.113.77", "previousIpAddress": "198.51.100.200"}));
+    event["eventType"] = json!("user.session.context.change");
+    let moved = render(&event);
+    assert_eq!(
+        observed(&moved),
+        [
+            (json!("unmapped.debugContext.debugData.newIpAddress"), json!("203.0.113.77")),
+            (json!("unmapped.debugContext.debugData.previousIpAddress"), json!("198.51.100.200")),
+        ]
+    );
+    let report = json!({"claims": {"current_ip_address": ["203.0.113.31", "x"], "previous_ip_address": "203.0.113.32"}});
+    for report in [json!(report.to_string()), report] {
+        let mut event = sign_on(&json!({"securityEventsProviderReportedRisk": report}));
+        event["eventType"] = json!("security.events.provider.receive_event");
+        let reported = render(&event);
+        let evidence = |name: &str, ip: &str| json!({"name": name, "src_endpoint": {"ip": ip}});
+        let both =
+            [evidence("current_ip_address", "203.0.113.31"), evidence("previous_ip_address", "203.0.113.32")];
+        assert_eq!(reported["evidences"], json!(both), "{reported}");
+        assert_eq!(observed(&reported).len(), 2);
+        assert_eq!(
+            reported["unmapped"]["debugContext"]["debugData"]["securityEventsProviderReportedRisk"],
+            report
+        );
+    }
+}
