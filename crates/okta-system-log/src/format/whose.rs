@@ -44,7 +44,7 @@ pub(super) fn is_own_sign_on(event: &LogEvent<'_>) -> bool {
 /// Who is to be authenticated: the target user, else the actor if it is somebody with an account, else the account in an
 /// application, else the actor whatever it is.
 pub(super) fn authenticated<'e, 'a>(event: &'e LogEvent<'a>) -> Whose<'e, 'a> {
-    let account = event.target(Kind::AppUser);
+    let account = event.target(Kind::AppUser).or_else(|| event.target(Kind::Account));
     let actor = somebody(Some(&event.actor));
     // An agent of a directory, an application or a device checks others, if there are any.
     let is_itself = |actor: &&Party<'_>| actor.kind.is_account() || actor.kind.is_principal();

@@ -334,3 +334,19 @@ fn the_client_of_a_token_is_not_lost_where_it_is_no_text() {
     let odd = render("group.lifecycle.delete", json!({"transaction": odd}));
     assert_eq!(odd["unmapped"]["transaction"]["detail"]["requestApiTokenClientId"]["id"], "0oaClient");
 }
+
+#[test]
+fn who_signs_on_to_a_server_does_so_under_an_account_of_it() {
+    let server = json!({"id": "srv1", "type": "Server", "alternateId": "unknown", "displayName": "db01"});
+    let account =
+        json!({"id": "acc1", "type": "ServerAccount", "alternateId": "unknown", "displayName": "root"});
+    let login = render("pam.server.ssh_login", json!({"target": [server, account]}));
+    let endpoint = json!({"uid": "srv1", "name": "db01", "type_id": 1, "type": "Server"});
+    assert_eq!((&login["dst_endpoint"], login.get("service")), (&endpoint, None), "it is not Okta's");
+    assert_eq!(login["user"]["uid"], "00uAdmin");
+    assert_eq!(
+        (&login["user"]["account"]["uid"], &login["user"]["account"]["name"]),
+        (&json!("acc1"), &json!("root"))
+    );
+    assert!(login["unmapped"].get("target").is_none(), "{login}");
+}
