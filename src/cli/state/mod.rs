@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use okta_client::logs;
 
-use super::{ConfigArgument, Exit, fail, note};
+use super::{ConfigArgument, Exit, fail};
 use crate::{
     command::engine::RECOVERY_CONSEQUENCE,
     config::{Config, Start},

@@ -9,7 +9,12 @@ use super::{object::Object, writer::ObjectWriter};
 pub(super) struct Party<'a> {
     pub(super) object: Object<'a>,
     pub(super) kind: Kind,
+    /// What Okta tells of it in detail, whose members are taken one by one; an empty object if there is none.
+    pub(super) detail: Object<'a>,
 }
+
+/// Where Okta tells of a party what depends on its kind.
+const DETAIL: &str = "detailEntry";
 
 /// What a party is, by its `type`. Okta has no list of types and adds some all the time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +47,8 @@ pub(super) enum Kind {
     Enrollment,
     /// A mail, or the address that it goes to.
     Email,
+    /// A scope of OAuth.
+    Scope,
     #[default]
     Other,
 }
@@ -90,6 +97,7 @@ impl Kind {
             _ if name.ends_with("serviceaccount") || name.ends_with("serviceprincipal") => Self::Service,
             _ if name.ends_with("account") => Self::Account,
             _ if name.ends_with("role") => Self::Role,
+            _ if name.ends_with("scope") => Self::Scope,
             _ if name.ends_with("token") => Self::Token,
             _ => Self::Other,
         }
@@ -98,6 +106,11 @@ impl Kind {
     /// Whether it is a person's: their account at Okta or in an application.
     pub(super) fn is_account(self) -> bool {
         matches!(self, Self::User | Self::AppUser)
+    }
+
+    /// Whether it acts under an account of its own without being a person's.
+    pub(super) fn is_principal(self) -> bool {
+        matches!(self, Self::Service | Self::Account)
     }
 
     pub(super) fn is_group(self) -> bool {
@@ -112,7 +125,13 @@ impl Kind {
 impl<'a> Party<'a> {
     pub(super) fn new(object: Object<'a>) -> Self {
         let kind = object.peek("type").map_or(Kind::Other, |name| Kind::of(&name));
-        Self { object, kind }
+        let detail = object.peek_object(DETAIL).unwrap_or_default();
+        Self { object, kind, detail }
+    }
+
+    /// The detail if something of it was taken.
+    fn told_detail(&self) -> Option<&Object<'a>> {
+        Some(&self.detail).filter(|detail| detail.rest().count() < detail.members().count())
     }
 
     /// Whether it has an id or a name.
@@ -158,14 +177,24 @@ impl<'a> Party<'a> {
 
     /// Writes the members that were not taken, if any, with the id that they belong to.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
-        let mut rest = self.object.rest().peekable();
+        let detail = self.told_detail();
+        let is_told =
+            |name: &str| name == DETAIL && detail.is_some_and(|detail| detail.rest().next().is_none());
+        let mut rest = self.object.rest().filter(|(name, _)| !is_told(name)).peekable();
         if rest.peek().is_none() {
             return;
         }
         if let Some(id) = self.object.raw("id") {
             out.raw("id", id);
         }
-        rest.filter(|(name, _)| *name != "id").for_each(|(name, json)| out.raw(name, json));
+        for (name, json) in rest.filter(|(name, _)| *name != "id") {
+            match detail.filter(|_| name == DETAIL) {
+                Some(detail) => {
+                    out.object(DETAIL, |out| detail.write_rest(out));
+                }
+                None => out.raw(name, json),
+            }
+        }
     }
 }
 
@@ -207,6 +236,7 @@ mod tests {
             ("CUSTOM_ROLE", Kind::Role),
             ("access_token", Kind::Token),
             ("Token", Kind::Token),
+            ("OAuthScope", Kind::Scope),
             ("ServiceAccount", Kind::Service),
             ("ServerAccount", Kind::Account),
             ("NextYearsThing", Kind::Other),

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::log_event::LogEvent;
+use super::{
+    log_event::LogEvent,
+    party::{Kind, Party},
+};
 
 /// Where the debug data names rights, with commas between them.
 const PRIVILEGES: [&str; 4] = ["privilegeGranted", "privilegeRevoked", "privileges", "roleName"];
@@ -27,6 +30,20 @@ pub(super) fn scopes<'e, 'a>(
     SCOPES.into_iter().flat_map(|(name, decision)| {
         let texts = event.debug_data.take_texts(name).into_iter();
         texts.flat_map(|text| parts(text, is_between_scopes)).map(move |scope| (scope, decision))
+    })
+}
+
+/// Where the detail of a target names scopes.
+const TARGET_SCOPES: [&str; 2] = ["scope", "scopes"];
+
+/// The scopes that the targets are or name in detail, taken.
+pub(super) fn scopes_of_targets<'e, 'a>(
+    event: &'e LogEvent<'a>,
+) -> impl Iterator<Item = Cow<'a, str>> + use<'e, 'a> {
+    event.targets.iter().flat_map(|target| {
+        let itself = Some(target).filter(|target| target.kind == Kind::Scope).and_then(Party::take_name);
+        let named = TARGET_SCOPES.into_iter().flat_map(|name| target.detail.take_texts(name));
+        itself.into_iter().chain(named.flat_map(|text| parts(text, is_between_scopes)))
     })
 }
 

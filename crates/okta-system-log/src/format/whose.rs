@@ -41,11 +41,14 @@ pub(super) fn is_own_sign_on(event: &LogEvent<'_>) -> bool {
     event.target(Kind::User).is_none_or(|user| user.is_same(&event.actor) || !event.actor.is_identified())
 }
 
-/// Who is to be authenticated: the target user, else the actor, and where Okta itself acts, the account in an application.
+/// Who is to be authenticated: the target user, else the actor if it is somebody with an account, else the account in an
+/// application, else the actor whatever it is.
 pub(super) fn authenticated<'e, 'a>(event: &'e LogEvent<'a>) -> Whose<'e, 'a> {
-    let account = event.target(Kind::AppUser);
+    let account = event.target(Kind::AppUser).or_else(|| event.target(Kind::Account));
     let actor = somebody(Some(&event.actor));
-    let person = somebody(event.target(Kind::User)).or(actor.filter(|actor| actor.kind != Kind::System));
+    // An agent of a directory, an application or a device checks others, if there are any.
+    let is_itself = |actor: &&Party<'_>| actor.kind.is_account() || actor.kind.is_principal();
+    let person = somebody(event.target(Kind::User)).or(actor.filter(is_itself));
     match person {
         Some(party) => Whose::Party { party, account },
         None => somebody(account).or(actor).map_or(Whose::Unknown, Whose::party),
@@ -67,7 +70,9 @@ pub(super) fn changed<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Whos
 /// What lets Okta's support do something, without naming anybody.
 const FOR_SUPPORT: [&str; 2] = ["user.session.impersonation.", "system.directory.debugger."];
 /// What gives rights to applications.
-const FOR_APPS: [&str; 3] = ["app.oauth2.", "integration.api_service.", "iam.resourceset.bindings."];
+const FOR_APPS: [&str; 3] = ["app.oauth2.", "integration.api_service.", FOR_GROUPS];
+/// What gives a role to whoever is named: users, groups and applications.
+const FOR_GROUPS: &str = "iam.resourceset.bindings.";
 /// What people ask for, or take, for themselves.
 const FOR_ONESELF: [&str; 3] = ["pam.resource.", "app.access_request.request", "app.access_request.expire"];
 
@@ -98,6 +103,11 @@ pub(super) fn receiver<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Who
         None
     };
     other.unwrap_or(Whose::Unknown)
+}
+
+/// Whether the groups among the targets get the right too, and are not what it is a right to.
+pub(super) fn is_for_groups(event_type: &str) -> bool {
+    event_type.starts_with(FOR_GROUPS)
 }
 
 fn is_consent(event_type: &str) -> bool {

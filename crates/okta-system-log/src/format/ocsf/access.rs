@@ -36,7 +36,11 @@ pub(super) fn write<'a>(
             out.text(UNKNOWN);
         }
     });
-    resource::write_all(event, |target| !target.kind.is_account(), targets_max, out, notes);
+    // Who else gets the same is no resource, and OCSF has no place for more than one user or one group.
+    let is_receiver = |target: &Party<'_>| {
+        target.kind.is_account() || target.kind.is_group() && whose::is_for_groups(event_type)
+    };
+    resource::write_all(event, |target| !is_receiver(target), targets_max, out, notes);
 }
 
 /// Writes the privileges that a group got or lost, where any are named.
@@ -49,12 +53,13 @@ pub(super) fn write_group_privileges(
     out.texts("privileges", privileges(event, note).iter().take(targets_max));
 }
 
-/// What was given, one right an element: those that the debug data names and the roles among the targets, else what the
-/// event type alone tells.
+/// What was given, one right an element: those that the debug data names, and the roles and scopes of the targets, else
+/// what the event type alone tells.
 fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
     let mut found = Distinct::default();
     rights::privileges(event).for_each(|privilege| found.add(privilege));
     rights::scopes(event).for_each(|(scope, _)| found.add(scope));
+    rights::scopes_of_targets(event).for_each(|scope| found.add(scope));
     let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
     roles.filter_map(Party::take_name).for_each(|role| found.add(role));
     match note {

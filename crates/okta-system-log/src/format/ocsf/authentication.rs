@@ -7,12 +7,13 @@ use super::{
     super::{
         facts::{Assessment, ENROLLMENT, Factors, Method, Protocol},
         log_event::LogEvent,
-        party::Kind,
+        party::{Kind, Party, lowest},
         whose,
         writer::ObjectWriter,
     },
     caption,
-    notes::Notes,
+    named::Named,
+    notes::{Notes, Observed},
     routing::Note,
     user::{self, User},
 };
@@ -39,15 +40,25 @@ pub(super) fn write<'a>(
     notes: &mut Notes<'a>,
 ) {
     User::who(whose::authenticated(event)).with_tokens(event).write("user", "user", out, notes);
+    let server = lowest(event.targets.iter().filter(is_server)).and_then(Named::of);
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();
-        if name.is_none() && id.is_none() {
+        if name.is_none() && id.is_none() && server.is_none() {
             out.text("name", "Okta");
         }
         out.text_if("name", name.as_deref());
         out.text_if("uid", id.as_deref());
     });
+    if let Some(server) = &server {
+        out.object("dst_endpoint", |out| {
+            out.text_if("uid", server.uid.as_deref());
+            out.text_if("name", server.name.as_deref());
+            out.integer("type_id", 1);
+            out.text("type", "Server");
+        });
+        notes.observe(Observed::ResourceUid, "dst_endpoint", "uid", server.uid.as_ref());
+    }
     write_session(event, out);
     write_protocol(event, note, out);
     if note == Note::Impersonation {
@@ -64,6 +75,11 @@ pub(super) fn write<'a>(
         out.flag("is_mfa", is_mfa);
     }
     write_factors(event, &factors, out);
+}
+
+/// Whether it is a machine that people sign on to.
+fn is_server(target: &&Party<'_>) -> bool {
+    target.object.peek("type").is_some_and(|kind| kind.eq_ignore_ascii_case("Server"))
 }
 
 /// The behaviour that Okta has from the beginning for a device that the user has not signed in from before.

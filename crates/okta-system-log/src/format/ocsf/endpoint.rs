@@ -7,6 +7,7 @@ use super::{
         facts::{Address, OS_VERSION, PLATFORM, System, apple_mobile_version, country_code, take_first},
         log_event::LogEvent,
         object::Object,
+        words::is_ip,
         writer::ObjectWriter,
     },
     notes::{Notes, Observed},
@@ -29,10 +30,12 @@ pub(super) fn write_source<'a>(
     let ip = address.map(|address| address.ip);
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.take("domain").filter(|domain| domain != ".");
-    let hops = intermediate_ips(event, ip.as_deref());
+    // The chain belongs to an endpoint. Without one it is left to what is not mapped.
+    let is_endpoint = ip.is_some() || domain.is_some();
+    let hops = if is_endpoint { intermediate_ips(event, ip.as_deref()) } else { Vec::new() };
     let is_written = out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
-        if ip.is_none() && domain.is_none() {
+        if !is_endpoint {
             if is_demanded {
                 out.text("svc_name", "Okta");
             }
@@ -52,9 +55,7 @@ pub(super) fn write_source<'a>(
         out.texts("intermediate_ips", &hops);
     });
     notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
-    if ip.is_some() || domain.is_some() {
-        hops.iter().for_each(|hop| notes.observe(Observed::IpAddress, path, "intermediate_ips[]", Some(hop)));
-    }
+    hops.iter().for_each(|hop| notes.observe(Observed::IpAddress, path, "intermediate_ips[]", Some(hop)));
     is_written
 }
 
@@ -87,11 +88,6 @@ fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
-/// Writes `os` of an endpoint by its name alone.
-pub(super) fn write_named_system(name: Option<&str>, out: &mut ObjectWriter<'_>) {
-    write_os(name, None, out);
-}
-
 /// Writes `os`, of the device that Okta knows or of the client.
 fn write_system(
     name: Option<&str>,
@@ -106,7 +102,8 @@ fn write_system(
     write_os(name, version.as_deref(), out);
 }
 
-fn write_os(name: Option<&str>, version: Option<&str>, out: &mut ObjectWriter<'_>) {
+/// Writes `os` by its name, if it has one.
+pub(super) fn write_os(name: Option<&str>, version: Option<&str>, out: &mut ObjectWriter<'_>) {
     let Some(name) = name else { return };
     let (id, caption) = system(System::of(name));
     out.object("os", |out| {
@@ -150,11 +147,7 @@ fn write_location<'a>(
     path: &'static str,
 ) {
     let place = &event.geography;
-    // OCSF has the code alone. A name that nobody knows stays with what is not mapped, as the name of a code does.
-    let country = place.peek("country").and_then(|name| country_code(&name)).map(Cow::Borrowed);
-    if let Some(code) = &country {
-        place.mark_same("country", code);
-    }
+    let country = read_country(place, "country");
     let names = [
         ("city", place.take("city")),
         ("region", place.take("state")),
@@ -177,14 +170,38 @@ fn write_location<'a>(
             }
         }
     });
-    let place = if path == "src_endpoint" { "src_endpoint.location" } else { "device.location" };
-    if path != EVIDENCE {
-        notes.observe(Observed::Country, place, "country", country.as_ref());
+    let place = match path {
+        "src_endpoint" => "src_endpoint.location",
+        EVIDENCE => EVIDENCE_LOCATION,
+        _ => "device.location",
+    };
+    notes.observe(Observed::Country, place, "country", country.as_ref());
+}
+
+/// The code of the country that the member names, as OCSF has the code alone. Taken if it was one: a name that nobody knows
+/// stays with what is not mapped, as the name of a code does.
+pub(super) fn read_country<'a>(object: &Object<'a>, member: &str) -> Option<Cow<'a, str>> {
+    let code = object.peek(member).and_then(|name| country_code(&name))?;
+    object.mark_same(member, code);
+    Some(Cow::Borrowed(code))
+}
+
+/// Where the debug data tells from where to where a session went.
+const MOVES: [&str; 2] = ["newIpAddress", "previousIpAddress"];
+
+/// Notes the addresses that a session has moved between. OCSF has no attribute for them, so that they are found where Okta
+/// has them.
+pub(super) fn observe_move<'a>(event: &LogEvent<'a>, notes: &mut Notes<'a>) {
+    for member in MOVES {
+        let ip = event.debug_data.peek(member).filter(|ip| is_ip(ip));
+        notes.observe(Observed::IpAddress, "unmapped.debugContext.debugData", member, ip.as_ref());
     }
 }
 
 /// Where the endpoint of a finding stands.
 pub(super) const EVIDENCE: &str = "evidences[0].src_endpoint";
+/// And its place.
+pub(super) const EVIDENCE_LOCATION: &str = "evidences[0].src_endpoint.location";
 
 /// The addresses of the chain but for the client's own. What a hop says of the client's place a second time is taken.
 fn intermediate_ips<'a>(event: &LogEvent<'a>, client: Option<&str>) -> Vec<Cow<'a, str>> {
@@ -225,6 +242,17 @@ pub(super) fn write_http_request<'a>(
     notes.observe(Observed::UserAgent, path, "user_agent", agent.as_ref());
 }
 
+/// Writes `type_id` and `type` of a device by its platform.
+pub(super) fn write_device_kind(platform: Option<&str>, out: &mut ObjectWriter<'_>) {
+    let (id, caption) = match platform.and_then(System::of) {
+        Some(System::Ios | System::Android) => (5, "Mobile"),
+        Some(System::IpadOs) => (4, "Tablet"),
+        _ => (0, "Unknown"),
+    };
+    out.integer("type_id", id);
+    out.text("type", caption);
+}
+
 /// Writes `device` of the profile `host`: the device that Okta knows, or, where the class has no source endpoint, the
 /// client.
 pub(super) fn write_device<'a>(
@@ -245,13 +273,7 @@ pub(super) fn write_device<'a>(
         out.text_if("name", name.as_deref());
         out.text_if("ip", ip.as_deref());
         let platform = take_first(&event.device, &PLATFORM);
-        let (id, caption) = match platform.as_deref().and_then(System::of) {
-            Some(System::Ios | System::Android) => (5, "Mobile"),
-            Some(System::IpadOs) => (4, "Tablet"),
-            _ => (0, "Unknown"),
-        };
-        out.integer("type_id", id);
-        out.text("type", caption);
+        write_device_kind(platform.as_deref(), out);
         let system = platform.or_else(|| event.user_agent.take("os").filter(|_| with_client));
         write_system(system.as_deref(), Some(&event.device), event, out);
         if let Some(is_managed) = event.device.take_flag("managed") {

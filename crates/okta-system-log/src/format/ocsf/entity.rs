@@ -6,11 +6,12 @@ use super::{
     super::{
         about::{is_only_actor, main_target},
         log_event::LogEvent,
+        object::Object,
         party::{Kind, Party},
         words::is_email,
         writer::ObjectWriter,
     },
-    UNKNOWN,
+    UNKNOWN, endpoint,
     named::Named,
     notes::{Notes, Observed},
     user::User,
@@ -143,15 +144,7 @@ impl<'e, 'a> Pertaining<'e, 'a> {
             out.object("group", |out| group.write(out));
             observe_group(&group, "entity.group", notes);
         }
-        if let Some(device) = named(self.device) {
-            out.object("device", |out| {
-                out.text_if("uid", device.uid.as_deref());
-                out.text_if("name", device.name.as_deref());
-                out.integer("type_id", 0);
-                out.text("type", UNKNOWN);
-            });
-            notes.observe(Observed::DeviceUid, "entity.device", "uid", device.uid.as_ref());
-        }
+        self.write_device(out, notes);
         if let Some(policy) = named(self.policy) {
             out.object("policy", |out| policy.write(out));
             notes.observe(Observed::ResourceUid, "entity.policy", "uid", policy.uid.as_ref());
@@ -163,6 +156,25 @@ impl<'e, 'a> Pertaining<'e, 'a> {
             });
         }
         self.write_email(out, notes);
+    }
+
+    fn write_device(&self, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
+        let Some(party) = self.device else { return };
+        let Some(device) = Named::of(party) else { return };
+        let detail = &party.detail;
+        let platform = detail.take("osPlatform");
+        // A version of nothing known is left.
+        let version = platform.as_ref().and_then(|_| detail.take("osVersion"));
+        out.object("device", |out| {
+            out.text_if("uid", device.uid.as_deref());
+            out.text_if("name", device.name.as_deref());
+            endpoint::write_device_kind(platform.as_deref(), out);
+            endpoint::write_os(platform.as_deref(), version.as_deref(), out);
+            if let Some(is_managed) = take_managed(detail) {
+                out.flag("is_managed", is_managed);
+            }
+        });
+        notes.observe(Observed::DeviceUid, "entity.device", "uid", device.uid.as_ref());
     }
 
     /// OCSF's mail has at least who it is to.
@@ -178,6 +190,20 @@ impl<'e, 'a> Pertaining<'e, 'a> {
         out.object("email", |out| out.texts("to", &address));
         notes.observe(Observed::EmailAddress, "entity.email", "to[]", address.as_ref());
     }
+}
+
+/// Whether a device is managed, which its detail tells as text.
+fn take_managed(detail: &Object<'_>) -> Option<bool> {
+    if let Some(is_managed) = detail.take_flag("managed") {
+        return Some(is_managed);
+    }
+    let is_managed = match detail.peek("managed")?.as_ref() {
+        "true" => true,
+        "false" => false,
+        _ => return None,
+    };
+    detail.mark("managed");
+    Some(is_managed)
 }
 
 /// Writes `group`.

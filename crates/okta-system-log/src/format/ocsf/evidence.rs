@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::{
     super::{
         log_event::LogEvent,
+        object::Object,
         party::{Kind, Party},
         words::is_ip,
         writer::{ArrayWriter, ObjectWriter},
@@ -26,9 +27,6 @@ const REPORTS: [&str; 4] = [
     "security.internal.dco_malicious_ip_report",
     "security.internal.dco_user_risk_report",
 ];
-
-/// Where the evidence of a report stands.
-const REPORTED: &str = "evidences[0].src_endpoint";
 
 pub(super) fn is_report(event_type: &str) -> bool {
     REPORTS.contains(&event_type)
@@ -65,6 +63,9 @@ pub(super) fn write<'a>(
             }
         });
         write_acting_address(event, out, notes);
+        if is_report {
+            write_reported_addresses(event, targets_max, out, notes);
+        }
         users.several.iter().take(targets_max).for_each(|user| write_user(user, out, notes));
     });
     let is_resource = |target: &Party<'_>| !target.kind.is_policy() && !target.kind.is_account();
@@ -114,19 +115,52 @@ fn write_reported<'a>(event: &LogEvent<'a>, out: &mut ObjectWriter<'_>, notes: &
     let data = &event.debug_data;
     let Some(ip) = data.peek("suspiciousActivityEventIp").filter(|ip| is_ip(ip)) else { return };
     data.mark("suspiciousActivityEventIp");
+    let country = endpoint::read_country(data, "suspiciousActivityEventCountry");
     out.object("src_endpoint", |out| {
         out.text("ip", &ip);
-        endpoint::write_named_system(data.take("suspiciousActivityOs").as_deref(), out);
+        endpoint::write_os(data.take("suspiciousActivityOs").as_deref(), None, out);
         let place = [
             ("city", data.take("suspiciousActivityEventCity")),
             ("region", data.take("suspiciousActivityEventState")),
-            ("country", data.take("suspiciousActivityEventCountry")),
+            ("country", country.clone()),
         ];
         out.object("location", |out| {
             place.iter().for_each(|(member, name)| out.text_if(member, name.as_deref()));
         });
     });
-    notes.observe(Observed::IpAddress, REPORTED, "ip", Some(&ip));
+    notes.observe(Observed::IpAddress, endpoint::EVIDENCE, "ip", Some(&ip));
+    notes.observe(Observed::Country, endpoint::EVIDENCE_LOCATION, "country", country.as_ref());
+}
+
+/// What a provider of security events reports, in the form of its standard.
+const REPORTED: &str = "securityEventsProviderReportedRisk";
+
+/// Where the claims of such a report name addresses.
+const ADDRESSES: [&str; 2] = ["current_ip_address", "previous_ip_address"];
+
+/// The addresses that a session has and had by such a report, each evidence by itself. The report stays whole with what is
+/// not mapped.
+fn write_reported_addresses<'a>(
+    event: &LogEvent<'a>,
+    addresses_max: usize,
+    out: &mut ArrayWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
+    let data = &event.debug_data;
+    let text = data.peek(REPORTED);
+    let Some(report) = text.as_deref().or_else(|| data.raw(REPORTED)).and_then(Object::read) else { return };
+    let claims = report.peek_object("claims").unwrap_or_default();
+    for name in ADDRESSES {
+        let texts = claims.take_texts(name);
+        for ip in texts.iter().filter(|ip| is_ip(ip)).take(addresses_max) {
+            out.object(|out| {
+                out.text("name", name);
+                out.object("src_endpoint", |out| out.text("ip", ip));
+            });
+            let ip = Cow::Owned(ip.to_string());
+            notes.observe(Observed::IpAddress, "evidences[].src_endpoint", "ip", Some(&ip));
+        }
+    }
 }
 
 /// Writes `related_events` of the finding: the event that is reported, which is a message of its own.

@@ -109,6 +109,9 @@ pub(super) fn render(input: &Input<'_>) -> Payload {
         outcome::write_control(&event, routing.class, &assessment, &threat, out, &mut notes);
         access::write_authorizations(&event, routing.class, input.detail.elements_max(), out, &mut notes);
         event.root.take("displayMessage");
+        if matches!(input.detail, Detail::Full | Detail::WithoutRawData { .. }) {
+            endpoint::observe_move(&event, &mut notes);
+        }
         notes.write_observables(out);
         metadata::write(input, &event, out, &notes);
         match input.detail {

@@ -238,9 +238,9 @@ pub(super) fn write_actor<'a>(
 fn write_client(event: &LogEvent<'_>, of: ActorOf, out: &mut ObjectWriter<'_>) -> bool {
     let client = event.client.take("id");
     let of_token = event.transaction_detail.peek("requestApiTokenClientId");
-    if of_token == client || client.is_none() {
-        event.transaction_detail.mark("requestApiTokenClientId");
-    }
+    // What is no text is told nowhere else.
+    let is_told = |of_token: &str| client.as_deref().is_none_or(|client| client == of_token);
+    event.transaction_detail.mark_if("requestApiTokenClientId", is_told);
     let uid = client.or(of_token);
     let is_meant = |app: &&Party<'_>| uid.is_none() || app.object.peek("id") == uid;
     let itself = Some(&event.actor).filter(|actor| actor.kind == Kind::App).filter(is_meant);

@@ -187,3 +187,79 @@ fn updates_and_closes_refer_to_what_was_found() {
         "debugContext": {"debugData": {"suspiciousActivityEventId": "u-1"}}});
     assert_eq!(render(&reported)["finding_info"]["related_events"][0]["uid"], "u-1:ocsf");
 }
+
+#[test]
+fn the_addresses_of_a_request_are_not_lost_where_there_is_no_endpoint() {
+    for client in [json!(null), json!({"ipAddress": "unknown"})] {
+        let mut event = sign_on(&json!({}));
+        event["client"] = client;
+        event["request"] = json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}]});
+        let without = render(&event);
+        assert!(without.get("src_endpoint").is_none(), "{without}");
+        assert_eq!(without["unmapped"]["request"]["ipChain"][0]["ip"], "203.0.113.9");
+        event["securityContext"] = json!({"domain": "acme.example"});
+        let with = render(&event);
+        assert_eq!(with["src_endpoint"]["intermediate_ips"], json!(["203.0.113.9"]));
+        assert!(with["unmapped"].get("request").is_none(), "{with}");
+    }
+}
+
+#[test]
+fn a_country_of_a_finding_is_a_code_that_can_be_searched_for() {
+    let reported = |country: &str| {
+        let mut event = sign_on(&json!({"suspiciousActivityEventIp": "203.0.113.66",
+            "suspiciousActivityEventCountry": country}));
+        event["eventType"] = json!("user.account.report_suspicious_activity_by_enduser");
+        render(&event)
+    };
+    let code = |event: &Value| event["evidences"][0]["src_endpoint"]["location"]["country"].clone();
+    let observed = |event: &Value| {
+        let all = event["observables"].as_array().unwrap();
+        all.iter().find(|one| one["type"] == "Country").map(|one| (one["name"].clone(), one["value"].clone()))
+    };
+    let expected = Some((json!("evidences[0].src_endpoint.location.country"), json!("NG")));
+    let event = reported("Nigeria");
+    assert_eq!((code(&event), observed(&event)), (json!("NG"), expected.clone()));
+    let event = reported("Atlantis");
+    assert_eq!(code(&event), Value::Null);
+    assert_eq!(event["unmapped"]["debugContext"]["debugData"]["suspiciousActivityEventCountry"], "Atlantis");
+    let mut event = sign_on(&json!({}));
+    event["eventType"] = json!("security.threat.detected");
+    event["client"] = json!({"ipAddress": "203.0.113.66", "geographicalContext": {"country": "Nigeria"}});
+    let event = render(&event);
+    assert_eq!((code(&event), observed(&event)), (json!("NG"), expected));
+}
+
+#[test]
+fn the_addresses_that_a_session_moved_between_can_be_searched_for() {
+    let observed = |event: &Value| {
+        let all = event["observables"].as_array().unwrap();
+        let addresses = all.iter().filter(|one| one["type"] == "IP Address");
+        addresses.map(|one| (one["name"].clone(), one["value"].clone())).collect::<Vec<_>>()
+    };
+    let mut event = sign_on(&json!({"newIpAddress": "203.0.113.77", "previousIpAddress": "198.51.100.200"}));
+    event["eventType"] = json!("user.session.context.change");
+    let moved = render(&event);
+    assert_eq!(
+        observed(&moved),
+        [
+            (json!("unmapped.debugContext.debugData.newIpAddress"), json!("203.0.113.77")),
+            (json!("unmapped.debugContext.debugData.previousIpAddress"), json!("198.51.100.200")),
+        ]
+    );
+    let report = json!({"claims": {"current_ip_address": ["203.0.113.31", "x"], "previous_ip_address": "203.0.113.32"}});
+    for report in [json!(report.to_string()), report] {
+        let mut event = sign_on(&json!({"securityEventsProviderReportedRisk": report}));
+        event["eventType"] = json!("security.events.provider.receive_event");
+        let reported = render(&event);
+        let evidence = |name: &str, ip: &str| json!({"name": name, "src_endpoint": {"ip": ip}});
+        let both =
+            [evidence("current_ip_address", "203.0.113.31"), evidence("previous_ip_address", "203.0.113.32")];
+        assert_eq!(reported["evidences"], json!(both), "{reported}");
+        assert_eq!(observed(&reported).len(), 2);
+        assert_eq!(
+            reported["unmapped"]["debugContext"]["debugData"]["securityEventsProviderReportedRisk"],
+            report
+        );
+    }
+}

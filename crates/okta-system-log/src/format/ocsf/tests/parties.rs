@@ -250,3 +250,103 @@ fn every_address_of_the_chain_can_be_searched_for() {
     let event = render("user.session.start", json!({"request": chain}));
     assert_eq!(observed(&event, "src_endpoint.intermediate_ips[]"), ["203.0.113.9"]);
 }
+
+#[test]
+fn a_scope_that_was_consented_to_is_a_privilege_wherever_okta_names_it() {
+    let client = json!({"id": "0oaClient", "type": "PublicClientApp", "displayName": "Mailer",
+        "detailEntry": {"scope": "okta.users.manage okta.apps.manage", "status": "ACTIVE"}});
+    let scope = json!({"id": "scp1", "type": "Scope", "displayName": "mail.read"});
+    let consent = render("app.oauth2.admin.consent.grant", json!({"target": [client, scope]}));
+    assert_eq!(consent["privileges"], json!(["okta.users.manage", "okta.apps.manage", "mail.read"]));
+    assert!(consent.get("resources").is_none(), "{consent}");
+    let rest = &consent["unmapped"]["target"];
+    assert_eq!(rest[0]["detailEntry"], json!({"status": "ACTIVE"}), "what is told is not told twice");
+    let odd = json!([{"id": "0oaClient", "type": "PublicClientApp", "detailEntry": {"scope": {"name": "mail.read"}}}]);
+    let odd = render("app.oauth2.admin.consent.grant", json!({"target": odd}));
+    assert_eq!(odd["unmapped"]["target"][0]["detailEntry"]["scope"]["name"], "mail.read", "nothing is lost");
+}
+
+#[test]
+fn a_group_that_gets_a_role_beside_a_user_is_not_what_the_role_is_over() {
+    let bound = [
+        target("00uNew", "User"),
+        target("00gStaff", "UserGroup"),
+        target("ROLE1", "CUSTOM_ROLE"),
+        target("iam1", "RESOURCE_SET"),
+    ];
+    let binding = render("iam.resourceset.bindings.add", json!({"target": bound}));
+    assert_eq!(
+        (&binding["user"]["uid"], &binding["privileges"]),
+        (&json!("00uNew"), &json!(["Name of ROLE1"]))
+    );
+    let resources = binding["resources"].as_array().unwrap();
+    assert_eq!(resources.iter().map(|resource| &resource["uid"]).collect::<Vec<_>>(), ["iam1"]);
+    let rest = binding["unmapped"]["target"].to_string();
+    assert!(rest.contains("00gStaff") && !binding["user"].to_string().contains("00gStaff"), "{rest}");
+    let administered = [target("00uNew", "User"), target("00gStaff", "UserGroup")];
+    let grant = render("user.account.privilege.grant", json!({"target": administered}));
+    assert_eq!(grant["resources"][0]["uid"], "00gStaff", "a right over a group");
+}
+
+#[test]
+fn an_agent_that_checks_a_password_is_not_the_one_who_signs_on() {
+    for agent in ["AD Agent", "AppInstance", "Device"] {
+        let checked = render(
+            "user.authentication.auth_via_AD_agent",
+            json!({"actor": target("0agAgent", agent), "target": [target("0uaAda", "AppUser")]}),
+        );
+        assert_eq!(checked["user"]["uid"], "0uaAda", "{agent}");
+        assert_eq!(checked["actor"]["user"]["uid"], "0agAgent", "{agent}");
+    }
+    let alone =
+        render("user.authentication.auth_via_AD_agent", json!({"actor": target("0agAgent", "AD Agent")}));
+    assert_eq!(alone["user"]["uid"], "0agAgent", "there is nobody else");
+    let own = render("user.authentication.sso", json!({"target": [target("0uaRoot", "AppUser")]}));
+    assert_eq!(
+        (&own["user"]["uid"], &own["user"]["account"]["uid"]),
+        (&json!("00uAdmin"), &json!("0uaRoot"))
+    );
+}
+
+#[test]
+fn what_okta_tells_of_a_device_is_written_with_it() {
+    let device = json!({"id": "guo1", "type": "UDDevice", "alternateId": "unknown", "displayName": "Ada's phone",
+        "detailEntry": {"osPlatform": "IOS", "osVersion": "26.2.1", "managed": "false", "tpmPresent": "false"}});
+    let enrolled = render("device.enrollment.create", json!({"target": [device]}));
+    let device = &enrolled["entity"]["device"];
+    assert_eq!((&device["type"], &device["is_managed"]), (&json!("Mobile"), &json!(false)), "{device}");
+    assert_eq!((&device["os"]["type"], &device["os"]["version"]), (&json!("iOS"), &json!("26.2.1")));
+    assert_eq!(enrolled["unmapped"]["target"][0]["detailEntry"], json!({"tpmPresent": "false"}));
+    let whole =
+        json!({"id": "guo1", "type": "UDDevice", "displayName": "x", "detailEntry": {"osPlatform": "OSX"}});
+    let whole = render("device.enrollment.create", json!({"target": [whole]}));
+    assert_eq!(whole["entity"]["device"]["os"]["type"], "macOS");
+    assert!(whole["unmapped"].get("target").is_none(), "{whole}");
+    let nameless =
+        json!({"id": "guo1", "type": "UDDevice", "displayName": "x", "detailEntry": {"osVersion": "26"}});
+    let nameless = render("device.enrollment.create", json!({"target": [nameless]}));
+    assert_eq!(nameless["unmapped"]["target"][0]["detailEntry"]["osVersion"], "26");
+}
+
+#[test]
+fn the_client_of_a_token_is_not_lost_where_it_is_no_text() {
+    let odd = json!({"type": "WEB", "detail": {"requestApiTokenClientId": {"id": "0oaClient"}}});
+    let odd = render("group.lifecycle.delete", json!({"transaction": odd}));
+    assert_eq!(odd["unmapped"]["transaction"]["detail"]["requestApiTokenClientId"]["id"], "0oaClient");
+}
+
+#[test]
+fn who_signs_on_to_a_server_does_so_under_an_account_of_it() {
+    let server = json!({"id": "srv1", "type": "Server", "alternateId": "unknown", "displayName": "db01"});
+    let account =
+        json!({"id": "acc1", "type": "ServerAccount", "alternateId": "unknown", "displayName": "root"});
+    let login = render("pam.server.ssh_login", json!({"target": [server, account]}));
+    let endpoint = json!({"uid": "srv1", "name": "db01", "type_id": 1, "type": "Server"});
+    assert_eq!((&login["dst_endpoint"], login.get("service")), (&endpoint, None), "it is not Okta's");
+    assert_eq!(login["user"]["uid"], "00uAdmin");
+    assert_eq!(
+        (&login["user"]["account"]["uid"], &login["user"]["account"]["name"]),
+        (&json!("acc1"), &json!("root"))
+    );
+    assert!(login["unmapped"].get("target").is_none(), "{login}");
+}
