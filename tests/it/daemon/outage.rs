@@ -163,8 +163,8 @@ async fn a_store_that_somebody_moves_away_while_okta_is_away_is_told_and_nothing
     workplace.route(ROUTE, |route| route.state_trouble.is_some()).await;
     let (store, aside) = (workplace.path("state/store"), workplace.path("state/other"));
     std::fs::rename(&store, &aside).unwrap();
-    let moved = |trouble: String| trouble.contains("it was removed, moved away or unmounted");
-    workplace.route(ROUTE, |route| route.state_trouble.is_some_and(moved)).await;
+    let moved = |trouble: &String| trouble.contains("it was removed, moved away or unmounted");
+    workplace.route(ROUTE, |route| route.state_trouble.as_ref().is_some_and(moved)).await;
     assert!(!store.exists(), "no other store is made in its place");
 
     set_unwritable(&aside.join("db"), false);

@@ -347,7 +347,7 @@ async fn the_judges_refuse_what_is_wrong() {
     let ecs = render(&["--format", "ecs"], &events).await;
     for (right, wrong) in [
         ("\"ip\":\"", "\"ip\":\"x"),
-        ("\"type\":[\"info\"]", "\"type\":[\"start\"]"),
+        ("\"type\":[\"change\"]", "\"type\":[\"start\"]"),
         ("\"full_name\"", "\"fullname\""),
         ("\"category\":[\"iam\"]", "\"category\":\"iam\""),
         // What Elasticsearch would refuse, or would not find, by the template in deploy/elastic.
