@@ -57,7 +57,7 @@ pub struct ActionFailure {
     /// Whether something was sent that Okta may have executed.
     pub has_sent: bool,
     /// How far the parts are, if the command has several.
-    pub progress: PartsProgress,
+    pub progress: Box<PartsProgress>,
     /// The state before the command.
     pub before: Option<Value>,
     /// Okta's id of the request that failed.

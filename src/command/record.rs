@@ -489,7 +489,7 @@ pub(crate) mod tests {
             done: vec![part(1)],
             unsure: vec![part(2)],
         };
-        let kept = begun.clone().with_progress(&few);
+        let kept = begun.with_progress(&few);
         assert_eq!(Record::decode(&kept.encode().unwrap()).unwrap().progress(), few);
         let many = PartsProgress { done: (10..1_000).map(part).collect(), ..few.clone() };
         let kept = kept.with_progress(&many);

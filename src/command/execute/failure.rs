@@ -5,7 +5,6 @@ use std::time::Duration;
 use okta_client::{Class, OktaError};
 use serde_json::Value;
 
-use super::PartsProgress;
 use crate::{
     command::{Action, ActionFailure, OutcomeError},
     remedy::remedy,
@@ -133,7 +132,7 @@ impl Code {
             result,
             retry_after,
             has_sent: false,
-            progress: PartsProgress::default(),
+            progress: Box::default(),
             before: None,
             okta_request_id: None,
         }

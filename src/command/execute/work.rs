@@ -419,7 +419,7 @@ impl<'a> Work<'a> {
         failed.before = failed.before.take().or_else(|| self.before.clone());
         failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
         failed.has_sent = self.has_sent;
-        failed.progress = self.progress.clone();
+        failed.progress = Box::new(self.progress.clone());
         failed
     }
 
