@@ -54,7 +54,13 @@ impl Detail {
         if self.is_essential() { ESSENTIAL_ELEMENTS } else { usize::MAX }
     }
 
-    fn is_essential(self) -> bool {
+    /// Whether Okta's debug data goes along.
+    pub(super) fn has_debug_data(self) -> bool {
+        matches!(self, Self::Full | Self::WithoutRawData { .. })
+    }
+
+    /// Whether what is mapped goes alone.
+    pub(super) fn is_essential(self) -> bool {
         matches!(self, Self::Essential { .. })
     }
 }

@@ -95,14 +95,15 @@ impl Renderer {
         let raw = event.text();
         let repaired = if event.is_odd() { repaired(raw) } else { raw.into() };
         let json = if event.is_odd() { Document::read(&repaired) } else { event.document() };
-        let event = Source { raw, json: &json, identity: &event.identity() };
-        let full = self.render_with(&event, Detail::Full);
+        let tenant = self.tenant.as_deref();
+        let input = Input { raw, json: &json, identity: &event.identity(), tenant, detail: Detail::Full };
+        let full = self.render_with(&input);
         if full.bytes.len() <= bytes_max {
             return full;
         }
         let mut smallest = full;
         for detail in Detail::less_than_full(smallest.bytes.len()) {
-            let smaller = self.render_with(&event, detail);
+            let smaller = self.render_with(&Input { detail, ..input });
             if smaller.bytes.len() < smallest.bytes.len() {
                 smallest = smaller;
             }
@@ -113,21 +114,12 @@ impl Renderer {
         smallest
     }
 
-    fn render_with(&self, event: &Source<'_>, detail: Detail) -> Payload {
-        let Source { raw, json, identity } = *event;
-        let tenant = self.tenant.as_deref();
+    fn render_with(&self, input: &Input<'_>) -> Payload {
         match self.format {
-            Format::Okta => Bytes::copy_from_slice(raw.as_bytes()).into(),
-            Format::Ocsf => {
-                let options = self.ocsf;
-                ocsf::render(&ocsf::Input { raw, json, identity, tenant, options, detail })
-            }
-            Format::Ecs => {
-                Bytes::from(ecs::render(&ecs::Input { raw, json, identity, tenant, detail })).into()
-            }
-            Format::Udm => {
-                Bytes::from(udm::render(&udm::Input { raw, json, identity, tenant, detail })).into()
-            }
+            Format::Okta => Bytes::copy_from_slice(input.raw.as_bytes()).into(),
+            Format::Ocsf => ocsf::render(input, self.ocsf),
+            Format::Ecs => Bytes::from(ecs::render(input)).into(),
+            Format::Udm => Bytes::from(udm::render(input)).into(),
         }
     }
 }
@@ -148,13 +140,16 @@ impl From<Bytes> for Payload {
     }
 }
 
-/// One event on its way through a format.
+/// One event to be rendered.
 #[derive(Debug, Clone, Copy)]
-struct Source<'a> {
-    /// As Okta sent it.
+struct Input<'a> {
+    /// The event as Okta sent it.
     raw: &'a str,
-    /// The same as any reader takes it.
+    /// The same as any reader takes it: no name twice in an object, and the like.
     json: &'a Document<'a>,
     /// What identifies it for ever.
     identity: &'a str,
+    /// The org's domain, if it is known.
+    tenant: Option<&'a str>,
+    detail: Detail,
 }

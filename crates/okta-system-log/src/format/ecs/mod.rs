@@ -15,12 +15,11 @@ mod target;
 mod user;
 
 use super::{
-    Detail,
+    Detail, Input,
     facts::Assessment,
     log_event::LogEvent,
     writer::{ObjectWriter, Writer, room_for},
 };
-use crate::event::json::Document;
 pub use category::Category;
 
 /// `ecs.version`
@@ -30,20 +29,6 @@ const DATA_STREAM: [(&str, &str); 3] =
     [("type", "logs"), ("dataset", event::DATASET), ("namespace", "default")];
 /// The tag of an event that was cut to fit the bus.
 const TRUNCATED: &str = "oktabus_truncated";
-
-/// One event to be rendered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a> {
-    /// The event as Okta sent it.
-    pub(super) raw: &'a str,
-    /// The same as any reader takes it: no name twice in an object, and the like.
-    pub(super) json: &'a Document<'a>,
-    /// What identifies it for ever.
-    pub(super) identity: &'a str,
-    /// The org's domain, if it is known.
-    pub(super) tenant: Option<&'a str>,
-    pub(super) detail: Detail,
-}
 
 /// The event in ECS.
 pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
@@ -67,10 +52,8 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
         if detail.full_bytes().is_some() {
             out.texts("tags", [TRUNCATED]);
         }
-        match detail {
-            Detail::Full | Detail::WithoutRawData { .. } => okta::write(&event, &assessment, true, out),
-            Detail::WithoutDebugData { .. } => okta::write(&event, &assessment, false, out),
-            Detail::Essential { .. } => {}
+        if !detail.is_essential() {
+            okta::write(&event, &assessment, detail.has_debug_data(), out);
         }
     })
 }

@@ -7,7 +7,7 @@ use super::{
         log_event::LogEvent,
         writer::ObjectWriter,
     },
-    Input, labels,
+    Input, Version, labels,
     notes::Notes,
 };
 
@@ -32,9 +32,15 @@ pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes
 }
 
 /// Writes `metadata`.
-pub(super) fn write(input: &Input<'_>, event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes: &Notes<'_>) {
+pub(super) fn write(
+    input: &Input<'_>,
+    version: Version,
+    event: &LogEvent<'_>,
+    out: &mut ObjectWriter<'_>,
+    notes: &Notes<'_>,
+) {
     out.object("metadata", |out| {
-        out.text("version", input.options.version.name());
+        out.text("version", version.name());
         out.object("product", |out| {
             out.text("name", "Okta System Log");
             out.text("vendor_name", "Okta");

@@ -22,10 +22,8 @@ mod routing;
 mod tests;
 mod user;
 
-use crate::{event::json::Document, format::Payload};
-
 use super::{
-    Detail,
+    Detail, Input, Payload,
     facts::{Assessment, Factors, Threat},
     log_event::LogEvent,
     whose,
@@ -62,21 +60,6 @@ pub struct Options {
 /// What an attribute says that OCSF demands and Okta does not know.
 const UNKNOWN: &str = "Unknown";
 
-/// One event to be rendered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a> {
-    /// The event as Okta sent it.
-    pub(super) raw: &'a str,
-    /// The same as any reader takes it: no name twice in an object, and the like.
-    pub(super) json: &'a Document<'a>,
-    /// What identifies it for ever.
-    pub(super) identity: &'a str,
-    /// The org's domain, if it is known.
-    pub(super) tenant: Option<&'a str>,
-    pub(super) options: Options,
-    pub(super) detail: Detail,
-}
-
 impl Version {
     /// Its number.
     pub fn name(self) -> &'static str {
@@ -87,12 +70,13 @@ impl Version {
 }
 
 /// The event in OCSF, with the schema of its class.
-pub(super) fn render(input: &Input<'_>) -> Payload {
+pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
     // What is no object is kept whole, as a Base Event.
     let parsed = LogEvent::read(input.json);
-    let whole =
-        Input { detail: Detail::Full, options: Options { raw_data: true, ..input.options }, ..*input };
-    let input = if parsed.is_some() { input } else { &whole };
+    let (input, options) = match parsed {
+        Some(_) => (*input, options),
+        None => (Input { detail: Detail::Full, ..*input }, Options { raw_data: true, ..options }),
+    };
     let event = parsed.unwrap_or_default();
     let event_type = event.event_type();
     let routing = Routing::of(event_type.as_deref());
@@ -105,21 +89,19 @@ pub(super) fn render(input: &Input<'_>) -> Payload {
         outcome::write_severity(&event, routing.class, &assessment, &threat, out, &mut notes);
         outcome::write_status(&event, event_type, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
-        write_class(input, &event, &routing, event_type, &assessment, out, &mut notes);
+        write_class(&input, &event, &routing, event_type, &assessment, out, &mut notes);
         outcome::write_control(&event, routing.class, &assessment, &threat, out, &mut notes);
         access::write_authorizations(&event, routing.class, input.detail.elements_max(), out, &mut notes);
         event.root.take("displayMessage");
-        if matches!(input.detail, Detail::Full | Detail::WithoutRawData { .. }) {
+        if input.detail.has_debug_data() {
             endpoint::observe_move(&event, &mut notes);
         }
         notes.write_observables(out);
-        metadata::write(input, &event, out, &notes);
-        match input.detail {
-            Detail::Full | Detail::WithoutRawData { .. } => write_unmapped(&event, true, out),
-            Detail::WithoutDebugData { .. } => write_unmapped(&event, false, out),
-            Detail::Essential { .. } => {}
+        metadata::write(&input, options.version, &event, out, &notes);
+        if !input.detail.is_essential() {
+            write_unmapped(&event, input.detail.has_debug_data(), out);
         }
-        if input.options.raw_data && input.detail == Detail::Full {
+        if options.raw_data && input.detail == Detail::Full {
             out.text("raw_data", input.raw);
             out.integer("raw_data_size", i64::try_from(input.raw.len()).unwrap_or(i64::MAX));
         }

@@ -20,32 +20,17 @@ mod target;
 mod tests;
 
 use super::{
-    Detail,
+    Detail, Input,
     facts::{Assessment, Outcome, Threat},
     findings::Finding,
     log_event::LogEvent,
     ocsf::{self, Routing},
     writer::{ObjectWriter, Writer, room_for},
 };
-use crate::event::json::Document;
 pub use event_type::EventType;
 use event_type::Shape;
 use principal::Origin;
 use target::Target;
-
-/// One event to be rendered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a> {
-    /// The event as Okta sent it.
-    pub(super) raw: &'a str,
-    /// The same as any reader takes it: no name twice in an object, and the like.
-    pub(super) json: &'a Document<'a>,
-    /// What identifies it for ever.
-    pub(super) identity: &'a str,
-    /// The org's domain, if it is known.
-    pub(super) tenant: Option<&'a str>,
-    pub(super) detail: Detail,
-}
 
 /// What is known of an event before anything of it is written.
 #[derive(Debug)]
@@ -65,11 +50,11 @@ struct Scene<'i, 'e, 'a> {
 impl Scene<'_, '_, '_> {
     /// Whether what has no field goes along.
     fn has_rest(&self) -> bool {
-        self.input.detail.elements_max() == usize::MAX
+        !self.input.detail.is_essential()
     }
 
     fn has_debug_data(&self) -> bool {
-        matches!(self.input.detail, Detail::Full | Detail::WithoutRawData { .. })
+        self.input.detail.has_debug_data()
     }
 
     fn is_of(&self, class: u16) -> bool {
