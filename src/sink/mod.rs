@@ -30,6 +30,7 @@ pub(crate) mod scripted;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub(crate) mod stdout;
+pub(crate) mod transactional;
 
 use std::{fmt, sync::Arc};
 
@@ -41,6 +42,7 @@ pub(crate) use dead_letters::SimulatedLetters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
+pub(crate) use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
     bus::Finding,
@@ -122,6 +124,23 @@ impl SinkFactory for SinkConfig {
     }
 }
 
+impl TransactionalFactory for SinkConfig {
+    fn open<'a>(
+        &'a self,
+        origin: &'a Arc<Origin>,
+    ) -> BoxFuture<'a, Result<Box<dyn TransactionalSink>, SinkError>> {
+        connect_transactional(self, origin).boxed()
+    }
+}
+
+async fn connect_transactional(
+    config: &SinkConfig,
+    origin: &Arc<Origin>,
+) -> Result<Box<dyn TransactionalSink>, SinkError> {
+    let _ = origin;
+    Err(not_built(config, "todo"))
+}
+
 async fn connect(
     config: &SinkConfig,
     origin: &Arc<Origin>,
@@ -192,6 +211,7 @@ mod tests {
             topic: Template::parse("okta", TemplateUse::Topic).unwrap(),
             key: Template::parse("", TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
+            transactions: None,
         };
         let config = SinkConfig::Kafka(sink);
         let refusal = require(&config).unwrap_err().to_string();

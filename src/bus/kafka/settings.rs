@@ -139,6 +139,7 @@ mod tests {
             topic: Template::parse("events", TemplateUse::Topic).unwrap(),
             key: Template::parse(key, TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
+            transactions: None,
         }
     }
 

@@ -44,6 +44,7 @@ fn sink(bus: Arc<KafkaBus>, topic: &str, encoding: Encoding) -> SinkConfig {
         topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
         key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
         encoding,
+        transactions: None,
     })
 }
 
