@@ -99,9 +99,9 @@ pub trait Sink: fmt::Debug + Send {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
-/// Bytes that a payload may have for `sink`; key, headers and envelope are allowed for.
-pub(crate) fn payload_bytes_max(sink: &dyn Sink) -> Option<usize> {
-    sink.message_bytes_max().map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
+/// Bytes that a payload may have where a message may have so many; key, headers and envelope are allowed for.
+pub(crate) fn payload_bytes_max(message_bytes_max: Option<usize>) -> Option<usize> {
+    message_bytes_max.map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
 }
 
 /// Opens the sink of a route, as often as that takes: the configuration does, or a simulation.

@@ -1,0 +1,135 @@
+//! Messages that the sink refuses, over all sessions of a run: which one of a transaction it is, and whether it may go to the dead
+//! letters.
+//!
+//! A bus that refuses a transaction for one of its messages need not say which: transactions get smaller until it is alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice,
+    sync::Arc,
+};
+
+use super::transaction::Transaction;
+use crate::{
+    message::Messages,
+    route::delivery::breaker::{Answer, CircuitBreaker, Ruling},
+    sink::Rejected,
+};
+
+#[derive(Debug)]
+pub(super) struct Refusals {
+    breaker: CircuitBreaker,
+    /// Messages that a transaction may have while the bus refuses one.
+    messages_max: usize,
+    /// Why the bus refused these messages, each alone in its transaction. By id.
+    by_bus: BTreeMap<String, String>,
+    /// The ids of messages that were refused before, so that this is the second time.
+    tried: BTreeSet<String>,
+    /// The ids of messages that are dead letters already, of a transaction that is not committed.
+    kept: BTreeSet<String>,
+}
+
+/// The messages of one part of a transaction that are not delivered.
+#[derive(Debug)]
+pub(super) struct RefusedPart {
+    /// Of the page.
+    pub(super) messages: Arc<Messages>,
+    /// Where the part begins in the transaction.
+    pub(super) offset: usize,
+    /// Where it begins in the page.
+    pub(super) from: usize,
+    /// Indices of the page, ascending.
+    pub(super) rejected: Vec<Rejected>,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self {
+            breaker: CircuitBreaker::default(),
+            messages_max: usize::MAX,
+            by_bus: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            kept: BTreeSet::new(),
+        }
+    }
+}
+
+impl Refusals {
+    pub(super) fn messages_max(&self) -> usize {
+        self.messages_max
+    }
+
+    /// The bus refused `transaction` for one of its messages, and nothing of it is committed.
+    pub(super) fn narrow(&mut self, transaction: &Transaction, reason: String) {
+        let messages = transaction.messages();
+        self.messages_max = (messages / 2).max(1);
+        let mut parts = transaction.parts().iter().filter(|part| !part.range.is_empty());
+        if messages == 1
+            && let Some(part) = parts.next()
+            && let Some(id) = id(&part.messages, part.range.start)
+        {
+            self.by_bus.insert(id, reason);
+        }
+    }
+
+    /// Why the bus refused the message at `index` of `messages`, if it did.
+    pub(super) fn reason(&self, messages: &Messages, index: usize) -> Option<&String> {
+        if self.by_bus.is_empty() {
+            return None;
+        }
+        self.by_bus.get(&id(messages, index)?)
+    }
+
+    /// What it means that these messages of a transaction are refused.
+    pub(super) fn judge(&mut self, messages: usize, refused: &[RefusedPart]) -> Ruling {
+        let ids: Vec<_> = ids(refused).collect();
+        let is_tried_again = ids.iter().all(|id| self.tried.contains(id));
+        let in_transaction = |part: &RefusedPart| {
+            let offset = part.offset;
+            let from = part.from;
+            part.rejected.iter().map(move |rejected| offset + rejected.index - from).collect::<Vec<_>>()
+        };
+        let refused = refused.iter().flat_map(in_transaction).collect();
+        let answer = Answer { messages, refused, is_tried_again };
+        let ruling = self.breaker.judge(&answer, []);
+        match ruling {
+            Ruling::Odd => self.breaker.pass(&answer),
+            Ruling::Doubtful | Ruling::Open => self.tried.extend(ids),
+        }
+        ruling
+    }
+
+    /// Those of `part` that are to be kept as dead letters and are not yet.
+    pub(super) fn not_kept<'a>(&'a self, part: &'a RefusedPart) -> Vec<Rejected> {
+        let is_kept = |rejected: &&Rejected| {
+            id(&part.messages, rejected.index).is_some_and(|id| self.kept.contains(&id))
+        };
+        part.rejected.iter().filter(|rejected| !is_kept(rejected)).cloned().collect()
+    }
+
+    /// The refused messages of `part` are dead letters.
+    pub(super) fn keep(&mut self, part: &RefusedPart) {
+        let ids: Vec<_> = ids(slice::from_ref(part)).collect();
+        self.kept.extend(ids);
+    }
+
+    /// A transaction is committed, with so many messages refused.
+    pub(super) fn committed(&mut self, refused: usize) {
+        self.messages_max = self.messages_max.saturating_mul(2);
+        if refused > 0 {
+            self.by_bus.clear();
+            self.tried.clear();
+            self.kept.clear();
+        }
+    }
+}
+
+fn ids(refused: &[RefusedPart]) -> impl Iterator<Item = String> {
+    refused.iter().flat_map(|part| part.rejected.iter().filter_map(|one| id(&part.messages, one.index)))
+}
+
+fn id(messages: &Messages, index: usize) -> Option<String> {
+    let mut id = String::new();
+    messages.get(index)?.write_id(&mut id);
+    Some(id)
+}
