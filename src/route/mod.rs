@@ -47,8 +47,8 @@ use crate::{
     state::{State, StateError},
 };
 use cursor::RouteCursor;
-use exactly_once::{ExactlyOnce, Owner};
 pub use exactly_once::RecordProblem;
+use exactly_once::{ExactlyOnce, Owner};
 use prefetch::Prefetch;
 
 /// What a route is made of.

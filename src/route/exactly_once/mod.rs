@@ -12,6 +12,8 @@ mod ownership;
 mod record;
 mod refusals;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod transaction;
 
 use std::{sync::Arc, time::Duration};

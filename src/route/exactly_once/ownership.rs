@@ -15,7 +15,8 @@ use super::record::{CheckpointRecord, Owner};
 pub(super) struct Ownership {
     pub(super) me: Owner,
     standby: Option<Duration>,
-    has_owned: bool,
+    /// The epoch in which this run owned the route last.
+    owned: Option<u64>,
     watched: Option<Watched>,
 }
 
@@ -44,7 +45,7 @@ impl Ownership {
     /// Of the run `me`. A standby takes over from an owner that has not moved for `standby`; without it, a start does at
     /// once.
     pub(super) fn new(me: Owner, standby: Option<Duration>) -> Self {
-        Self { me, standby, has_owned: false, watched: None }
+        Self { me, standby, owned: None, watched: None }
     }
 
     /// How often an owner moves its checkpoint even if there is nothing to deliver, so that no standby takes it for gone.
@@ -56,11 +57,15 @@ impl Ownership {
     pub(super) fn judge(&mut self, found: Option<&CheckpointRecord>, now: Instant) -> Claim {
         let Some(found) = found else { return Claim::TakeOver };
         if found.owner == self.me {
-            self.has_owned = true;
+            self.owned = Some(found.epoch);
+            return Claim::Owned;
+        }
+        // The bus shows what it had before: it has to be asked again once nobody else writes.
+        if self.owned.is_some_and(|owned| found.epoch < owned) {
             return Claim::Owned;
         }
         let Some(takeover_after) = self.standby else {
-            return if self.has_owned { Claim::StepDown } else { Claim::TakeOver };
+            return if self.owned.is_some() { Claim::StepDown } else { Claim::TakeOver };
         };
         if found.is_released {
             return Claim::TakeOver;
@@ -113,6 +118,15 @@ mod tests {
         for later in [now, now + Duration::from_secs(86_400)] {
             assert_eq!(first.judge(Some(&record(&other, 3, 7)), later), Claim::StepDown);
         }
+    }
+
+    /// Found by the simulation, seeds 12 and 83.
+    #[test]
+    fn an_answer_from_before_is_no_reason_to_step_down() {
+        let ((mut first, before), now) = (pair(None), Instant::now());
+        let own = record(&first.me.clone(), 2, 6);
+        assert_eq!(first.judge(Some(&own), now), Claim::Owned);
+        assert_eq!(first.judge(Some(&record(&before, 1, 5)), now), Claim::Owned);
     }
 
     #[test]

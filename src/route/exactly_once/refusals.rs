@@ -27,6 +27,10 @@ pub(super) struct Refusals {
     tried: BTreeSet<String>,
     /// The ids of messages that are dead letters already, of a transaction that is not committed.
     kept: BTreeSet<String>,
+    /// What is thought of the transaction that the bus is asked to commit.
+    asked: Option<Answer>,
+    /// The bus refused more than was thought, and has taken nothing since.
+    is_unproved: bool,
 }
 
 /// The messages of one part of a transaction that are not delivered.
@@ -50,6 +54,8 @@ impl Default for Refusals {
             by_bus: BTreeMap::new(),
             tried: BTreeSet::new(),
             kept: BTreeSet::new(),
+            asked: None,
+            is_unproved: false,
         }
     }
 }
@@ -63,6 +69,16 @@ impl Refusals {
     pub(super) fn narrow(&mut self, transaction: &Transaction, reason: String) {
         let messages = transaction.messages();
         self.messages_max = (messages / 2).max(1);
+        if let Some(asked) = self.asked.take().filter(|asked| !asked.refused.is_empty()) {
+            // Messages became dead letters because the bus was thought to take the others, and it does not.
+            let refused = asked.refused.len();
+            self.breaker.pass(&Answer {
+                messages: refused,
+                refused: (0..refused).collect(),
+                is_tried_again: true,
+            });
+            self.is_unproved = true;
+        }
         let mut parts = transaction.parts().iter().filter(|part| !part.range.is_empty());
         if messages == 1
             && let Some(part) = parts.next()
@@ -80,21 +96,28 @@ impl Refusals {
         self.by_bus.get(&id(messages, index)?)
     }
 
-    /// What it means that these messages of a transaction are refused.
+    /// What it means that these messages of a transaction are refused, if the bus takes the others.
     pub(super) fn judge(&mut self, messages: usize, refused: &[RefusedPart]) -> Ruling {
         let ids: Vec<_> = ids(refused).collect();
         let is_tried_again = ids.iter().all(|id| self.tried.contains(id));
         let in_transaction = |part: &RefusedPart| {
-            let offset = part.offset;
-            let from = part.from;
+            let (offset, from) = (part.offset, part.from);
             part.rejected.iter().map(move |rejected| offset + rejected.index - from).collect::<Vec<_>>()
         };
-        let refused = refused.iter().flat_map(in_transaction).collect();
-        let answer = Answer { messages, refused, is_tried_again };
+        let indices = refused.iter().flat_map(in_transaction);
+        let answer = if self.is_unproved {
+            Answer { messages: ids.len(), refused: (0..ids.len()).collect(), is_tried_again }
+        } else {
+            Answer { messages, refused: indices.collect(), is_tried_again }
+        };
         let ruling = self.breaker.judge(&answer, []);
         match ruling {
-            Ruling::Odd => self.breaker.pass(&answer),
-            Ruling::Doubtful | Ruling::Open => self.tried.extend(ids),
+            Ruling::Odd => self.asked = Some(answer),
+            Ruling::Doubtful | Ruling::Open => {
+                self.tried.extend(ids);
+                // The bus is asked again: it may have been mended.
+                self.by_bus.clear();
+            }
         }
         ruling
     }
@@ -113,13 +136,19 @@ impl Refusals {
         self.kept.extend(ids);
     }
 
-    /// A transaction is committed, with so many messages refused.
-    pub(super) fn committed(&mut self, refused: usize) {
-        self.messages_max = self.messages_max.saturating_mul(2);
-        if refused > 0 {
-            self.by_bus.clear();
-            self.tried.clear();
-            self.kept.clear();
+    /// The transaction that was judged last is committed, with so many messages delivered.
+    pub(super) fn committed(&mut self, delivered: usize) {
+        if let Some(asked) = self.asked.take() {
+            self.breaker.pass(&asked);
+            if !asked.refused.is_empty() {
+                self.by_bus.clear();
+                self.tried.clear();
+                self.kept.clear();
+            }
+        }
+        if delivered > 0 {
+            self.messages_max = self.messages_max.saturating_mul(2);
+            self.is_unproved = false;
         }
     }
 }

@@ -255,11 +255,12 @@ impl<'a> Session<'a> {
         self.record = record;
         self.committed_at = Instant::now();
         let Continuity { status, dead_letters, copy, refusals, backoff, .. } = &mut *self.continuity;
-        refusals.committed(refused);
+        let delivered = transaction.messages() - refused;
+        refusals.committed(delivered);
         backoff.reset();
         status.hold(0);
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
-        metrics::page_delivered(status.name(), (transaction.messages() - refused) as u64, refused as u64);
+        metrics::page_delivered(status.name(), delivered as u64, refused as u64);
         if refused > 0 {
             tracing::warn!(
                 route = status.name(), rejected = refused, file = %dead_letters.path().display(),
