@@ -42,11 +42,11 @@ pub(crate) use dead_letters::SimulatedLetters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
-pub(crate) use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
+pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
     bus::Finding,
-    config::SinkConfig,
+    config::{KafkaSink, SinkConfig},
     message::{Messages, Origin},
     state::SinkMark,
 };
@@ -137,8 +137,16 @@ async fn connect_transactional(
     config: &SinkConfig,
     origin: &Arc<Origin>,
 ) -> Result<Box<dyn TransactionalSink>, SinkError> {
-    let _ = origin;
-    Err(not_built(config, "todo"))
+    match config {
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(config @ KafkaSink { transactions: Some(transactions), .. }) => {
+            Ok(Box::new(kafka::TransactionalKafka::open(config, transactions, origin).await?))
+        }
+        config => {
+            let _ = origin;
+            Err(not_built(config, "todo"))
+        }
+    }
 }
 
 async fn connect(
