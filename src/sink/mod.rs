@@ -42,7 +42,7 @@ pub(crate) use dead_letters::SimulatedLetters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
-pub(crate) use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
+pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
     bus::Finding,
@@ -137,8 +137,14 @@ async fn connect_transactional(
     config: &SinkConfig,
     origin: &Arc<Origin>,
 ) -> Result<Box<dyn TransactionalSink>, SinkError> {
-    let _ = origin;
-    Err(not_built(config, "todo"))
+    match config {
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(config) => Ok(Box::new(nats::TransactionalNats::open(config, origin).await?)),
+        _ => {
+            let _ = origin;
+            Err(not_built(config, "todo"))
+        }
+    }
 }
 
 async fn connect(

@@ -23,11 +23,11 @@ use super::{Rejected, SinkError, StallReason};
 use crate::message::{Messages, Origin};
 
 /// Resolves when the bus has said what became of a commit.
-pub(crate) type CommitReceipt = BoxFuture<'static, Result<(), CommitError>>;
+pub type CommitReceipt = BoxFuture<'static, Result<(), CommitError>>;
 
 /// A commit of which it is not proved that it was applied.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CommitError {
+pub enum CommitError {
     /// The bus refuses one of the messages for what it is, and has told so. Nothing was committed.
     #[error("the bus refuses a message: {0}")]
     Refused(String),
@@ -40,7 +40,7 @@ pub(crate) enum CommitError {
 }
 
 /// A sink of one route whose bus commits at a stroke.
-pub(crate) trait TransactionalSink: fmt::Debug + Send {
+pub trait TransactionalSink: fmt::Debug + Send {
     /// The checkpoint that was committed last for this route, whoever wrote it. Reads alone. Before `fence` it may be one
     /// that is not the last any more. None: there is none.
     fn last_checkpoint(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SinkError>>;
@@ -76,7 +76,7 @@ pub(crate) trait TransactionalSink: fmt::Debug + Send {
 }
 
 /// Opens the transactional sink of a route: the configuration does, or a simulation.
-pub(crate) trait TransactionalFactory: fmt::Debug + Send + Sync {
+pub trait TransactionalFactory: fmt::Debug + Send + Sync {
     /// Connects, and checks what must hold.
     fn open<'a>(
         &'a self,
