@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_nats::jetstream::{
-    ErrorCode,
+    self, ErrorCode,
     context::{PublishAckFuture, PublishError},
     publish::PublishAck,
 };
@@ -88,7 +88,7 @@ impl Commit {
         let mut with_new_ids = false;
         for attempt in 1..ATTEMPTS_MAX {
             let Err(err) = &answer else { break };
-            match jetstream_error(err).map(|err| err.error_code()) {
+            match jetstream_error(err).map(jetstream::Error::error_code) {
                 Some(ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH) => {}
                 Some(ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE) => with_new_ids = true,
                 Some(ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT) => self.pause(attempt).await?,

@@ -20,7 +20,7 @@ pub(super) fn jetstream_error(err: &PublishError) -> Option<&jetstream::Error> {
 
 /// Whether this is the answer to a message that was taken into a batch: it is empty, and so no acknowledgement.
 pub(super) fn is_taken(err: &PublishError) -> bool {
-    err.source().is_some_and(|source| source.is::<serde_json::Error>())
+    err.source().is_some_and(<dyn std::error::Error>::is::<serde_json::Error>)
 }
 
 /// Whether the whole batch is not taken, for no fault of the message.

@@ -1,20 +1,28 @@
 //! Exactly once into JetStream: messages and the checkpoint of their route in one atomic batch.
 
+mod batches;
 mod contract;
+mod faults;
+mod fence;
+mod refusals;
+mod settings;
 
 use std::sync::Arc;
 
 use async_nats::jetstream::stream::Config;
 use bytes::Bytes;
 use oktabus::{
+    bus::BusError,
     config::{Encoding, NatsAuth, NatsBus, NatsSink, NatsTransactions, SinkConfig},
     message::{Messages, Origin, Template, TemplateUse},
-    sink::{CommitError, SinkError, TransactionalFactory as _, TransactionalSink},
+    sink::{CommitError, CommitReceipt, SinkError, TransactionalFactory as _, TransactionalSink},
 };
 
 use crate::support::{
     events::origin,
-    nats::{NatsServer, Stored},
+    nats::{NatsServer, Stored, bus_of},
+    proxy::Proxy,
+    tools::eventually,
 };
 
 const STREAM: &str = "OKTA";
@@ -62,6 +70,14 @@ async fn open(server: &NatsServer) -> Box<dyn TransactionalSink> {
     sink
 }
 
+/// Opens the sink of [`origin`]'s route by way of `proxy`, and takes the route over.
+async fn open_through(proxy: &Proxy) -> Box<dyn TransactionalSink> {
+    let bus = bus_of(vec![format!("nats://127.0.0.1:{}", proxy.port())], NatsAuth::None);
+    let mut sink = open_for(&sink(bus), &origin()).await.unwrap();
+    take_over(&mut sink).await;
+    sink
+}
+
 /// What whoever writes begins with. Gives the last checkpoint.
 async fn take_over(sink: &mut Box<dyn TransactionalSink>) -> Option<Bytes> {
     sink.last_checkpoint().await.unwrap();
@@ -70,9 +86,8 @@ async fn take_over(sink: &mut Box<dyn TransactionalSink>) -> Option<Bytes> {
 }
 
 /// Stages all of `messages`, none of which is rejected.
-async fn stage(sink: &mut Box<dyn TransactionalSink>, messages: &Arc<Messages>) -> Result<(), SinkError> {
-    assert_eq!(sink.stage(messages, 0..messages.len()).await?, []);
-    Ok(())
+async fn stage(sink: &mut Box<dyn TransactionalSink>, messages: &Arc<Messages>) {
+    assert_eq!(sink.stage(messages, 0..messages.len()).await.unwrap(), []);
 }
 
 async fn commit(sink: &mut Box<dyn TransactionalSink>, checkpoint: &str) -> Result<(), CommitError> {
@@ -81,7 +96,7 @@ async fn commit(sink: &mut Box<dyn TransactionalSink>, checkpoint: &str) -> Resu
 
 /// Commits all of `messages` with this checkpoint.
 async fn deliver(sink: &mut Box<dyn TransactionalSink>, messages: &Arc<Messages>, checkpoint: &str) {
-    stage(sink, messages).await.unwrap();
+    stage(sink, messages).await;
     commit(sink, checkpoint).await.unwrap();
 }
 
@@ -102,6 +117,75 @@ fn split(stored: &[Stored]) -> (Vec<String>, Vec<String>) {
 fn ids(batches: &[Arc<Messages>]) -> Vec<String> {
     let messages = batches.iter().flat_map(|batch| batch.messages());
     messages.map(|message| message.event.uuid().unwrap().to_owned()).collect()
+}
+
+/// Begins anew after an error, as soon as the bus lets it. Gives the last checkpoint.
+async fn begin_anew(sink: &mut Box<dyn TransactionalSink>) -> Option<Bytes> {
+    let anew = async || {
+        sink.recover().await.ok()?;
+        sink.last_checkpoint().await.ok()?;
+        sink.fence().await.ok()?;
+        sink.last_checkpoint().await.ok()
+    };
+    eventually("the sink to begin anew", anew).await
+}
+
+/// Delivers `batches` as a route does: each is a transaction, whose checkpoint says how many are delivered; the next one is
+/// staged while one is awaited; and after an error it goes on where the bus says it stands. How often that was.
+async fn deliver_all(sink: &mut Box<dyn TransactionalSink>, batches: &[Arc<Messages>]) -> usize {
+    let mut stands = standing(take_over(sink).await);
+    let mut errors = 0;
+    while stands < batches.len() {
+        if let Err(error) = deliver_from(sink, batches, stands).await {
+            assert!(!matches!(error, CommitError::Refused(_)), "{error}");
+            errors += 1;
+        }
+        stands = standing(begin_anew(sink).await);
+    }
+    errors
+}
+
+async fn deliver_from(
+    sink: &mut Box<dyn TransactionalSink>,
+    batches: &[Arc<Messages>],
+    from: usize,
+) -> Result<(), CommitError> {
+    let mut receipt: Option<CommitReceipt> = None;
+    for (batch, number) in batches.iter().zip(1..).skip(from) {
+        assert_eq!(sink.stage(batch, 0..batch.len()).await?, []);
+        if let Some(receipt) = receipt.take() {
+            receipt.await?;
+        }
+        receipt = Some(sink.commit(Bytes::from(number.to_string())).await?);
+    }
+    match receipt {
+        Some(receipt) => receipt.await,
+        None => Ok(()),
+    }
+}
+
+fn standing(checkpoint: Option<Bytes>) -> usize {
+    checkpoint.map_or(0, |checkpoint| str::from_utf8(&checkpoint).unwrap().parse().unwrap())
+}
+
+/// The reason of an error for which an operator has to change something.
+fn misconfigured(error: SinkError) -> String {
+    match error {
+        SinkError::Bus(BusError::Misconfigured { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same of a commit.
+fn misconfigured_commit(done: Result<(), CommitError>) -> String {
+    match done {
+        Err(CommitError::Sink(error)) => misconfigured(error),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn assert_fenced(done: &Result<(), CommitError>) {
+    assert!(matches!(done, Err(CommitError::Fenced(_))), "{done:?}");
 }
 
 /// Asserts that the stream has the events of `batches` and no others, each once and in order, and this checkpoint alone.
