@@ -142,10 +142,15 @@ async fn connect_transactional(
         SinkConfig::Kafka(config @ KafkaSink { transactions: Some(transactions), .. }) => {
             Ok(Box::new(kafka::TransactionalKafka::open(config, transactions, origin).await?))
         }
-        config => {
-            let _ = origin;
-            Err(not_built(config, "todo"))
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(config) if config.transactions.is_some() => {
+            Ok(Box::new(nats::TransactionalNats::open(config, origin).await?))
         }
+        #[cfg(not(feature = "kafka"))]
+        SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
+        #[cfg(not(feature = "nats"))]
+        SinkConfig::Nats(_) => Err(not_built(config, "nats")),
+        _ => Err(SinkError::NotTransactional { sink: config.name().to_owned() }),
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod acknowledgements;
 mod answer;
+mod atomic_batch;
 mod check;
 mod found;
 mod order;
@@ -22,6 +23,7 @@ mod outgoing;
 mod session;
 mod size_limits;
 mod tail;
+mod transactional;
 
 use std::{future::ready, sync::Arc};
 
@@ -29,6 +31,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 pub(super) use check::check;
 use session::Session;
+pub(super) use transactional::TransactionalNats;
 
 use super::{Receipt, Sink, SinkError, Stall, StallReason};
 use crate::{

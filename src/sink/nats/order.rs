@@ -14,22 +14,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
-use async_nats::{
-    Client, HeaderMap,
-    jetstream::{self, context::PublishError},
-};
-
-use super::{
-    acknowledgements::{Acknowledgements, HandedOver},
-    outgoing::Outgoing,
-};
-
-/// What JetStream takes in one atomic batch, unless its operator wants less.
-const BATCH_MESSAGES_MAX: usize = 1_000;
-
-const BATCH_ID: &str = "Nats-Batch-Id";
-const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
-const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+use super::{acknowledgements::Acknowledgements, atomic_batch::BATCH_MESSAGES_MAX};
 
 /// What keeps the order.
 #[derive(Debug)]
@@ -79,53 +64,6 @@ impl Keys {
         }
         // Two keys of one hash wait for each other without need.
         self.last.insert(self.hasher.hash_one(key), number).unwrap_or(0)
-    }
-}
-
-/// An atomic batch that is being sent.
-#[derive(Debug)]
-pub(super) struct AtomicBatch {
-    id: String,
-    sent: usize,
-}
-
-impl AtomicBatch {
-    /// One of which nothing is sent.
-    pub(super) fn new() -> Self {
-        Self { id: format!("{:032x}", fastrand::u128(..)), sent: 0 }
-    }
-
-    /// Sends one message that is not the last. Its fate is that of the whole.
-    pub(super) async fn stage(
-        &mut self,
-        client: &Client,
-        mut message: Outgoing,
-    ) -> Result<HandedOver, async_nats::PublishError> {
-        self.mark(&mut message.headers);
-        client.publish_with_headers(message.subject, message.headers, message.payload).await?;
-        Ok(HandedOver::Staged)
-    }
-
-    /// Sends the last message, with which all become visible or none.
-    pub(super) async fn commit(
-        mut self,
-        jetstream: &jetstream::Context,
-        mut message: Outgoing,
-    ) -> Result<HandedOver, PublishError> {
-        if self.sent == 0 {
-            let (subject, publish) = message.into_publish();
-            return jetstream.send_publish(subject, publish).await.map(HandedOver::Sent);
-        }
-        self.mark(&mut message.headers);
-        message.headers.insert(BATCH_COMMIT, "1");
-        let (subject, publish) = message.into_publish();
-        jetstream.send_publish(subject, publish).await.map(HandedOver::Committed)
-    }
-
-    fn mark(&mut self, headers: &mut HeaderMap) {
-        self.sent += 1;
-        headers.insert(BATCH_ID, self.id.as_str());
-        headers.insert(BATCH_SEQUENCE, self.sent.to_string());
     }
 }
 

@@ -8,9 +8,10 @@ use async_nats::jetstream::stream::Stream;
 use super::{
     acknowledgements::{Acknowledgements, HandedOver},
     answer::Answers,
-    order::{AtomicBatch, Order, wait_for_key},
+    atomic_batch::{AtomicBatch, BATCH_HEADERS_BYTES},
+    order::{Order, wait_for_key},
     outgoing::{Outgoing, Writer},
-    size_limits::{SizeLimit, SizeLimits},
+    size_limits::SizeLimits,
     tail::Tail,
 };
 use crate::{
@@ -23,8 +24,6 @@ use crate::{
     sink::Receipt,
 };
 
-/// What the headers of an atomic batch take in each message at most.
-const BATCH_HEADERS_BYTES: usize = 160;
 /// How long reading the stream's tail may take.
 const TAIL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -193,9 +192,7 @@ impl Session {
             return Ok(Composed::Decided(HandedOver::Stored(sequence)));
         }
         Ok(match self.size_limits.exceeded_by(bytes + batch_bytes) {
-            Some(SizeLimit { bytes_max, whose }) => Composed::Decided(HandedOver::Rejected(format!(
-                "{bytes} bytes with its headers are more than the {whose}, which is {bytes_max}"
-            ))),
+            Some(limit) => Composed::Decided(HandedOver::Rejected(limit.exceeded(bytes))),
             None => Composed::ToSend(outgoing),
         })
     }
@@ -208,7 +205,9 @@ impl Session {
             staged = atomic.stage(&client, outgoing) => staged,
             () = link.halted() => return Err(link.error()),
         };
-        staged.map_err(|err| BusError::Unreachable { name: self.sink.name.clone(), reason: err.to_string() })
+        staged
+            .map(|()| HandedOver::Staged)
+            .map_err(|err| BusError::Unreachable { name: self.sink.name.clone(), reason: err.to_string() })
     }
 
     /// Sends a message of which, as of all that were staged before it, there will be an answer. `before` messages were
@@ -228,14 +227,17 @@ impl Session {
             return Err(link.error());
         }
         let (subject, bytes) = (outgoing.subject.clone(), outgoing.payload.len());
+        let handed_over = if atomic.is_empty() { HandedOver::Sent } else { HandedOver::Committed };
         let sent = tokio::select! {
             biased;
             sent = atomic.commit(jetstream, outgoing) => sent,
             () = link.halted() => return Err(link.error()),
         };
-        sent.or_else(|err| match StoreRejection::of_publish(&self.sink, &subject, bytes, &err) {
-            StoreRejection::Message(reason) => Ok(HandedOver::Rejected(reason)),
-            StoreRejection::Bus(error) => Err(error),
+        sent.map(handed_over).or_else(|err| {
+            match StoreRejection::of_publish(&self.sink, &subject, bytes, &err) {
+                StoreRejection::Message(reason) => Ok(HandedOver::Rejected(reason)),
+                StoreRejection::Bus(error) => Err(error),
+            }
         })
     }
 }

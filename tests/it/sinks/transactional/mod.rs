@@ -3,6 +3,8 @@
 
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
 
 use std::{
     collections::BTreeMap,

@@ -1,0 +1,147 @@
+//! A TCP proxy in front of a server: holds what a client sends back for as long as a test wants, swallows what the server
+//! answers, and cuts connections. Knows no protocol.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::AbortHandle,
+};
+
+/// What happens to one connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Treatment {
+    /// What the client sends waits here, even when the client is gone.
+    requests_held: bool,
+    /// What the server sends reaches nobody.
+    answers_lost: bool,
+    /// The client's side is closed.
+    cut: bool,
+}
+
+/// A proxy, as long as it is kept.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    port: u16,
+    connections: Arc<Mutex<Vec<watch::Sender<Treatment>>>>,
+    accepting: AbortHandle,
+}
+
+impl Proxy {
+    /// A proxy in front of the server that listens on `port` of this machine.
+    pub(crate) async fn start(server: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::default();
+        let known: Arc<Mutex<Vec<_>>> = Arc::clone(&connections);
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(upstream) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { continue };
+                let (sender, treatment) = watch::channel(Treatment::default());
+                known.lock().unwrap().push(sender);
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = upstream.into_split();
+                tokio::spawn(pass_requests(from_client, to_server, treatment.clone()));
+                tokio::spawn(pass_answers(from_server, to_client, treatment));
+            }
+        });
+        Self { port, connections, accepting: accepting.abort_handle() }
+    }
+
+    /// Where it listens on this machine.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Holds back what clients send over the connections that there are now.
+    pub(crate) fn hold_requests(&self) {
+        self.treat(|treatment| treatment.requests_held = true);
+    }
+
+    /// Sends what was held back.
+    pub(crate) fn release_requests(&self) {
+        self.treat(|treatment| treatment.requests_held = false);
+    }
+
+    /// Swallows what the server sends over the connections that there are now.
+    pub(crate) fn lose_answers(&self) {
+        self.treat(|treatment| treatment.answers_lost = true);
+    }
+
+    /// Closes the connections that there are now towards their clients.
+    pub(crate) fn cut(&self) {
+        self.treat(|treatment| treatment.cut = true);
+    }
+
+    fn treat(&self, treat: impl Fn(&mut Treatment)) {
+        for connection in self.connections.lock().unwrap().iter() {
+            connection.send_modify(&treat);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn pass_requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut treatment: watch::Receiver<Treatment>,
+) {
+    let (mut held, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
+    let mut is_open = true;
+    while is_open || !held.is_empty() {
+        if !treatment.borrow().requests_held && !held.is_empty() {
+            if to.write_all(&std::mem::take(&mut held)).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        tokio::select! {
+            read = from.read(&mut chunk), if is_open => match read {
+                Ok(0) | Err(_) => is_open = false,
+                Ok(bytes) => held.extend_from_slice(&chunk[..bytes]),
+            },
+            changed = treatment.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
+
+async fn pass_answers(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut treatment: watch::Receiver<Treatment>,
+) {
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        let Treatment { answers_lost, cut, .. } = *treatment.borrow_and_update();
+        if cut {
+            let _ = to.shutdown().await;
+        }
+        tokio::select! {
+            read = from.read(&mut chunk) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) if answers_lost || cut => {}
+                Ok(bytes) => if to.write_all(&chunk[..bytes]).await.is_err() {
+                    return;
+                },
+            },
+            changed = treatment.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
