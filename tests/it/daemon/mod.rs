@@ -12,6 +12,8 @@ mod configuration;
 mod crash;
 mod delivery;
 mod demo;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod exactly_once;
 mod faults;
 mod https;
 mod isolation;
