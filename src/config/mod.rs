@@ -24,6 +24,7 @@ mod search;
 mod secret;
 mod signature;
 mod sink;
+mod standby;
 mod stem;
 mod stream;
 mod trusted_file;
@@ -57,6 +58,7 @@ pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
 pub use sink::*;
+pub use standby::StandbyConfig;
 pub(crate) use stem::FileStem;
 pub use stream::{Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};
@@ -77,6 +79,8 @@ pub struct Config {
     pub buses: BTreeMap<String, BusConfig>,
     /// Sinks by name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// Set if a second daemon with this configuration waits for the first.
+    pub standby: Option<StandbyConfig>,
     /// State, admin pages, logging and shutdown.
     pub runtime: RuntimeConfig,
 }

@@ -45,8 +45,8 @@ pub use proof::{BatchError, Delivered, Rejected, Settled};
 pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
-    bus::Finding,
-    config::SinkConfig,
+    bus::{BusError, Finding},
+    config::{self, SinkConfig},
     message::{Messages, Origin},
     state::SinkMark,
 };
@@ -99,9 +99,9 @@ pub trait Sink: fmt::Debug + Send {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
-/// Bytes that a payload may have for `sink`; key, headers and envelope are allowed for.
-pub(crate) fn payload_bytes_max(sink: &dyn Sink) -> Option<usize> {
-    sink.message_bytes_max().map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
+/// Bytes that a payload may have where a message may have so many; key, headers and envelope are allowed for.
+pub(crate) fn payload_bytes_max(message_bytes_max: Option<usize>) -> Option<usize> {
+    message_bytes_max.map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
 }
 
 /// Opens the sink of a route, as often as that takes: the configuration does, or a simulation.
@@ -138,11 +138,19 @@ async fn connect_transactional(
     origin: &Arc<Origin>,
 ) -> Result<Box<dyn TransactionalSink>, SinkError> {
     match config {
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(config @ config::KafkaSink { transactions: Some(transactions), .. }) => {
+            Ok(Box::new(kafka::TransactionalKafka::open(config, transactions, origin).await?))
+        }
         #[cfg(feature = "nats")]
-        SinkConfig::Nats(config) => Ok(Box::new(nats::TransactionalNats::open(config, origin).await?)),
-        _ => {
+        SinkConfig::Nats(config @ config::NatsSink { transactions: Some(transactions), .. }) => {
+            Ok(Box::new(nats::TransactionalNats::open(config, transactions, origin).await?))
+        }
+        config => {
             let _ = origin;
-            Err(not_built(config, "todo"))
+            require(config)?;
+            let (name, reason) = (config.name().to_owned(), "it does not deliver exactly once".to_owned());
+            Err(BusError::Misconfigured { name, reason }.into())
         }
     }
 }

@@ -46,6 +46,13 @@ pub enum SinkMark {
         /// The sequence.
         sequence: u64,
     },
+    /// The checkpoint in the bus of which the cursor is a copy.
+    Transaction {
+        /// How often the route had been taken over.
+        epoch: u64,
+        /// How often the checkpoint in the bus had moved.
+        generation: u64,
+    },
 }
 
 /// A cursor as it was found on the disk.

@@ -93,7 +93,8 @@ impl<D: Deliveries> Context<D> {
                 remedy(code)
             )),
             Batching::Many => Verdict::Undelivered(Fault::RefusedBatch(format!(
-                "the topic `{topic}` refused records together: {code}: they will be published one by one"
+                "the topic `{topic}` refuses this record, or another one of those sent together: {code}: {}",
+                remedy(code)
             ))),
         }
     }

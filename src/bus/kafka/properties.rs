@@ -1,5 +1,7 @@
 //! The properties of librdkafka's client: what oktabus sets, what the user may set, and what must stay as it is.
 
+use std::time::Duration;
+
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
 use secrecy::ExposeSecret;
 
@@ -51,7 +53,7 @@ const REFUSED: [(&str, &str); 7] = [
     ("delivery.report.only.error", "a message counts as delivered only once the cluster says so"),
     (
         "transactional.id",
-        "oktabus makes no transactions: it delivers at least once, each message with an id of its own",
+        "it is the route's, by which one writer at a time commits: a sink with `delivery = \"exactly_once\"` sets it",
     ),
 ];
 
@@ -108,6 +110,29 @@ pub(crate) fn client_config(bus: &KafkaBus, batching: Batching) -> Result<Client
         config.set("batch.num.messages", "1");
     }
     tried(config, bus)
+}
+
+/// How long the cluster lets a transaction be open, unless the user sets it.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+const TRANSACTION_TIMEOUT_NAME: &str = "transaction.timeout.ms";
+
+/// How long the cluster lets a transaction of a client of `bus` be open before it aborts it.
+pub(crate) fn transaction_timeout(bus: &KafkaBus) -> Duration {
+    let set = bus.options.get(TRANSACTION_TIMEOUT_NAME).and_then(|timeout| timeout.parse().ok());
+    set.map_or(TRANSACTION_TIMEOUT, Duration::from_millis)
+}
+
+/// What makes a client of `bus` one that makes transactions as `id`.
+pub(super) fn of_transactions(bus: &KafkaBus, id: &str) -> Vec<(&'static str, String)> {
+    let timeout = transaction_timeout(bus).as_millis().to_string();
+    vec![
+        ("transactional.id", id.to_owned()),
+        (TRANSACTION_TIMEOUT_NAME, timeout.clone()),
+        // What has not arrived by then is in no transaction, and librdkafka wants it so.
+        ("message.timeout.ms", timeout),
+        // So that the end of a partition is what was written, and not what is committed.
+        ("isolation.level", "read_uncommitted".to_owned()),
+    ]
 }
 
 /// The properties of a consumer of `bus` in `group`. Reads the secrets, which is blocking I/O on small files.

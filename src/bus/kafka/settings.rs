@@ -70,19 +70,7 @@ impl Settings {
                     .to_owned(),
             );
         }
-        let min = self.in_sync_copies_min;
-        if layout.copies >= 2 && min < 2 {
-            warnings.push(
-                "an event counts as delivered with a single copy: set the topic's `min.insync.replicas` to 2"
-                    .to_owned(),
-            );
-        }
-        if layout.copies_in_sync < min {
-            warnings.push(format!(
-                "a partition has {} copies in sync of the {min} that `min.insync.replicas` demands: its events wait",
-                layout.copies_in_sync
-            ));
-        }
+        warnings.extend(self.few_copies(layout));
         if let Some(bytes) = self.record_bytes_max.filter(|bytes| *bytes < RECORD_BYTES_USUAL) {
             warnings.push(format!(
                 "the topic takes no more than {bytes} bytes, and larger events go to the dead letters: raise its \
@@ -93,8 +81,37 @@ impl Settings {
         warnings
     }
 
+    /// Whether the last record of each key is kept for ever.
+    pub(super) fn is_compacted_alone(&self) -> bool {
+        // A cluster that does not say so cannot be held to it.
+        matches!(self.cleanup_policy.as_str(), "compact" | "")
+    }
+
+    /// What would lose or hold up checkpoints.
+    pub(super) fn warnings_of_checkpoints(&self, layout: &Layout) -> Vec<String> {
+        self.few_copies(layout)
+    }
+
     fn is_compacted(&self) -> bool {
         self.cleanup_policy.contains("compact")
+    }
+
+    fn few_copies(&self, layout: &Layout) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let min = self.in_sync_copies_min;
+        if layout.copies >= 2 && min < 2 {
+            warnings.push(
+                "a record counts as written with a single copy: set the topic's `min.insync.replicas` to 2"
+                    .to_owned(),
+            );
+        }
+        if layout.copies_in_sync < min {
+            warnings.push(format!(
+                "a partition has {} copies in sync of the {min} that `min.insync.replicas` demands: its records wait",
+                layout.copies_in_sync
+            ));
+        }
+        warnings
     }
 
     fn narrow_times(&self) -> Option<String> {

@@ -32,7 +32,7 @@ use crate::support::events::origin;
 const TOLD_WITHIN: Duration = Duration::from_secs(15);
 
 /// A topic name that no other test has.
-fn topic_name() -> String {
+pub(super) fn topic_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("events-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

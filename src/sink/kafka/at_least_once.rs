@@ -1,4 +1,4 @@
-//! The Kafka sink: an idempotent producer whose messages are followed until the cluster has them.
+//! The Kafka sink that delivers at least once: an idempotent producer whose messages are followed until the cluster has them.
 //!
 //! The client retries without end what may pass, in order and without repeating; [`Sink::stall_reason`] reports it. What it
 //! gives up fails the batch, and [`Sink::recover`] starts anew with another client, because a producer that has given
@@ -18,40 +18,29 @@ use okta_system_log::event::Events;
 use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
-use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, Stall, StallReason};
+use super::stall_reason;
 use crate::{
-    bus::{
-        BusError, Finding,
-        kafka::{
-            check_topics,
-            client::{Client, Producer, STALL},
-            deliveries::Deliveries as _,
-            fault::Fault,
-            ledger::{Ledger, Outcome, Rejection},
-            properties::Batching,
-            record::RecordWriter,
-            record_bytes_max,
-            topic::{KnownTopics, Topic},
-        },
+    bus::kafka::{
+        client::{Client, Producer, STALL},
+        deliveries::Deliveries as _,
+        fault::Fault,
+        ledger::{Ledger, Outcome, Rejection},
+        properties::Batching,
+        record::RecordWriter,
+        record_bytes_max,
+        topic::{KnownTopics, Topic},
     },
     config::KafkaSink,
     message::{Attributes, Messages, Origin},
+    sink::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason},
 };
 
 /// How long closing waits for messages on their way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Tells of the cluster and of the topics of messages of `origins`.
-pub(super) async fn check(config: &KafkaSink, origins: &[Origin]) -> Result<Vec<Finding>, BusError> {
-    let mut topics: Vec<_> = origins.iter().map(|origin| Topic::new(&config.topic, origin)).collect();
-    topics.sort_by_key(Topic::to_string);
-    topics.dedup_by_key(|topic| topic.to_string());
-    check_topics(config, topics).await
-}
-
 /// A Kafka topic to publish to, or several.
 #[derive(Debug)]
-pub(super) struct Kafka {
+pub(in crate::sink) struct Kafka {
     config: KafkaSink,
     topic: Topic,
     /// Those of several topics that this client has been told of.
@@ -68,7 +57,7 @@ pub(super) struct Kafka {
 
 impl Kafka {
     /// Connects, and looks whether the topic is there, if there is only one.
-    pub(super) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
+    pub(in crate::sink) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
         let topic = Topic::new(&config.topic, origin);
         let client = Client::connect(&config.name, &config.bus, &topic, Batching::Many).await;
         let client = client.map_err(|fault| fault.into_error(&config.name))?;
@@ -136,7 +125,8 @@ impl Kafka {
             self.require_topic(&topic).await?;
             self.attributes.fill(&message, &self.config.key);
             let record = self.writer.write(&self.attributes, message.payload);
-            self.client.hand_over(&topic, unsent.ticket, record).await?;
+            // What is rejected is settled, and told with the rest.
+            let _ = self.client.hand_over(&topic, unsent.ticket, record).await?;
             unsent.ticket += 1;
             coop::consume_budget().await;
         }
@@ -181,23 +171,7 @@ impl Sink for Kafka {
     }
 
     fn stall_reason(&self) -> StallReason {
-        // Not to hold a client that is being replaced.
-        let producer = Arc::downgrade(&self.client.producer);
-        let name = self.config.name.clone();
-        Box::new(move || {
-            let producer = producer.upgrade()?;
-            let context = producer.context();
-            let stalled_for = context.deliveries.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
-            match context.last_error() {
-                Some(fault) => Some(Stall::from(&fault.into_error(&name))),
-                None => {
-                    let stalled_for_s = stalled_for.as_secs();
-                    let reason =
-                        format!("{name}: the cluster has acknowledged nothing for {stalled_for_s} s");
-                    Some(Stall::transient(reason))
-                }
-            }
-        })
+        stall_reason(&self.client, &self.config.name)
     }
 
     fn is_cut_off(&self) -> bool {
