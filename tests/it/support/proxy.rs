@@ -43,8 +43,13 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy in front of the server that listens on `port` of this machine.
+    /// A proxy in front of the server that listens on this port of this machine.
     pub(crate) async fn start(server: u16) -> Self {
+        Self::start_with(server, ["", ""]).await
+    }
+
+    /// The same, which puts another text of the same length in the place of one in the first answer.
+    pub(crate) async fn start_with(server: u16, replaced: [&'static str; 2]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::default();
@@ -58,7 +63,7 @@ impl Proxy {
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = upstream.into_split();
                 tokio::spawn(pass_requests(from_client, to_server, treatment.clone(), held));
-                tokio::spawn(pass_answers(from_server, to_client, treatment));
+                tokio::spawn(pass_answers(from_server, to_client, treatment, replaced));
             }
         });
         Self { port, connections, accepting: accepting.abort_handle() }
@@ -143,6 +148,7 @@ async fn pass_answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut treatment: watch::Receiver<Treatment>,
+    mut replaced: [&str; 2],
 ) {
     let mut chunk = vec![0; 64 << 10];
     loop {
@@ -154,8 +160,16 @@ async fn pass_answers(
             read = from.read(&mut chunk) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) if answers_lost || cut => {}
-                Ok(bytes) => if to.write_all(&chunk[..bytes]).await.is_err() {
-                    return;
+                Ok(bytes) => {
+                    let [from, by] = std::mem::take(&mut replaced);
+                    if !from.is_empty()
+                        && let Some(at) = chunk.windows(from.len()).position(|window| window == from.as_bytes())
+                    {
+                        chunk[at..at + by.len()].copy_from_slice(by.as_bytes());
+                    }
+                    if to.write_all(&chunk[..bytes]).await.is_err() {
+                        return;
+                    }
                 },
             },
             changed = treatment.changed() => if changed.is_err() {

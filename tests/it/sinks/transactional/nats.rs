@@ -19,12 +19,14 @@ use oktabus::{
 };
 
 use super::{CommitBench, fresh_origin};
-use crate::sinks::arrived::Arrived;
-use crate::support::{
-    events::origin,
-    nats::{NatsServer, Stored, bus_of},
-    proxy::Proxy,
-    tools::eventually,
+use crate::{
+    sinks::arrived::Arrived,
+    support::{
+        events::origin,
+        nats::{NatsServer, Stored, bus_of},
+        proxy::Proxy,
+        tools::eventually,
+    },
 };
 
 /// A server with one stream.
