@@ -45,8 +45,8 @@ pub use proof::{BatchError, Delivered, Rejected, Settled};
 pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
-    bus::Finding,
-    config::{KafkaSink, SinkConfig},
+    bus::{BusError, Finding},
+    config::{self, SinkConfig},
     message::{Messages, Origin},
     state::SinkMark,
 };
@@ -139,12 +139,12 @@ async fn connect_transactional(
 ) -> Result<Box<dyn TransactionalSink>, SinkError> {
     match config {
         #[cfg(feature = "kafka")]
-        SinkConfig::Kafka(config @ KafkaSink { transactions: Some(transactions), .. }) => {
+        SinkConfig::Kafka(config @ config::KafkaSink { transactions: Some(transactions), .. }) => {
             Ok(Box::new(kafka::TransactionalKafka::open(config, transactions, origin).await?))
         }
         #[cfg(feature = "nats")]
-        SinkConfig::Nats(config) if config.transactions.is_some() => {
-            Ok(Box::new(nats::TransactionalNats::open(config, origin).await?))
+        SinkConfig::Nats(config @ config::NatsSink { transactions: Some(transactions), .. }) => {
+            Ok(Box::new(nats::TransactionalNats::open(config, transactions, origin).await?))
         }
         #[cfg(not(feature = "kafka"))]
         SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),

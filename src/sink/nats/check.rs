@@ -19,10 +19,13 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, BusE
         "NATS server {} answers, messages may have {} bytes",
         server.version, server.max_payload
     ))];
-    if sink.transactions.is_some() {
+    let found_stream = stream::find(&connection, &sink.name, &sink.stream).await?;
+    let takes_batches =
+        found_stream.as_ref().is_some_and(|stream| stream.cached_info().config.allow_atomic_publish);
+    if sink.transactions.is_some() && !takes_batches {
         stream::require_atomic_batches(&connection, &sink.name)?;
     }
-    match stream::find(&connection, &sink.name, &sink.stream).await? {
+    match found_stream {
         Some(stream) => findings.extend(findings_of(sink, stream.cached_info())?),
         None if sink.create.is_some() => {
             let mut subjects = vec![sink.subject.wildcard(None)];

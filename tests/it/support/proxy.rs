@@ -27,30 +27,43 @@ struct Treatment {
     cut: bool,
 }
 
+/// One connection, as those see it who treat it.
+#[derive(Debug)]
+struct Connection {
+    treatment: watch::Sender<Treatment>,
+    held: Arc<Mutex<Vec<u8>>>,
+}
+
 /// A proxy, as long as it is kept.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     port: u16,
-    connections: Arc<Mutex<Vec<watch::Sender<Treatment>>>>,
+    connections: Arc<Mutex<Vec<Connection>>>,
     accepting: AbortHandle,
 }
 
 impl Proxy {
-    /// A proxy in front of the server that listens on `port` of this machine.
+    /// A proxy in front of the server that listens on this port of this machine.
     pub(crate) async fn start(server: u16) -> Self {
+        Self::start_with(server, ["", ""]).await
+    }
+
+    /// The same, which puts another text of the same length in the place of one in the first answer.
+    pub(crate) async fn start_with(server: u16, replaced: [&'static str; 2]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::default();
-        let known: Arc<Mutex<Vec<_>>> = Arc::clone(&connections);
+        let known: Arc<Mutex<Vec<Connection>>> = Arc::clone(&connections);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(upstream) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { continue };
                 let (sender, treatment) = watch::channel(Treatment::default());
-                known.lock().unwrap().push(sender);
+                let held = Arc::default();
+                known.lock().unwrap().push(Connection { treatment: sender, held: Arc::clone(&held) });
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = upstream.into_split();
-                tokio::spawn(pass_requests(from_client, to_server, treatment.clone()));
-                tokio::spawn(pass_answers(from_server, to_client, treatment));
+                tokio::spawn(pass_requests(from_client, to_server, treatment.clone(), held));
+                tokio::spawn(pass_answers(from_server, to_client, treatment, replaced));
             }
         });
         Self { port, connections, accepting: accepting.abort_handle() }
@@ -64,6 +77,13 @@ impl Proxy {
     /// Holds back what clients send over the connections that there are now.
     pub(crate) fn hold_requests(&self) {
         self.treat(|treatment| treatment.requests_held = true);
+    }
+
+    /// Whether `text` is among what is held back.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let connections = self.connections.lock().unwrap();
+        let mut held = connections.iter().map(|connection| connection.held.lock().unwrap());
+        held.any(|held| held.windows(text.len()).any(|window| window == text.as_bytes()))
     }
 
     /// Sends what was held back.
@@ -83,7 +103,7 @@ impl Proxy {
 
     fn treat(&self, treat: impl Fn(&mut Treatment)) {
         for connection in self.connections.lock().unwrap().iter() {
-            connection.send_modify(&treat);
+            connection.treatment.send_modify(&treat);
         }
     }
 }
@@ -98,20 +118,24 @@ async fn pass_requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut treatment: watch::Receiver<Treatment>,
+    held: Arc<Mutex<Vec<u8>>>,
 ) {
-    let (mut held, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
+    let mut chunk = vec![0; 64 << 10];
     let mut is_open = true;
-    while is_open || !held.is_empty() {
-        if !treatment.borrow().requests_held && !held.is_empty() {
-            if to.write_all(&std::mem::take(&mut held)).await.is_err() {
+    loop {
+        if !treatment.borrow_and_update().requests_held {
+            let released = std::mem::take(&mut *held.lock().unwrap());
+            if to.write_all(&released).await.is_err() {
                 return;
             }
-            continue;
+        }
+        if !is_open && held.lock().unwrap().is_empty() {
+            return;
         }
         tokio::select! {
             read = from.read(&mut chunk), if is_open => match read {
                 Ok(0) | Err(_) => is_open = false,
-                Ok(bytes) => held.extend_from_slice(&chunk[..bytes]),
+                Ok(bytes) => held.lock().unwrap().extend_from_slice(&chunk[..bytes]),
             },
             changed = treatment.changed() => if changed.is_err() {
                 return;
@@ -124,6 +148,7 @@ async fn pass_answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut treatment: watch::Receiver<Treatment>,
+    mut replaced: [&str; 2],
 ) {
     let mut chunk = vec![0; 64 << 10];
     loop {
@@ -135,8 +160,16 @@ async fn pass_answers(
             read = from.read(&mut chunk) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) if answers_lost || cut => {}
-                Ok(bytes) => if to.write_all(&chunk[..bytes]).await.is_err() {
-                    return;
+                Ok(bytes) => {
+                    let [from, by] = std::mem::take(&mut replaced);
+                    if !from.is_empty()
+                        && let Some(at) = chunk.windows(from.len()).position(|window| window == from.as_bytes())
+                    {
+                        chunk[at..at + by.len()].copy_from_slice(by.as_bytes());
+                    }
+                    if to.write_all(&chunk[..bytes]).await.is_err() {
+                        return;
+                    }
                 },
             },
             changed = treatment.changed() => if changed.is_err() {

@@ -38,10 +38,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use self::session::Session;
 use super::atomic_batch::BATCH_MESSAGES_MAX;
 use crate::{
-    bus::{
-        BusError,
-        nats::{checkpoints, link::Complaint},
-    },
+    bus::nats::{checkpoints, link::Complaint},
     config::{NatsSink, NatsTransactions},
     message::{Messages, Origin},
     sink::{CommitError, CommitReceipt, Rejected, SinkError, Stall, StallReason, TransactionalSink},
@@ -68,15 +65,19 @@ pub(in crate::sink) struct TransactionalNats {
 
 impl TransactionalNats {
     /// Connects, and finds or creates the stream.
-    pub(in crate::sink) async fn open(sink: &NatsSink, origin: &Origin) -> Result<Self, SinkError> {
-        let Some(transactions) = sink.transactions.clone() else {
-            let reason = "`delivery` is not \"exactly_once\"".to_owned();
-            return Err(BusError::Misconfigured { name: sink.name.clone(), reason }.into());
-        };
+    pub(in crate::sink) async fn open(
+        sink: &NatsSink,
+        transactions: &NatsTransactions,
+        origin: &Origin,
+    ) -> Result<Self, SinkError> {
         let checkpoint_subject =
-            checkpoints::subject_of(&transactions, &sink.stream, &origin.route_identity()).into();
-        let subjects = sink.subject.wildcard(Some(origin));
-        let place = Place { sink: Arc::new(sink.clone()), transactions, subjects, checkpoint_subject };
+            checkpoints::subject_of(transactions, &sink.stream, &origin.route_identity()).into();
+        let place = Place {
+            sink: Arc::new(sink.clone()),
+            transactions: transactions.clone(),
+            subjects: sink.subject.wildcard(Some(origin)),
+            checkpoint_subject,
+        };
         // The next one is staged while one is awaited.
         let messages_max = (sink.unacknowledged_max / 2).clamp(1, BATCH_MESSAGES_MAX - 1);
         let messages_max = Arc::new(AtomicUsize::new(messages_max));

@@ -56,6 +56,9 @@ impl Session {
         let connection = Connection::open(&sink.name, &sink.bus, ANSWERS_MAX).await?;
         let stream = stream::find_or_create(&connection, sink, subjects).await?;
         let config = &stream.cached_info().config;
+        if !config.allow_atomic_publish {
+            stream::require_atomic_batches(&connection, &sink.name)?;
+        }
         checkpoints::require(sink, transactions, config)?;
         for warning in checkpoints::warnings(config) {
             tracing::warn!(

@@ -443,3 +443,9 @@ mod on_kafka {
     use super::{CommitBench as _, kafka::KafkaCommits};
     transactional_sink!(KafkaCommits);
 }
+
+#[cfg(feature = "nats")]
+mod on_nats {
+    use super::{CommitBench as _, nats::NatsCommits};
+    transactional_sink!(NatsCommits);
+}

@@ -18,12 +18,71 @@ use oktabus::{
     sink::{CommitError, CommitReceipt, SinkError, TransactionalFactory as _, TransactionalSink},
 };
 
-use crate::support::{
-    events::origin,
-    nats::{NatsServer, Stored, bus_of},
-    proxy::Proxy,
-    tools::eventually,
+use super::{CommitBench, fresh_origin};
+use crate::{
+    sinks::arrived::Arrived,
+    support::{
+        events::origin,
+        nats::{NatsServer, Stored, bus_of},
+        proxy::Proxy,
+        tools::eventually,
+    },
 };
+
+/// A server with one stream.
+pub(super) struct NatsCommits {
+    server: NatsServer,
+    origin: Arc<Origin>,
+}
+
+impl CommitBench for NatsCommits {
+    /// Twice the server's default `max_payload`.
+    const TOO_LARGE_BYTES: usize = 2 << 20;
+    const LARGE_BYTES: usize = 200 << 10;
+
+    async fn new() -> Self {
+        Self { server: server_with(stream()).await, origin: fresh_origin() }
+    }
+
+    async fn alone() -> Self {
+        Self::new().await
+    }
+
+    fn config(&self) -> SinkConfig {
+        SinkConfig::Nats(sink(self.server.bus(NatsAuth::None)))
+    }
+
+    fn origin(&self) -> Arc<Origin> {
+        Arc::clone(&self.origin)
+    }
+
+    async fn committed(&self) -> Vec<Arrived> {
+        let stored = self.server.stored(STREAM).await;
+        let events = stored.iter().filter(|stored| stored.subject.starts_with("okta."));
+        events.map(|event| Arrived::bare(&event.payload)).collect()
+    }
+
+    async fn take_less(&self) {
+        let less = Config { max_message_size: 128 << 10, ..stream() };
+        self.server.jetstream().await.update_stream(less).await.unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    async fn restart(&mut self) {
+        self.server.restart().await;
+    }
+
+    fn freeze(&mut self) {
+        self.server.freeze();
+    }
+
+    fn thaw(&mut self) {
+        self.server.thaw();
+    }
+}
 
 const STREAM: &str = "OKTA";
 const CHECKPOINTS: &str = "oktabus.checkpoints.OKTA.>";

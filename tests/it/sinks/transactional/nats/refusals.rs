@@ -46,9 +46,10 @@ async fn a_message_that_the_stream_refuses_after_all_is_told_and_nothing_is_stor
     let mut events: Vec<_> = (10..30).map(event).collect();
     events[7] = event_with_padding(17, 200 << 10);
     let events = batch_of(events);
-    stage(&mut sink, &events).await;
+    // Behind our back, and too short ago to be noticed.
     let less = Config { max_message_size: 128 << 10, ..stream() };
     server.jetstream().await.update_stream(less).await.unwrap();
+    stage(&mut sink, &events).await;
 
     let refused = commit(&mut sink, "30").await.unwrap_err();
     let CommitError::Refused(reason) = refused else { panic!("{refused:?}") };

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::support::{
     events::{batch, origin},
-    nats::NatsServer,
+    nats::{NatsServer, bus_of},
+    proxy::Proxy,
 };
 
 async fn check(server: &NatsServer) -> Result<Vec<Finding>, SinkError> {
@@ -24,12 +25,7 @@ async fn check(server: &NatsServer) -> Result<Vec<Finding>, SinkError> {
 #[tokio::test]
 async fn a_stream_that_is_created_has_all_that_is_needed() {
     let server = NatsServer::start().await;
-    let create = CreateStream {
-        replicas: 1,
-        duplicate_window: Duration::from_secs(120),
-        max_age: Duration::from_secs(86_400),
-        max_bytes: None,
-    };
+    let create = CreateStream { max_age: Duration::from_secs(86_400), ..create() };
     let config = NatsSink { create: Some(create), ..sink(server.bus(NatsAuth::None)) };
     let findings = sink::check(&SinkConfig::Nats(config.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains(CHECKPOINTS)), "{findings:?}");
@@ -107,6 +103,37 @@ async fn what_a_stream_lacks_is_told_with_the_command_and_that_is_enough() {
 }
 
 #[tokio::test]
+async fn an_old_server_is_told_where_the_stream_takes_no_batches() {
+    let server = NatsServer::start().await;
+    let proxy = Proxy::start_with(server.port(), ["\"version\":\"2.15.1\"", "\"version\":\"2.11.9\""]).await;
+    let config = sink(bus_of(vec![format!("nats://127.0.0.1:{}", proxy.port())], NatsAuth::None));
+    let creating = NatsSink { create: Some(create()), ..config.clone() };
+    let assert_told = async |config: &NatsSink| {
+        let checked = sink::check(&SinkConfig::Nats(config.clone()), &[]).await;
+        for error in [open_for(config, &origin()).await.unwrap_err(), checked.unwrap_err()] {
+            let reason = misconfigured(error);
+            assert!(
+                reason.contains("2.12.1") && reason.contains("this one is 2.11.9: update it"),
+                "{reason}"
+            );
+        }
+    };
+    assert_told(&creating).await;
+    assert!(server.jetstream().await.get_stream(STREAM).await.is_err(), "nothing was created");
+    server.create_stream(Config { allow_atomic_publish: false, ..stream() }).await;
+    assert_told(&config).await;
+}
+
+fn create() -> CreateStream {
+    CreateStream {
+        replicas: 1,
+        duplicate_window: Duration::from_secs(120),
+        max_age: Duration::ZERO,
+        max_bytes: None,
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_would_lose_checkpoints_is_refused_or_warned_of() {
     for retention in [RetentionPolicy::Interest, RetentionPolicy::WorkQueue] {
         let server = NatsServer::start().await;
@@ -124,13 +151,7 @@ async fn a_stream_that_would_lose_checkpoints_is_refused_or_warned_of() {
 #[tokio::test]
 async fn two_streams_of_one_account_keep_checkpoints_with_the_same_prefix() {
     let server = NatsServer::start().await;
-    let create = CreateStream {
-        replicas: 1,
-        duplicate_window: Duration::from_secs(120),
-        max_age: Duration::ZERO,
-        max_bytes: None,
-    };
-    let first = NatsSink { create: Some(create), ..sink(server.bus(NatsAuth::None)) };
+    let first = NatsSink { create: Some(create()), ..sink(server.bus(NatsAuth::None)) };
     let second = NatsSink {
         stream: "AUDIT".to_owned(),
         subject: oktabus::message::Template::parse("audit.{org}", oktabus::message::TemplateUse::Subject)
