@@ -33,6 +33,14 @@ pub(super) fn scopes<'e, 'a>(
     })
 }
 
+/// The roles among the targets by their names, which stay with the targets.
+pub(super) fn roles_of_targets<'e, 'a>(
+    event: &'e LogEvent<'a>,
+) -> impl Iterator<Item = Cow<'a, str>> + use<'e, 'a> {
+    let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
+    roles.filter_map(|role| role.object.peek("displayName").or_else(|| role.object.peek("alternateId")))
+}
+
 /// Where the detail of a target names scopes.
 const TARGET_SCOPES: [&str; 2] = ["scope", "scopes"];
 

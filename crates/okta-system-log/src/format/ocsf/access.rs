@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::HashSet};
 use super::{
     super::{
         distinct::Distinct,
+        facts::Verdict,
         log_event::LogEvent,
         party::{Kind, Party},
         rights, whose,
@@ -120,10 +121,10 @@ fn write_authorization(
 
 /// What policies decided, where the outcome is a decision.
 pub(super) fn decision(event: &LogEvent<'_>) -> Option<&'static str> {
-    match event.outcome.peek("result")?.as_ref() {
-        "ALLOW" => Some("Allowed"),
-        "DENY" => Some("Denied"),
-        "CHALLENGE" => Some("Challenged"),
-        _ => None,
+    match Verdict::of(event)? {
+        Verdict::Allow => Some("Allowed"),
+        Verdict::Deny => Some("Denied"),
+        Verdict::Challenge => Some("Challenged"),
+        Verdict::Success | Verdict::Failure | Verdict::RateLimit => None,
     }
 }
