@@ -70,10 +70,12 @@ impl<'a> Behaviors<'a> {
             return;
         }
         let Some(text) = notation::content(json) else { return };
-        match text.rsplit_once('=') {
-            Some((_, result)) if is_quiet(result.trim_ascii()) => {}
-            Some((name, _)) => self.insert(Cow::Owned(name.trim_ascii().to_owned())),
-            None => self.add_unread(list),
+        let (entries, is_whole) = notation::entries_by_value(&text);
+        for (name, _) in entries.into_iter().filter(|(_, result)| !is_quiet(result)) {
+            self.insert(Cow::Owned(name.to_owned()));
+        }
+        if !is_whole {
+            self.add_unread(list);
         }
     }
 
