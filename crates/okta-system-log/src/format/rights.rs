@@ -1,6 +1,6 @@
 //! Rights that the debug data names: privileges, roles and scopes, of which Okta writes several in one text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     log_event::LogEvent,
@@ -33,12 +33,16 @@ pub(super) fn scopes<'e, 'a>(
     })
 }
 
-/// The roles among the targets by their names, which stay with the targets.
-pub(super) fn roles_of_targets<'e, 'a>(
-    event: &'e LogEvent<'a>,
-) -> impl Iterator<Item = Cow<'a, str>> + use<'e, 'a> {
+/// The names of the roles among the targets, as `name` gives them, without those that are `told`, in any letters: the debug
+/// data has `Super administrator` where the target is called `Super Administrator`.
+pub(super) fn roles_of_targets<'a>(
+    event: &LogEvent<'a>,
+    told: &[Cow<'_, str>],
+    name: fn(&Party<'a>) -> Option<Cow<'a, str>>,
+) -> Vec<Cow<'a, str>> {
+    let told: HashSet<String> = told.iter().map(|right| right.to_lowercase()).collect();
     let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
-    roles.filter_map(|role| role.object.peek("displayName").or_else(|| role.object.peek("alternateId")))
+    roles.filter_map(name).filter(|role| !told.contains(&role.to_lowercase())).collect()
 }
 
 /// Where the detail of a target names scopes.

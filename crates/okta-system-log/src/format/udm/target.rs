@@ -104,7 +104,9 @@ fn rights<'a>(scene: &Scene<'_, '_, 'a>) -> Rights<'a> {
         return Rights::default();
     }
     let (mut roles, mut permissions) = (Distinct::default(), Distinct::default());
-    rights::privileges(event).chain(rights::roles_of_targets(event)).for_each(|role| roles.add(role));
+    rights::privileges(event).for_each(|role| roles.add(role));
+    let others = rights::roles_of_targets(event, &roles.in_order, Party::name);
+    others.into_iter().for_each(|role| roles.add(role));
     rights::scopes(event).for_each(|(scope, _)| permissions.add(scope));
     rights::scopes_of_targets(event).for_each(|scope| permissions.add(scope));
     let [roles, permissions] = [roles, permissions].map(|mut rights| {

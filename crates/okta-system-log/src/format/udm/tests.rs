@@ -118,6 +118,10 @@ fn roles_and_scopes_among_the_targets_are_rights_too() {
     let attribute = &udm["target"]["user"]["attribute"];
     assert_eq!(attribute["permissions"], json!([{"name": "okta.users.manage"}, {"name": "okta.apps.read"}]));
     assert_eq!(attribute["roles"], json!([{"name": "Auditor"}]));
+    let mut same = event("user.account.privilege.grant", &[party("00uBob", "User"), party("r1", "ROLE")]);
+    same["debugContext"] = json!({"debugData": {"privilegeGranted": "NAME OF R1"}});
+    let roles = &render(&same)["target"]["user"]["attribute"]["roles"];
+    assert_eq!(roles, &json!([{"name": "NAME OF R1"}]), "one role in two spellings is one");
     assert_eq!(udm["about"].as_array().unwrap().len() + 1, 3, "they stay targets: {}", udm["about"]);
 }
 
