@@ -1,6 +1,9 @@
 //! The real daemon against a simulated org: what a user relies on, seen from outside.
 
 mod archive;
+mod backlog;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod bytes;
 #[cfg(feature = "nats")]
 mod catching_up;
 mod check;
@@ -12,6 +15,8 @@ mod configuration;
 mod crash;
 mod delivery;
 mod demo;
+#[cfg(feature = "nats")]
+mod distance;
 mod faults;
 mod https;
 mod isolation;
@@ -20,6 +25,8 @@ mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_bus;
 mod links;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod long_outage;
 mod manners;
 #[cfg(feature = "nats")]
 mod metrics;
@@ -34,5 +41,6 @@ mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod schema;
 mod shutdown;
+mod throttling;
 
 use crate::support::daemon::TO_FILES;

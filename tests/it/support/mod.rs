@@ -15,6 +15,8 @@ pub(crate) mod nats;
 #[cfg(feature = "nats")]
 pub(crate) mod nats_cluster;
 pub(crate) mod okta;
+#[cfg(feature = "nats")]
+pub(crate) mod slow_line;
 pub(crate) mod socks;
 pub(crate) mod tls;
 pub(crate) mod tools;

@@ -135,6 +135,11 @@ impl NatsServer {
         self.process.as_mut().unwrap().thaw();
     }
 
+    /// Where the server listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The server's address.
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
