@@ -45,7 +45,7 @@ pub use proof::{BatchError, Delivered, Rejected, Settled};
 pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
-    bus::{BusError, Finding},
+    bus::Finding,
     config::{self, SinkConfig},
     message::{Messages, Origin},
     state::SinkMark,

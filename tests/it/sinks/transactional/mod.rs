@@ -108,13 +108,15 @@ async fn commit(sink: &mut BoxedSink, checkpoint: &'static str) -> Result<(), Co
 async fn begin_anew(sink: &mut BoxedSink) -> Result<Option<Bytes>, SinkError> {
     let t = std::time::Instant::now();
     let r = async {
-    sink.recover().await?;
-    println!("recovered {:?}", t.elapsed());
-    sink.last_checkpoint().await?;
-    println!("last {:?}", t.elapsed());
-    sink.fence().await?;
-    println!("fenced {:?}", t.elapsed());
-    sink.last_checkpoint().await }.await;
+        sink.recover().await?;
+        println!("recovered {:?}", t.elapsed());
+        sink.last_checkpoint().await?;
+        println!("last {:?}", t.elapsed());
+        sink.fence().await?;
+        println!("fenced {:?}", t.elapsed());
+        sink.last_checkpoint().await
+    }
+    .await;
     println!("{r:?} after {:?}", t.elapsed());
     r
 }
@@ -343,7 +345,8 @@ async fn a_commit_that_is_not_waited_for_is_done_or_not(bench: impl CommitBench)
     let (mut done, mut cut_short) = (0, 0);
     let batches = batches(20, 30);
     while done < batches.len() {
-        let attempt = timeout(Duration::from_millis(cut_short), commit_one(&mut sink, &batches[done], done + 1));
+        let attempt =
+            timeout(Duration::from_millis(cut_short), commit_one(&mut sink, &batches[done], done + 1));
         if let Ok(committed) = attempt.await {
             committed.unwrap();
             done += 1;
