@@ -350,6 +350,7 @@ async fn step_down(
         return Err(Halt::Failed(superseded));
     }
     tracing::error!(route = name, error = %superseded, "the route steps down");
+    status.sink_failed(&superseded.to_string());
     status.enter(Phase::Superseded);
     status.at_rest(RouteTask::Reading);
     status.at_rest(RouteTask::Delivery);

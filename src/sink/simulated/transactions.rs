@@ -222,10 +222,8 @@ impl TransactionalBus {
             let number = commit.number;
             let answer = self.apply(&mut inner, commit, refuses_all);
             inner.answers.insert(number, answer.clone());
-            if let (Ok(_), Some(checkpoint)) = (answer, inner.checkpoints[0].clone()) {
-                let on_bus = inner.on_bus.clone();
-                drop(inner);
-                self.observer.applied(&on_bus, &checkpoint);
+            if let (Ok(_), Some(checkpoint)) = (answer, &inner.checkpoints[0]) {
+                self.observer.applied(&inner.on_bus, checkpoint);
             }
         }
     }
