@@ -229,8 +229,7 @@ impl TransactionalSink for TransactionalKafka {
 
     fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         async move {
-            let client =
-                connect(&self.config, &self.checkpoint_topic, &self.topic, &self.identity).await;
+            let client = connect(&self.config, &self.checkpoint_topic, &self.topic, &self.identity).await;
             let client = client.map_err(|fault| self.error(fault))?;
             self.is_fenced = false;
             self.known_topics = KnownTopics::default();

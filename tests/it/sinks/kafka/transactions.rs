@@ -105,7 +105,8 @@ async fn kafkas_own_consumer_sees_what_is_committed_and_nothing_else() {
     commit(&mut sink, "the end").await.unwrap();
     sink.close().await;
     let expected = [&pages[0], &pages[2], &end].into_iter().flat_map(|page| page.messages());
-    let expected: Vec<_> = expected.map(|message| String::from_utf8(message.payload.to_vec()).unwrap()).collect();
+    let expected: Vec<_> =
+        expected.map(|message| String::from_utf8(message.payload.to_vec()).unwrap()).collect();
     assert_eq!(broker.read_with_java(&scene.topic, expected.len()), expected);
     assert_eq!(broker.read_with_java(&scene.checkpoints, 3), ["so far", "so far", "the end"]);
 }
@@ -133,12 +134,14 @@ async fn a_topic_of_checkpoints_that_forgets_is_refused_with_the_command_that_he
     for policy in ["delete", "compact,delete"] {
         let scene = Scene::new(broker).await;
         broker.create_topic(&scene.checkpoints, 1, &[("cleanup.policy", policy)]).await;
-        for error in [scene.try_open(broker.bus()).await.unwrap_err(), scene.check(broker).await.unwrap_err()] {
+        for error in [scene.try_open(broker.bus()).await.unwrap_err(), scene.check(broker).await.unwrap_err()]
+        {
             let words = ["kafka-configs.sh", "cleanup.policy=compact", scene.checkpoints.as_str()];
             assert_told(&error, SinkClass::Configuration, &words);
         }
         broker.set_topic(&scene.checkpoints, &[("cleanup.policy", "compact")]).await;
-        let sink = eventually("the topic to be taken", async || scene.try_open(broker.bus()).await.ok()).await;
+        let sink =
+            eventually("the topic to be taken", async || scene.try_open(broker.bus()).await.ok()).await;
         sink.close().await;
     }
 }
@@ -185,7 +188,10 @@ async fn a_checkpoint_in_another_partition_is_found_and_followed() {
         commit(&mut sink, after).await.unwrap();
         sink.close().await;
     }
-    assert_eq!(broker.records(&scene.checkpoints).await.iter().filter(|record| record.partition != 0).count(), 0);
+    assert_eq!(
+        broker.records(&scene.checkpoints).await.iter().filter(|record| record.partition != 0).count(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -246,7 +252,11 @@ async fn a_timeout_that_the_brokers_do_not_take_is_told() {
     let bus = Arc::new(broker.bus_with(&[("transaction.timeout.ms", "3600000")]));
     let mut sink = scene.try_open(bus).await.unwrap();
     let error = sink.fence().await.unwrap_err();
-    assert_told(&error, SinkClass::Configuration, &["INVALID_TRANSACTION_TIMEOUT", "transaction.max.timeout.ms"]);
+    assert_told(
+        &error,
+        SinkClass::Configuration,
+        &["INVALID_TRANSACTION_TIMEOUT", "transaction.max.timeout.ms"],
+    );
     sink.close().await;
 }
 
@@ -295,7 +305,11 @@ async fn what_a_user_may_not_do_is_told_step_by_step() {
     let mut sink = scene.try_open(bus()).await.unwrap();
     assert_eq!(sink.last_checkpoint().await.unwrap(), None, "it needs no right to a group");
     let error = sink.fence().await.unwrap_err();
-    assert_told(&error, SinkClass::Authentication, &["TRANSACTIONAL_ID_AUTHORIZATION_FAILED", &scene.transactional_id()]);
+    assert_told(
+        &error,
+        SinkClass::Authentication,
+        &["TRANSACTIONAL_ID_AUTHORIZATION_FAILED", &scene.transactional_id()],
+    );
 
     broker.allow_transactions("writer", &scene.transactional_id());
     sink.recover().await.unwrap();

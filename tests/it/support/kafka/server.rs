@@ -85,9 +85,15 @@ impl Broker {
     /// The values of the first `count` committed records of `topic`, read by Kafka's own consumer, as soon as there are so many.
     pub(crate) fn read_with_java(&self, topic: &str, count: usize) -> Vec<String> {
         let (address, count) = (self.address(), count.to_string());
-        let arguments = ["--bootstrap-server", &address, "--topic", topic, "--from-beginning"]
-            .into_iter()
-            .chain(["--isolation-level", "read_committed", "--max-messages", &count, "--timeout-ms", "60000"]);
+        let arguments =
+            ["--bootstrap-server", &address, "--topic", topic, "--from-beginning"].into_iter().chain([
+                "--isolation-level",
+                "read_committed",
+                "--max-messages",
+                &count,
+                "--timeout-ms",
+                "60000",
+            ]);
         let printed = java::run("org.apache.kafka.tools.consumer.ConsoleConsumer", arguments, "");
         printed.lines().map(str::to_owned).collect()
     }
