@@ -45,7 +45,7 @@ pub use proof::{BatchError, Delivered, Rejected, Settled};
 pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
-    bus::{BusError, Finding},
+    bus::Finding,
     config::{self, SinkConfig},
     message::{Messages, Origin},
     state::SinkMark,
@@ -146,12 +146,11 @@ async fn connect_transactional(
         SinkConfig::Nats(config @ config::NatsSink { transactions: Some(transactions), .. }) => {
             Ok(Box::new(nats::TransactionalNats::open(config, transactions, origin).await?))
         }
-        config => {
-            let _ = origin;
-            require(config)?;
-            let (name, reason) = (config.name().to_owned(), "it does not deliver exactly once".to_owned());
-            Err(BusError::Misconfigured { name, reason }.into())
-        }
+        #[cfg(not(feature = "kafka"))]
+        SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
+        #[cfg(not(feature = "nats"))]
+        SinkConfig::Nats(_) => Err(not_built(config, "nats")),
+        _ => Err(SinkError::NotTransactional { sink: config.name().to_owned() }),
     }
 }
 

@@ -33,6 +33,7 @@ const SETTINGS: [(&str, &str); 4] = [
 const PARTITIONS: i32 = 1;
 /// As many copies as the cluster gives by default.
 const REPLICATION: i32 = -1;
+const TOPIC_AUTHORIZATION_FAILED: &str = "TOPIC_AUTHORIZATION_FAILED";
 const CREATION_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Requires the topic to be there and to keep the last record of each key for ever. Creates it if it is missing.
@@ -91,6 +92,14 @@ fn find(name: &str, bus: &Arc<KafkaBus>, topic: &str) -> Result<Option<Layout>, 
     match client.fetch_topic(topic) {
         Ok(metadata) => Ok(Some(Layout::of(&metadata))),
         Err(Fault::NoTopic(_)) => Ok(None),
+        // The cluster says the same of a topic that is not there.
+        Err(Fault::Refused(reason)) if reason.starts_with(TOPIC_AUTHORIZATION_FAILED) => {
+            Err(Fault::Refused(format!(
+                "{TOPIC_AUTHORIZATION_FAILED}: this user may not see the topic `{topic}` for checkpoints: grant it READ, WRITE \
+                 and DESCRIBE on the topic, and if it does not exist, CREATE, or create it: {}",
+                creation(bus, topic)
+            )))
+        }
         Err(fault) => Err(fault),
     }
 }

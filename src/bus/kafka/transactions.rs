@@ -37,6 +37,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 const ENDS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long one call of the client blocks.
 const STEP: Duration = Duration::from_millis(250);
+/// How long a commit waits for records before it looks again.
+const DELIVERY_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 /// The wait after a call that failed and may be repeated.
 const REPEAT_AFTER: Duration = Duration::from_millis(20);
 
@@ -213,10 +215,14 @@ impl Transactions {
 
     fn commit(&self, begun_at: Instant, last: oneshot::Receiver<Outcome>) -> Result<(), TransactionFault> {
         let is_over = || self.given_up.is_cancelled() || self.ledger().fault().is_some();
-        // Records that are not delivered within the transaction's timeout fail by themselves.
-        let delivered = repeat(self.timeout + COMMIT_PATIENCE, is_over, || self.producer.flush(STEP));
-        let committed = delivered
-            .and_then(|()| repeat(COMMIT_PATIENCE, is_over, || self.producer.commit_transaction(STEP)));
+        // Wakes the client, which may wait for more records. Whether all are delivered is known later.
+        let _ = self.producer.flush(Duration::ZERO);
+        // Records that are not delivered within the transaction's timeout fail by themselves. (rdkafka's own waits for them
+        // look for news ten times a second.)
+        while self.producer.in_flight_count() > 0 && !is_over() {
+            thread::sleep(DELIVERY_LOOK_AGAIN_AFTER);
+        }
+        let committed = repeat(COMMIT_PATIENCE, is_over, || self.producer.commit_transaction(STEP));
         committed.map_err(|err| self.abandon(err.as_ref(), begun_at, last))
     }
 

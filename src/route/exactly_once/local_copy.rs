@@ -1,12 +1,13 @@
 //! The copy of the checkpoint in the local state: for an operator, and for the way in and out of exactly once. The bus is the
-//! truth: nothing waits for the copy, and nothing is decided by it while the bus has a checkpoint.
+//! truth: nothing waits for the copy. It decides only where the bus has no checkpoint, or none later than the one from which
+//! the route went on here without the bus.
 
 use std::sync::Arc;
 
 use super::record::CheckpointRecord;
 use crate::{
     route::status::RouteStatus,
-    state::{Cursor, SinkMark, State, StateError, StoredCursor},
+    state::{BusCheckpoint, Cursor, State, StateError, StoredCursor},
     telemetry::{chain, metrics},
 };
 
@@ -35,18 +36,14 @@ impl LocalCopy {
         self.cursor.as_ref()
     }
 
-    /// Epoch and generation that the bus had when the copy was written. None: it was not written from a bus.
-    pub(super) fn of_bus(&self) -> Option<(u64, u64)> {
-        match self.cursor.as_ref()?.mark {
-            Some(SinkMark::Transaction { epoch, generation }) => Some((epoch, generation)),
-            _ => None,
-        }
+    /// The checkpoint of the bus that it follows. None: the route has never been in a bus.
+    pub(super) fn of_bus(&self) -> Option<BusCheckpoint> {
+        self.cursor.as_ref()?.of_bus
     }
 
     /// Writes what the bus has. A failure is told, and made good by the next copy.
     pub(super) async fn write(&mut self, record: &CheckpointRecord) {
-        let mark = SinkMark::Transaction { epoch: record.epoch, generation: record.generation };
-        let cursor = Cursor { mark: Some(mark), ..record.cursor.clone() };
+        let cursor = Cursor { of_bus: Some(record.number()), ..record.cursor.clone() };
         let written = self.state.advance(self.status.name(), self.generation, Arc::new(cursor.clone())).await;
         match written {
             Ok(generation) => {

@@ -39,7 +39,7 @@ use crate::{
     retry::RetryPolicy,
     sink::{CommitError, SinkClass, SinkError, TransactionalFactory, TransactionalSink},
     source::{Position, Reader},
-    state::Cursor,
+    state::{BusCheckpoint, Cursor},
     telemetry::{chain, metrics},
 };
 use local_copy::LocalCopy;
@@ -247,36 +247,36 @@ impl Run<'_> {
         Ok(record)
     }
 
-    /// The record that makes the route ours. Where the bus has no checkpoint, the local state says where the route stands.
+    /// The record that makes the route ours. The cursor is the bus's, unless it has none, or the route went on here from
+    /// just that one.
     fn claimed(&self, last: Option<CheckpointRecord>) -> CheckpointRecord {
         let (route, copy) = (self.route.name(), &self.continuity.copy);
-        let of_bus = last.as_ref().map(|last| (last.epoch, last.generation));
-        match (of_bus, copy.of_bus()) {
-            (None, Some((_, generation))) => tracing::error!(
+        let found = last.as_ref().map(CheckpointRecord::number);
+        match (found, copy.of_bus()) {
+            (None, Some(copied)) => tracing::error!(
                 route,
-                generation,
+                generation = copied.generation,
                 "the bus has lost the route's checkpoint: the route goes on at its local copy; nothing is left out, and what was \
                  committed after the copy was written is delivered again"
             ),
-            (Some((_, found)), Some((_, generation))) if found < generation => tracing::warn!(
+            (Some(found), Some(copied)) if found.generation < copied.generation => tracing::warn!(
                 route,
-                found,
-                generation,
+                found = found.generation,
+                copied = copied.generation,
                 "the checkpoint in the bus is older than its local copy, as after a restore: the bus counts, and what it has lost \
                  is delivered again"
             ),
             _ => {}
         }
-        let (epoch, generation) = of_bus.or_else(|| copy.of_bus()).unwrap_or_default();
-        let cursor = last.map(|last| last.cursor).or_else(|| copy.cursor().cloned());
-        let mut cursor = cursor.unwrap_or_else(|| self.beginning.clone());
-        cursor.mark = None;
+        let of_bus = last.filter(|_| found != copy.of_bus()).map(|last| last.cursor);
+        let cursor = of_bus.or_else(|| copy.cursor().cloned()).unwrap_or_else(|| self.beginning.clone());
+        let BusCheckpoint { epoch, generation } = found.or_else(|| copy.of_bus()).unwrap_or_default();
         CheckpointRecord {
             owner: self.ownership.me.clone(),
             epoch: epoch + 1,
             generation: generation + 1,
             is_released: false,
-            cursor,
+            cursor: Cursor { mark: None, of_bus: None, ..cursor },
         }
     }
 
@@ -350,6 +350,7 @@ async fn step_down(
         return Err(Halt::Failed(superseded));
     }
     tracing::error!(route = name, error = %superseded, "the route steps down");
+    status.sink_failed(&superseded.to_string());
     status.enter(Phase::Superseded);
     status.at_rest(RouteTask::Reading);
     status.at_rest(RouteTask::Delivery);

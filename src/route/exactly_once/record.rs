@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     random::unpredictable,
-    state::{Cursor, RecentIds},
+    state::{BusCheckpoint, Cursor, RecentIds},
 };
 
 /// What is written, and the newest that is read.
@@ -93,6 +93,11 @@ impl std::fmt::Display for Owner {
 }
 
 impl CheckpointRecord {
+    /// Which of the route's checkpoints it is.
+    pub(super) fn number(&self) -> BusCheckpoint {
+        BusCheckpoint { epoch: self.epoch, generation: self.generation }
+    }
+
     /// The bytes for the route with this identity.
     pub(super) fn to_bytes(&self, route: &str) -> Result<Bytes, RecordProblem> {
         let form = Form {

@@ -74,8 +74,7 @@ impl TransactionalKafka {
         let KafkaTransactions { checkpoint_topic } = transactions;
         let (topic, identity) = (Topic::new(&config.topic, origin), origin.route_identity());
         let of_sink = |fault: Fault| fault.into_error(&config.name);
-        let client = connect(config, &topic, &identity).await.map_err(of_sink)?;
-        checkpoint_topic::require(config, checkpoint_topic).await.map_err(of_sink)?;
+        let client = connect(config, checkpoint_topic, &topic, &identity).await.map_err(of_sink)?;
         let record_bytes_max = record_bytes_max(config, &topic).await.map_err(of_sink)?;
         Ok(Self {
             config: config.clone(),
@@ -230,7 +229,7 @@ impl TransactionalSink for TransactionalKafka {
 
     fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         async move {
-            let client = connect(&self.config, &self.topic, &self.identity).await;
+            let client = connect(&self.config, &self.checkpoint_topic, &self.topic, &self.identity).await;
             let client = client.map_err(|fault| self.error(fault))?;
             self.is_fenced = false;
             self.known_topics = KnownTopics::default();
@@ -254,7 +253,14 @@ impl TransactionalSink for TransactionalKafka {
     }
 }
 
-async fn connect(config: &KafkaSink, topic: &Topic, identity: &str) -> Result<TransactionalClient, Fault> {
+/// A new client, once the topic of checkpoints is there and as it must be.
+async fn connect(
+    config: &KafkaSink,
+    checkpoint_topic: &str,
+    topic: &Topic,
+    identity: &str,
+) -> Result<TransactionalClient, Fault> {
+    checkpoint_topic::require(config, checkpoint_topic).await?;
     TransactionalClient::connect(&config.name, &config.bus, topic, &transactional_id(identity)).await
 }
 

@@ -80,7 +80,6 @@ struct Inner {
     answers: BTreeMap<u64, Result<u64, Refusal>>,
     commits: u64,
     refused: BTreeSet<String>,
-    last_fault_at: Option<Instant>,
     happened: BTreeMap<&'static str, u64>,
     wrong: Vec<String>,
 }
@@ -133,7 +132,6 @@ impl TransactionalBus {
             answers: BTreeMap::new(),
             commits: 0,
             refused: BTreeSet::new(),
-            last_fault_at: None,
             happened: BTreeMap::new(),
             wrong: Vec::new(),
         };
@@ -164,10 +162,6 @@ impl TransactionalBus {
     /// How often it has refused everything for a while.
     pub(crate) fn refusing_times(&self) -> usize {
         self.moods.iter().filter(|(_, mood)| *mood == Mood::Refuses).count()
-    }
-
-    pub(crate) fn last_fault_at(&self) -> Option<Instant> {
-        self.inner().last_fault_at
     }
 
     /// How often each kind of trouble happened.
@@ -228,10 +222,8 @@ impl TransactionalBus {
             let number = commit.number;
             let answer = self.apply(&mut inner, commit, refuses_all);
             inner.answers.insert(number, answer.clone());
-            if let (Ok(_), Some(checkpoint)) = (answer, inner.checkpoints[0].clone()) {
-                let on_bus = inner.on_bus.clone();
-                drop(inner);
-                self.observer.applied(&on_bus, &checkpoint);
+            if let (Ok(_), Some(checkpoint)) = (answer, &inner.checkpoints[0]) {
+                self.observer.applied(&inner.on_bus, checkpoint);
             }
         }
     }
@@ -270,7 +262,6 @@ impl TransactionalBus {
 impl Inner {
     fn note(&mut self, what: &'static str) {
         *self.happened.entry(what).or_default() += 1;
-        self.last_fault_at = Some(Instant::now());
     }
 }
 

@@ -143,14 +143,10 @@ impl<'a> Object<'a> {
         (!is_missing(&text)).then_some(text)
     }
 
-    /// The truth value of a member, taken.
+    /// The truth value of a member, which may be a text, taken.
     pub(super) fn take_flag(&self, name: &str) -> Option<bool> {
         let member = self.member(name)?;
-        let flag = match member.value.first_byte() {
-            b't' => true,
-            b'f' => false,
-            _ => return None,
-        };
+        let flag = flag(member.value.raw())?;
         self.taken.set(member.index);
         Some(flag)
     }
@@ -251,6 +247,14 @@ impl<'a> Object<'a> {
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.present().map(|member| (member.value.name(), member.value.raw()))
     }
+}
+
+/// The truth value that `json` is, or that is the text in it, in any case of its letters.
+pub(super) fn flag(json: &str) -> Option<bool> {
+    let word = json.trim_matches('"').trim_ascii();
+    [("true", true), ("false", false)]
+        .into_iter()
+        .find_map(|(known, flag)| known.eq_ignore_ascii_case(word).then_some(flag))
 }
 
 /// The text of a string or number.

@@ -8,6 +8,7 @@ mod records;
 mod rotation;
 mod tokens;
 mod topics;
+mod transactions;
 
 pub(super) use bench::KafkaBench;
 

@@ -8,6 +8,7 @@ mod nats;
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use oktabus::{
     config::SinkConfig,
     message::{Messages, Origin},
-    sink::{CommitError, SinkError, TransactionalFactory, TransactionalSink},
+    sink::{CommitError, CommitReceipt, SinkError, TransactionalFactory, TransactionalSink},
 };
 use tokio::time::timeout;
 
@@ -71,7 +72,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A route that no other test has.
-fn fresh_origin() -> Arc<Origin> {
+pub(super) fn fresh_origin() -> Arc<Origin> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let route = format!("system-log/route-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     Arc::new(Origin { route, ..Origin::clone(&origin()) })
@@ -105,14 +106,22 @@ async fn commit(sink: &mut BoxedSink, checkpoint: &'static str) -> Result<(), Co
 
 /// Does what a route does after an error. Gives the last checkpoint.
 async fn begin_anew(sink: &mut BoxedSink) -> Result<Option<Bytes>, SinkError> {
-    sink.recover().await?;
-    sink.last_checkpoint().await?;
-    sink.fence().await?;
-    sink.last_checkpoint().await
+    let t = std::time::Instant::now();
+    let r = async {
+        sink.recover().await?;
+        println!("recovered {:?}", t.elapsed());
+        sink.last_checkpoint().await?;
+        println!("last {:?}", t.elapsed());
+        sink.fence().await?;
+        println!("fenced {:?}", t.elapsed());
+        sink.last_checkpoint().await
+    }
+    .await;
+    println!("{r:?} after {:?}", t.elapsed());
+    r
 }
 
-/// Commits each of `batches` in a transaction of its own, as a route does: the checkpoint is how many are. `staged` is called
-/// when a transaction is staged.
+/// Commits each of `batches` in a transaction of its own, as a route does: the checkpoint is how many are.
 async fn deliver_persistently(sink: &mut BoxedSink, batches: &[Arc<Messages>]) {
     let mut done = committed_batches(last(sink).await);
     while done < batches.len() {
@@ -175,6 +184,231 @@ async fn messages_and_checkpoint_are_committed_and_read_back(bench: impl CommitB
     assert_committed(&bench, &batches).await;
 }
 
+async fn a_part_of_a_page_is_committed_alone(bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    let page = batch(0..100);
+    for (range, checkpoint) in [(0..70, "in the middle"), (70..100, "at the end")] {
+        assert_eq!(sink.stage(&page, range.clone()).await.unwrap(), []);
+        commit(&mut sink, checkpoint).await.unwrap();
+        assert_committed(&bench, &[batch(0..range.end)]).await;
+        assert_eq!(last(&mut sink).await, Some(checkpoint.into()));
+    }
+    sink.close().await;
+}
+
+async fn a_transaction_without_messages_moves_the_checkpoint(bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    for checkpoint in ["one", "two"] {
+        commit(&mut sink, checkpoint).await.unwrap();
+        assert_eq!(last(&mut sink).await, Some(checkpoint.into()));
+    }
+    sink.close().await;
+    assert_committed(&bench, &[]).await;
+}
+
+async fn nothing_is_seen_of_what_was_given_up(bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    stage(&mut sink, &batch(0..200)).await;
+    assert_eq!(begin_anew(&mut sink).await.unwrap(), None);
+    let committed = batch(200..400);
+    stage(&mut sink, &committed).await;
+    commit(&mut sink, "one").await.unwrap();
+    stage(&mut sink, &batch(400..600)).await;
+    sink.close().await;
+
+    let mut sink = open_fenced(&bench).await;
+    assert_eq!(last(&mut sink).await, Some("one".into()));
+    let later = batch(600..700);
+    stage(&mut sink, &later).await;
+    commit(&mut sink, "two").await.unwrap();
+    sink.close().await;
+    assert_committed(&bench, &[committed, later]).await;
+}
+
+async fn the_next_is_staged_while_the_last_is_being_committed(bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    let batches = batches(8, 100);
+    let mut outstanding = None;
+    for batch in &batches {
+        stage(&mut sink, batch).await;
+        if let Some(receipt) = outstanding.take() {
+            let receipt: CommitReceipt = receipt;
+            receipt.await.unwrap();
+        }
+        outstanding = Some(sink.commit("so far".into()).await.unwrap());
+    }
+    outstanding.unwrap().await.unwrap();
+    sink.close().await;
+    assert_committed(&bench, &batches).await;
+}
+
+async fn whoever_looks_disturbs_nobody(bench: impl CommitBench) {
+    let mut writer = open_fenced(&bench).await;
+    let staged = batch(0..100);
+    stage(&mut writer, &staged).await;
+    let mut looker = open(&bench).await;
+    assert_eq!(last(&mut looker).await, None);
+    looker.recover().await.unwrap();
+    assert_eq!(last(&mut looker).await, None);
+    commit(&mut writer, "one").await.unwrap();
+    eventually("the looker to see it", async || last(&mut looker).await.filter(|found| found == "one")).await;
+    commit(&mut writer, "two").await.unwrap();
+    eventually("the looker to see it", async || last(&mut looker).await.filter(|found| found == "two")).await;
+    looker.close().await;
+    commit(&mut writer, "three").await.unwrap();
+    writer.close().await;
+    assert_committed(&bench, &[staged]).await;
+}
+
+async fn whoever_was_fenced_commits_nothing(bench: impl CommitBench) {
+    let mut first = open_fenced(&bench).await;
+    let by_first = batch(0..100);
+    stage(&mut first, &by_first).await;
+    commit(&mut first, "by the first").await.unwrap();
+    stage(&mut first, &batch(100..200)).await;
+
+    let mut second = open_fenced(&bench).await;
+    assert_eq!(last(&mut second).await, Some("by the first".into()));
+    let by_second = batch(200..300);
+    stage(&mut second, &by_second).await;
+    commit(&mut second, "by the second").await.unwrap();
+
+    let fenced = commit(&mut first, "by the first, late").await.unwrap_err();
+    assert!(matches!(fenced, CommitError::Fenced(_)), "{fenced:?}");
+    assert_committed(&bench, &[Arc::clone(&by_first), Arc::clone(&by_second)]).await;
+    first.recover().await.unwrap();
+    assert_eq!(last(&mut first).await, Some("by the second".into()));
+
+    let by_second_again = batch(300..310);
+    stage(&mut second, &by_second_again).await;
+    commit(&mut second, "by the second again").await.unwrap();
+    first.close().await;
+    second.close().await;
+    assert_committed(&bench, &[by_first, by_second, by_second_again]).await;
+}
+
+async fn a_message_too_large_is_given_by_staging_and_the_rest_is_committed<B: CommitBench>(bench: B) {
+    let mut sink = open_fenced(&bench).await;
+    let mut events: Vec<_> = (0..100).map(event).collect();
+    events[40] = event_with_padding(40, B::TOO_LARGE_BYTES);
+    let rejected = sink.stage(&batch_of(events.clone()), 0..100).await.unwrap();
+    let [rejected] = &rejected[..] else { panic!("{rejected:?}") };
+    assert_eq!(rejected.index, 40);
+    assert!(rejected.reason.contains("bytes"), "{}", rejected.reason);
+    commit(&mut sink, "one").await.unwrap();
+    sink.close().await;
+    events.remove(40);
+    assert_committed(&bench, &[batch_of(events)]).await;
+}
+
+async fn what_the_bus_refuses_is_told_and_nothing_is_committed<B: CommitBench>(bench: B) {
+    let mut sink = open_fenced(&bench).await;
+    let first = batch(0..10);
+    stage(&mut sink, &first).await;
+    commit(&mut sink, "one").await.unwrap();
+    bench.take_less().await;
+    let mut events: Vec<_> = (10..60).map(event).collect();
+    events[20] = event_with_padding(30, B::LARGE_BYTES);
+    let page = batch_of(events.clone());
+
+    // Alone it is refused too, so that whoever looks for it finds it.
+    for range in [0..50, 20..21] {
+        eventually("a refusal", async || {
+            let error = refusal(&mut sink, &page, range.clone()).await;
+            let found = begin_anew(&mut sink).await.unwrap();
+            assert_eq!(found, Some("one".into()));
+            matches!(error?, CommitError::Refused(_)).then_some(())
+        })
+        .await;
+    }
+    assert_committed(&bench, &[Arc::clone(&first)]).await;
+    for range in [0..20, 21..50] {
+        assert_eq!(sink.stage(&page, range).await.unwrap(), []);
+    }
+    commit(&mut sink, "two").await.unwrap();
+    sink.close().await;
+    events.remove(20);
+    assert_committed(&bench, &[first, batch_of(events)]).await;
+}
+
+/// Why these messages are not committed; none if staging has given them.
+async fn refusal(sink: &mut BoxedSink, page: &Arc<Messages>, range: Range<usize>) -> Option<CommitError> {
+    match sink.stage(page, range).await {
+        Ok(rejected) if rejected.is_empty() => Some(commit(sink, "never").await.unwrap_err()),
+        Ok(_) => None,
+        Err(error) => Some(error.into()),
+    }
+}
+
+async fn a_commit_that_is_not_waited_for_is_done_or_not(bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    let (mut done, mut cut_short) = (0, 0);
+    let batches = batches(20, 30);
+    while done < batches.len() {
+        let attempt =
+            timeout(Duration::from_millis(cut_short), commit_one(&mut sink, &batches[done], done + 1));
+        if let Ok(committed) = attempt.await {
+            committed.unwrap();
+            done += 1;
+            continue;
+        }
+        cut_short += 1;
+        let found = committed_batches(begin_anew(&mut sink).await.unwrap());
+        assert!(found == done || found == done + 1, "{done} were committed, and {found} are");
+        done = found;
+    }
+    assert!(cut_short > 2, "nothing was cut short");
+    sink.close().await;
+    assert_committed(&bench, &batches).await;
+}
+
+async fn a_bus_that_is_killed_loses_and_repeats_nothing(mut bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    let batches = batches(30, 100);
+    deliver_persistently(&mut sink, &batches[..5]).await;
+    stage(&mut sink, &batches[5]).await;
+    bench.kill();
+    let restart = async {
+        bench.restart().await;
+        bench.kill();
+        bench.restart().await;
+    };
+    let deliver = async {
+        eventually("the sink to begin anew", async || begin_anew(&mut sink).await.ok()).await;
+        deliver_persistently(&mut sink, &batches).await;
+    };
+    tokio::join!(deliver, restart);
+    sink.close().await;
+    assert_committed(&bench, &batches).await;
+}
+
+async fn a_bus_that_does_not_answer_is_told(mut bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    let batches = batches(2, 100);
+    deliver_persistently(&mut sink, &batches[..1]).await;
+    assert_eq!(sink.stall_reason()(), None);
+    bench.freeze();
+    stage(&mut sink, &batches[1]).await;
+    let receipt = sink.commit("2".into()).await.unwrap();
+    eventually("the trouble to be told", async || sink.stall_reason()()).await;
+    bench.thaw();
+    if receipt.await.is_err() {
+        eventually("the sink to begin anew", async || begin_anew(&mut sink).await.ok()).await;
+        deliver_persistently(&mut sink, &batches).await;
+    }
+    eventually("the trouble to be over", async || sink.stall_reason()().is_none().then_some(())).await;
+    sink.close().await;
+    assert_committed(&bench, &batches).await;
+}
+
+async fn closing_does_not_wait_for_a_bus_that_does_not_answer(mut bench: impl CommitBench) {
+    let mut sink = open_fenced(&bench).await;
+    bench.freeze();
+    stage(&mut sink, &batch(0..100)).await;
+    let _receipt = sink.commit("one".into()).await.unwrap();
+    timeout(CLOSE_DEADLINE, sink.close()).await.expect("closing takes too long");
+}
+
 /// One case as a test.
 macro_rules! case {
     ($case:ident, $bench:expr) => {
@@ -190,6 +424,18 @@ macro_rules! case {
 macro_rules! transactional_sink {
     ($bench:ty) => {
         case!(messages_and_checkpoint_are_committed_and_read_back, <$bench>::new());
+        case!(a_part_of_a_page_is_committed_alone, <$bench>::new());
+        case!(a_transaction_without_messages_moves_the_checkpoint, <$bench>::new());
+        case!(nothing_is_seen_of_what_was_given_up, <$bench>::new());
+        case!(the_next_is_staged_while_the_last_is_being_committed, <$bench>::new());
+        case!(whoever_looks_disturbs_nobody, <$bench>::new());
+        case!(whoever_was_fenced_commits_nothing, <$bench>::new());
+        case!(a_message_too_large_is_given_by_staging_and_the_rest_is_committed, <$bench>::new());
+        case!(what_the_bus_refuses_is_told_and_nothing_is_committed, <$bench>::new());
+        case!(a_commit_that_is_not_waited_for_is_done_or_not, <$bench>::new());
+        case!(a_bus_that_is_killed_loses_and_repeats_nothing, <$bench>::alone());
+        case!(a_bus_that_does_not_answer_is_told, <$bench>::alone());
+        case!(closing_does_not_wait_for_a_bus_that_does_not_answer, <$bench>::alone());
     };
 }
 

@@ -74,7 +74,7 @@ fn take_address<'a>(event: &LogEvent<'a>, notes: &mut Notes<'_>) -> Option<Addre
 
 fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let Some(name) = event.client.peek("device") else { return };
-    match ENDPOINTS.iter().find(|(known, ..)| *known == name) {
+    match ENDPOINTS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(&name)) {
         Some((_, id, caption)) => {
             out.integer("type_id", *id);
             out.text("type", caption);

@@ -5,7 +5,11 @@
 use std::borrow::Cow;
 
 use super::{
-    super::super::{facts::Address, object::Object, writer::ObjectWriter},
+    super::super::{
+        facts::Address,
+        object::{Object, flag},
+        writer::ObjectWriter,
+    },
     flattened,
 };
 use crate::event::json::Key;
@@ -250,12 +254,10 @@ fn write_keywords(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
 }
 
 fn write_boolean(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
-    match json {
-        "true" | "\"true\"" => out.flag(name, true),
-        "false" | "\"false\"" => out.flag(name, false),
-        _ => return false,
-    }
-    true
+    flag(json).is_some_and(|flag| {
+        out.flag(name, flag);
+        true
+    })
 }
 
 fn write_integer(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {

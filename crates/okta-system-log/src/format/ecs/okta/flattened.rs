@@ -18,10 +18,17 @@ pub(super) fn write(name: &str, json: &str, out: &mut ObjectWriter<'_>) {
     }
 }
 
+/// How JSON writes a null character.
+const NULL: &str = "\\u0000";
+
 /// The name of a member of a flattened field: with a null character in it, Elasticsearch would refuse the whole event. As
-/// JSON writes one it is an ordinary text.
+/// JSON writes one it is an ordinary text. A name that says such a text itself is written as JSON would too, so that no two
+/// names become one.
 pub(super) fn name_without_null(name: &str) -> Cow<'_, str> {
-    if name.contains('\0') { Cow::Owned(name.replace('\0', "\\u0000")) } else { Cow::Borrowed(name) }
+    if name.contains('\0') || name.contains(NULL) {
+        return Cow::Owned(name.replace('\\', "\\\\").replace('\0', NULL));
+    }
+    Cow::Borrowed(name)
 }
 
 /// Writes a flattened field, which is an object or several; false if `json` is neither.
@@ -73,6 +80,15 @@ fn depth(json: &str) -> usize {
 mod tests {
     use super::super::super::super::writer::Writer;
     use super::*;
+
+    #[test]
+    fn names_stay_apart_without_their_null_characters() {
+        let names = ["a\0", "a\\u0000", "a\\\\u0000", "\\a\0", "\\\\a\0", "a\\\0", "a\\", "a"];
+        let written: std::collections::BTreeSet<_> = names.map(name_without_null).into_iter().collect();
+        assert_eq!(written.len(), names.len(), "{written:?}");
+        assert!(written.iter().all(|name| !name.contains('\0')));
+        assert!(written.contains("a\\") && written.contains("a"), "an ordinary name stays as it is");
+    }
 
     #[test]
     fn what_is_too_deep_becomes_a_text() {

@@ -1,0 +1,77 @@
+//! The daemon and both brokers are killed again and again while events flow.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{STREAM, TOPIC, assert_each_once, in_jetstream, in_kafka};
+use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
+
+const EVENTS: usize = 20_000;
+const KILLS: usize = 24;
+/// Every so many kills of the daemon the brokers are killed too.
+const BROKERS_EVERY: usize = 8;
+/// Slows the flow down so far that all kills strike before the end.
+const DELAY_MS: u64 = 60;
+
+#[tokio::test]
+async fn each_event_is_read_once_whatever_is_killed() {
+    let okta = Okta::with_backlog(EVENTS).await;
+    okta.arm(json!({"kind": "delay", "milliseconds": DELAY_MS})).await;
+    let (mut broker, mut nats) = (Broker::start().await, NatsServer::start().await);
+    broker.create_topic(TOPIC, 3, &[]).await;
+    let workplace = Workplace::new(&okta, &configuration(&broker.section(), &nats.section()));
+
+    let mut random = fastrand::Rng::with_seed(24);
+    for kill in 1..=KILLS {
+        let daemon = workplace.start(&[]);
+        // Not a wait for something to happen: any moment must be as good as any other.
+        tokio::time::sleep(Duration::from_millis(random.u64(150..900))).await;
+        if kill % BROKERS_EVERY == 0 {
+            (broker.kill(), nats.kill());
+            tokio::time::sleep(Duration::from_millis(random.u64(50..900))).await;
+            tokio::join!(broker.restart(), nats.restart());
+            tokio::time::sleep(Duration::from_millis(random.u64(50..900))).await;
+        }
+        daemon.kill().await;
+    }
+    let before_the_end = workplace.oktabus(&["state", "show", "--json"]).await.stdout;
+    okta.disarm().await;
+    workplace.catch_up().await;
+
+    let served = okta.uuids().await;
+    assert_eq!(served.len(), EVENTS);
+    assert_each_once("kafka", &served, &in_kafka(&broker).await);
+    assert_each_once("jetstream", &served, &in_jetstream(&nats).await);
+    for line in before_the_end.lines() {
+        let route: serde_json::Value = serde_json::from_str(line).unwrap();
+        let delivered = route["delivered"].as_u64().unwrap();
+        assert!(
+            delivered > 500 && delivered < EVENTS as u64,
+            "the kills did not strike in the middle: {line}"
+        );
+    }
+}
+
+fn configuration(kafka: &str, nats: &str) -> String {
+    format!(
+        r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+page_size = 100
+routes = [{{ sink = "kafka" }}, {{ sink = "nats" }}]
+{kafka}
+{nats}
+[sinks.kafka]
+kind = "kafka"
+topic = "{TOPIC}"
+delivery = "exactly_once"
+[sinks.nats]
+kind = "nats"
+stream = "{STREAM}"
+delivery = "exactly_once"
+create = {{}}
+"#
+    )
+}
