@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use async_nats::jetstream::stream::Config;
-use oktabus::message::Messages;
+use oktabus::{message::Messages, sink::TransactionalSink};
 
 use super::{STREAM, assert_read, deliver_all, ids, open, open_for, server_with, sink, split, stream};
 use crate::support::{
@@ -38,16 +37,33 @@ async fn a_server_killed_in_the_middle_of_batches_loses_and_repeats_nothing() {
     assert_read(&server, &batches, "70").await;
 }
 
-async fn through_changes_of_the_leader(batches: &[Arc<Messages>], per_batch: usize) {
-    const CHANGES: u64 = 4;
+/// Asserts that the stream of `cluster` has the events of `batches`, each once and in order, and one checkpoint.
+async fn assert_in_cluster(cluster: &NatsCluster, batches: &[Arc<Messages>]) {
+    let (checkpoints, events) = split(&cluster.stored(STREAM).await);
+    assert_eq!(checkpoints, [batches.len().to_string()]);
+    assert!(events == ids(batches), "{} events for {}", events.len(), ids(batches).len());
+}
+
+async fn open_in(cluster: &NatsCluster) -> Box<dyn TransactionalSink> {
+    cluster.create_stream(stream()).await;
+    open_for(&sink(cluster.bus()), &origin()).await.unwrap()
+}
+
+async fn stored(cluster: &NatsCluster, messages: usize) {
+    let enough = u64::try_from(messages).unwrap();
+    let stored = async || (cluster.last_sequence(STREAM).await? >= enough).then_some(());
+    eventually("messages to be stored", stored).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_steps_down_or_is_killed_loses_and_repeats_nothing() {
+    const CHANGES: usize = 4;
     let mut cluster = NatsCluster::start();
-    cluster.create_stream(Config { ..stream() }).await;
-    let mut sink = open_for(&sink(cluster.bus()), &origin()).await.unwrap();
+    let mut sink = open_in(&cluster).await;
+    let batches = batches(80, 250);
     let disturb = async {
         for change in 1..=CHANGES {
-            let enough = (batches.len() * per_batch) as u64 * change / (CHANGES + 1);
-            let stored = async || (cluster.last_sequence(STREAM).await? >= enough).then_some(());
-            eventually("messages to be stored", stored).await;
+            stored(&cluster, 20_000 * change / (CHANGES + 1)).await;
             if change < CHANGES {
                 let step_down = async || cluster.step_down(STREAM).await.then_some(());
                 eventually("the leader to step down", step_down).await;
@@ -59,13 +75,27 @@ async fn through_changes_of_the_leader(batches: &[Arc<Messages>], per_batch: usi
             }
         }
     };
-    tokio::join!(deliver_all(&mut sink, batches), disturb);
-    let (checkpoints, events) = split(&cluster.stored(STREAM).await);
-    assert_eq!(checkpoints, [batches.len().to_string()]);
-    assert!(events == ids(batches), "{} events for {}", events.len(), ids(batches).len());
+    tokio::join!(Box::pin(deliver_all(&mut sink, &batches)), disturb);
+    assert_in_cluster(&cluster, &batches).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_that_steps_down_or_is_killed_loses_and_repeats_nothing() {
-    Box::pin(through_changes_of_the_leader(&batches(80, 250), 250)).await;
+async fn a_quorum_that_is_lost_and_found_loses_and_repeats_nothing() {
+    let mut cluster = NatsCluster::start();
+    let mut sink = open_in(&cluster).await;
+    let batches = batches(40, 250);
+    let disturb = async {
+        stored(&cluster, 4_000).await;
+        let leader = cluster.leader(STREAM).await;
+        let gone = [leader, (leader + 1) % 3];
+        gone.iter().for_each(|node| cluster.kill(*node));
+        // Nobody takes anything now; what becomes of what is on its way is seen later.
+        let client = cluster.jetstream().await;
+        let silent = async || client.get_stream(STREAM).await.is_err().then_some(());
+        eventually("the quorum to be missed", silent).await;
+        gone.iter().for_each(|node| cluster.restart(*node));
+    };
+    let (errors, ()) = tokio::join!(Box::pin(deliver_all(&mut sink, &batches)), disturb);
+    assert!(errors > 0, "the loss was not felt");
+    assert_in_cluster(&cluster, &batches).await;
 }

@@ -8,10 +8,7 @@ use async_nats::jetstream::stream::Stream;
 use super::{
     acknowledgements::{Acknowledgements, HandedOver},
     answer::Answers,
-    atomic_batch::{AtomicBatch, BATCH_HEADERS_BYTES},
     order::{Order, wait_for_key},
-    outgoing::{Outgoing, Writer},
-    size_limits::SizeLimits,
     tail::Tail,
 };
 use crate::{
@@ -21,7 +18,14 @@ use crate::{
     },
     config::NatsSink,
     message::{Message, Messages},
-    sink::Receipt,
+    sink::{
+        Receipt,
+        nats::{
+            atomic_batch::{AtomicBatch, BATCH_HEADERS_BYTES},
+            outgoing::{Outgoing, Writer},
+            size_limits::SizeLimits,
+        },
+    },
 };
 
 /// How long reading the stream's tail may take.

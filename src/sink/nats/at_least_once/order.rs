@@ -14,7 +14,8 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
-use super::{acknowledgements::Acknowledgements, atomic_batch::BATCH_MESSAGES_MAX};
+use super::acknowledgements::Acknowledgements;
+use crate::sink::nats::atomic_batch::BATCH_MESSAGES_MAX;
 
 /// What keeps the order.
 #[derive(Debug)]

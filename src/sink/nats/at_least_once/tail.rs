@@ -14,7 +14,7 @@ use async_nats::{
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::outgoing::Outgoing;
+use crate::sink::nats::outgoing::Outgoing;
 
 /// Far more than the batches that can be on their way at once; other routes may have written into the same stream.
 const MESSAGES_MAX: u64 = 200_000;

@@ -11,7 +11,6 @@ use async_nats::jetstream::{
     stream::{LastRawMessageErrorKind, Stream},
 };
 
-use super::outgoing::{Outgoing, Writer};
 use crate::{
     bus::{
         BusError,
@@ -24,6 +23,7 @@ use crate::{
     },
     config::NatsSink,
     message::Message,
+    sink::nats::outgoing::{Outgoing, Writer},
 };
 
 /// A message that is in the stream.
