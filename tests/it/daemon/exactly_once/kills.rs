@@ -1,4 +1,4 @@
-//! The daemon and both brokers are killed again and again while events flow.
+//! The daemon and both brokers are killed again and again while events flow. `OKTABUS_KILLS` makes a long run of it.
 
 use std::time::Duration;
 
@@ -7,8 +7,10 @@ use serde_json::json;
 use super::{STREAM, TOPIC, assert_each_once, in_jetstream, in_kafka};
 use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
 
-const EVENTS: usize = 20_000;
+/// Kills of every test run.
 const KILLS: usize = 24;
+/// More than a life of the daemon delivers before it is killed.
+const EVENTS_A_KILL: usize = 800;
 /// Every so many kills of the daemon the brokers are killed too.
 const BROKERS_EVERY: usize = 8;
 /// Slows the flow down so far that all kills strike before the end.
@@ -16,14 +18,16 @@ const DELAY_MS: u64 = 60;
 
 #[tokio::test]
 async fn each_event_is_read_once_whatever_is_killed() {
-    let okta = Okta::with_backlog(EVENTS).await;
+    let kills = std::env::var("OKTABUS_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let events = kills * EVENTS_A_KILL;
+    let okta = Okta::with_backlog(events).await;
     okta.arm(json!({"kind": "delay", "milliseconds": DELAY_MS})).await;
     let (mut broker, mut nats) = (Broker::start().await, NatsServer::start().await);
     broker.create_topic(TOPIC, 3, &[]).await;
     let workplace = Workplace::new(&okta, &configuration(&broker.section(), &nats.section()));
 
     let mut random = fastrand::Rng::with_seed(24);
-    for kill in 1..=KILLS {
+    for kill in 1..=kills {
         let daemon = workplace.start(&[]);
         // Not a wait for something to happen: any moment must be as good as any other.
         tokio::time::sleep(Duration::from_millis(random.u64(150..900))).await;
@@ -40,14 +44,14 @@ async fn each_event_is_read_once_whatever_is_killed() {
     workplace.catch_up().await;
 
     let served = okta.uuids().await;
-    assert_eq!(served.len(), EVENTS);
+    assert_eq!(served.len(), events);
     assert_each_once("kafka", &served, &in_kafka(&broker).await);
     assert_each_once("jetstream", &served, &in_jetstream(&nats).await);
     for line in before_the_end.lines() {
         let route: serde_json::Value = serde_json::from_str(line).unwrap();
         let delivered = route["delivered"].as_u64().unwrap();
         assert!(
-            delivered > 500 && delivered < EVENTS as u64,
+            delivered > 500 && delivered < events as u64,
             "the kills did not strike in the middle: {line}"
         );
     }
