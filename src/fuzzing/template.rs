@@ -46,7 +46,8 @@ pub fn template(data: &[u8]) {
                     );
                 }
                 TemplateUse::Topic => {
-                    assert!(is_address(&given) || given.contains(".."), "{given:?}");
+                    let is_legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+                    assert!(!given.is_empty() && given.chars().all(is_legal), "{given:?}");
                     assert!(given.len() <= template.length_max(message.origin), "{given:?}");
                 }
             }

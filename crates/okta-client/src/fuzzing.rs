@@ -71,9 +71,9 @@ pub fn headers(data: &[u8]) {
         let reply = Reply { status, headers, body };
         let refusal = header::oauth_error(&reply);
         let told = [refusal.error, refusal.description].into_iter().flatten();
-        told.for_each(|told| {
-            assert!(told.chars().count() <= 300 && !told.contains(char::is_control), "{told:?}")
-        });
+        for told in told {
+            assert!(told.chars().count() <= 300 && !told.contains(char::is_control), "{told:?}");
+        }
         assert_ne!(header::dpop_nonce(&reply.headers), Some(""));
         let request_id = header::request_id(&reply.headers);
         let challenge = header::challenge(&reply.headers);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::{Method, header::HeaderValue};
 use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 use url::Url;
@@ -39,7 +39,7 @@ pub fn token(data: &[u8]) {
         assert!(secret.len() < TELLING_BYTES || !shown.contains(&secret), "the token is shown");
         let credential = Credential::AccessToken(token.into());
         match credential.headers(&Method::GET, &url, 1_700_000_000) {
-            Ok(headers) => assert!(headers.values().all(|value| value.is_sensitive())),
+            Ok(headers) => assert!(headers.values().all(HeaderValue::is_sensitive)),
             Err(err) => require_untold(body, &err.to_string()),
         }
     }
