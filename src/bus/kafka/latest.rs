@@ -135,13 +135,10 @@ impl LatestReader {
                 return Err(self.too_late(*partition, *end));
             }
             match self.consumer.poll(STEP) {
-                None => {}
-                Some(Ok(message)) => {
-                    if message.key() == Some(self.key.as_bytes()) {
-                        let found = Latest::of(&message);
-                        note(&mut self.latest, found);
-                    }
+                Some(Ok(message)) if message.key() == Some(self.key.as_bytes()) => {
+                    note(&mut self.latest, Latest::of(&message));
                 }
+                None | Some(Ok(_)) => {}
                 Some(Err(err)) => self.consumer.context().survive(&err)?,
             }
         }
