@@ -41,13 +41,27 @@ impl config::Source for Source {
 impl Layers {
     /// Reads `file`, what is in `conf.d` beside it, and the environment.
     pub(super) fn gather(file: &Path) -> Result<Self, ConfigError> {
-        let mut builder = config::Config::builder();
-        let mut files = Vec::new();
-        let mut problems = Vec::new();
+        let mut sources = Vec::new();
         for path in [vec![file.to_owned()], fragments(file)?].concat() {
             let text =
                 read(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-            let name = path.to_string_lossy().into_owned();
+            sources.push(Source { name: path.to_string_lossy().into_owned(), text });
+        }
+        Self::merge(sources)
+    }
+
+    /// A file with this text and nothing beside it.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        Self::merge(vec![Source { name: "oktabus.toml".to_owned(), text: text.to_owned() }])
+    }
+
+    /// The `sources` and the environment; what comes later wins.
+    fn merge(sources: Vec<Source>) -> Result<Self, ConfigError> {
+        let mut builder = config::Config::builder();
+        let mut files = Vec::new();
+        let mut problems = Vec::new();
+        for Source { name, text } in sources {
             if let Err(err) = DeTable::parse(&text) {
                 problems.push(syntax_problem(&name, &text, &err));
                 continue;

@@ -60,11 +60,21 @@ impl<T> Resolved<T> {
 
 /// `are_secrets_read` says whether each secret is read once, to check that it exists.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
-    let layers = Layers::gather(file)?;
-    resolve(&layers, are_secrets_read).map_err(|problems| {
+    resolved(&Layers::gather(file)?, are_secrets_read)
+}
+
+fn resolved(layers: &Layers, are_secrets_read: bool) -> Result<Config, ConfigError> {
+    resolve(layers, are_secrets_read).map_err(|problems| {
         let located = problems.into_iter().map(|problem| layers.locate(problem));
         ConfigError::Problems(located.collect())
     })
+}
+
+/// The configuration that has `text` as its only file. Reads no secret.
+#[cfg(any(test, fuzzing))]
+pub(super) fn load_text(text: &str) -> Result<Config, ConfigError> {
+    let layers = Layers::of_text(text)?;
+    resolved(&layers, false)
 }
 
 /// Reads the typed values, and collects the problems.

@@ -98,6 +98,12 @@ impl Config {
         load::load(file, false)
     }
 
+    /// The configuration that has `text` as its only file, for whoever tries many. Reads no secret.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        load::load_text(text)
+    }
+
     /// All routes, each with the origin of its messages: those of streams, then those of searches.
     pub fn routes(&self) -> impl Iterator<Item = (&RouteConfig, Origin)> {
         self.owned_routes().filter_map(|(_, org, route)| {

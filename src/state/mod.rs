@@ -10,6 +10,8 @@ mod cursors;
 mod disk;
 mod error;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod identity;
 mod integrity;
 mod journal;

@@ -58,6 +58,7 @@ pub(crate) struct Latest {
 struct Context {
     name: String,
     topic: String,
+    brokers: String,
     last_error: LastError,
     tokens: Option<Tokens>,
 }
@@ -69,6 +70,7 @@ impl LatestReader {
         let context = Context {
             name: name.to_owned(),
             topic: topic.to_owned(),
+            brokers: bus.brokers.join(","),
             last_error: LastError::default(),
             tokens: Tokens::of(bus),
         };
@@ -216,9 +218,12 @@ impl LatestReader {
         let read = self.read.get(&partition).copied().unwrap_or_default();
         self.consumer.context().last_error.last().unwrap_or_else(|| {
             Fault::Unreachable(format!(
-                "the last checkpoint cannot be read: partition {partition} of the topic `{topic}` is committed up to offset \
-                 {read} of {end}: a transaction of another route that is open holds it up; if that lasts, look for it with \
-                 `kafka-transactions.sh find-hanging`"
+                "the last checkpoint is not known: partition {partition} of the topic `{topic}` was written up to offset {end}, \
+                 and is neither committed nor aborted from offset {read} on: either a transaction of another route is open, \
+                 and ends soon, or the brokers have lost one, as they may when they are killed: then find it with \
+                 `kafka-transactions.sh --bootstrap-server {} find-hanging --max-transaction-timeout 1 --topic {topic}`, and \
+                 look for it in the topics of events too; end it wherever it hangs with `kafka-transactions.sh … abort`",
+                self.consumer.context().brokers
             ))
         })
     }

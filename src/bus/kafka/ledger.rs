@@ -286,6 +286,17 @@ mod tests {
     }
 
     #[test]
+    fn the_reason_is_the_first_that_says_more_than_that_the_cluster_is_away() {
+        let ledger = Ledger::default();
+        let (ticket, _receipt) = ledger.enter(0..3);
+        ledger.settle(ticket, Verdict::Undelivered(fault("taken back")));
+        let refused = Fault::RefusedBatch("too large".to_owned());
+        ledger.settle(ticket + 1, Verdict::Undelivered(refused.clone()));
+        ledger.settle(ticket + 2, Verdict::Undelivered(Fault::Poisoned("later".to_owned())));
+        assert_eq!(ledger.fault(), Some(refused));
+    }
+
+    #[test]
     fn nothing_stalls_when_nothing_is_on_its_way() {
         let ledger = Ledger::default();
         assert_eq!(ledger.stalled_for(), None);

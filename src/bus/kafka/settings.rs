@@ -180,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn checkpoints_are_kept_by_compaction_alone() {
+        for (policy, keeps) in [("compact", true), ("delete", false), ("compact,delete", false), ("", true)] {
+            assert_eq!(settings(policy, 2).is_compacted_alone(), keeps, "{policy}");
+        }
+        assert_told(&settings("compact", 1).warnings_of_checkpoints(&SOUND), "`min.insync.replicas` to 2");
+    }
+
+    #[test]
     fn a_topic_that_is_particular_about_time_is_told_unless_the_broker_stamps_it() {
         let narrow = Settings { before_max_ms: Some(1_000), ..settings("delete", 2) };
         assert_told(&narrow.warnings(&SOUND), "message.timestamp.before.max.ms");

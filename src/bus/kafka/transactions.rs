@@ -80,8 +80,9 @@ impl TransactionalClient {
         bus: &Arc<KafkaBus>,
         topic: &Topic,
         id: &str,
+        record_bytes_max: Option<usize>,
     ) -> Result<Self, Fault> {
-        let more = of_transactions(bus, id);
+        let more = of_transactions(bus, id, record_bytes_max);
         let client = Client::connect_with(name, bus, topic, Batching::Many, more).await?;
         Ok(Self {
             client,
@@ -156,6 +157,15 @@ impl TransactionalClient {
             let _ = sender.send(result);
         }));
         committed
+    }
+
+    /// What `fault`, which the client gave for a record, means for its transactions.
+    pub(crate) fn fault(&self, fault: Fault) -> TransactionFault {
+        let begun_at = self.begun_at.unwrap_or_else(Instant::now);
+        match self.client.producer.client().fatal_error() {
+            Some((code, told)) => self.transactions().fatal(code, &told, begun_at),
+            None => fault.into(),
+        }
     }
 
     /// Where each of these partitions of `topic` ends, with what is in open transactions.
@@ -265,16 +275,17 @@ impl Transactions {
 
     /// What `err` means, or what the client has told of itself and of its records.
     fn fault(&self, err: Option<&KafkaError>, begun_at: Instant) -> TransactionFault {
-        let context = self.producer.context();
         if let Some((code, told)) = self.producer.client().fatal_error() {
             return self.fatal(code, &told, begun_at);
         }
-        match (self.ledger().fault(), err) {
-            (Some(Fault::RefusedBatch(reason)), _) => TransactionFault::Refused(reason),
-            (Some(fault), _) => fault.into(),
-            (None, Some(err)) => context.last_error().unwrap_or_else(|| told(err)).into(),
-            (None, None) => given_up().into(),
+        let noted = self.ledger().fault();
+        if let Some(Fault::RefusedBatch(reason)) = noted {
+            return TransactionFault::Refused(reason);
         }
+        let candidates = [noted, self.producer.context().last_error(), err.map(told)];
+        let specific = candidates.iter().flatten().find(|fault| fault.is_specific());
+        let fault = specific.or_else(|| candidates.iter().flatten().next()).cloned();
+        fault.unwrap_or_else(given_up).into()
     }
 
     fn fatal(&self, code: Code, told: &str, begun_at: Instant) -> TransactionFault {

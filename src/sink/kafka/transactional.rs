@@ -74,8 +74,9 @@ impl TransactionalKafka {
         let KafkaTransactions { checkpoint_topic } = transactions;
         let (topic, identity) = (Topic::new(&config.topic, origin), origin.route_identity());
         let of_sink = |fault: Fault| fault.into_error(&config.name);
-        let client = connect(config, checkpoint_topic, &topic, &identity).await.map_err(of_sink)?;
+        checkpoint_topic::require(config, checkpoint_topic).await.map_err(of_sink)?;
         let record_bytes_max = record_bytes_max(config, &topic).await.map_err(of_sink)?;
+        let client = connect(config, &topic, &identity, record_bytes_max).await.map_err(of_sink)?;
         Ok(Self {
             config: config.clone(),
             checkpoint_topic: checkpoint_topic.clone(),
@@ -133,11 +134,22 @@ impl TransactionalKafka {
             .await
     }
 
+    async fn connect_again(&mut self) -> Result<TransactionalClient, Fault> {
+        checkpoint_topic::require(&self.config, &self.checkpoint_topic).await?;
+        // Somebody may have changed it: what comes next is shortened to what the topic takes now. If it would refuse
+        // everything, it says so of each record.
+        if let Ok(limit) = record_bytes_max(&self.config, &self.topic).await {
+            self.record_bytes_max = limit;
+        }
+        connect(&self.config, &self.topic, &self.identity, self.record_bytes_max).await
+    }
+
     async fn stage_all(&mut self, messages: &Messages, range: Range<usize>) -> Result<Vec<Rejected>, Fault> {
         self.begin().await.map_err(|fault| match fault {
             TransactionFault::Broken(fault) => fault,
             TransactionFault::Refused(reason) | TransactionFault::Fenced(reason) => Fault::Poisoned(reason),
         })?;
+        let range = range.start..range.end.min(messages.len());
         let client = self.client.client();
         let (mut ticket, _) = client.context().deliveries.enter(range.clone());
         let (mut topic, mut rejected) = (String::new(), Vec::new());
@@ -173,7 +185,8 @@ impl TransactionalKafka {
         let client = self.client.client();
         let (ticket, last) = client.context().deliveries.enter(0..1);
         let record = Record::plain(&self.identity, checkpoint, self.partition);
-        if let Some(reason) = client.hand_over(&self.checkpoint_topic, ticket, Ok(record)).await? {
+        let handed_over = client.hand_over(&self.checkpoint_topic, ticket, Ok(record)).await;
+        if let Some(reason) = handed_over.map_err(|fault| self.client.fault(fault))? {
             return Err(Fault::Misconfigured(format!("the checkpoint cannot be written: {reason}")).into());
         }
         let committed = self.client.commit(last);
@@ -229,16 +242,11 @@ impl TransactionalSink for TransactionalKafka {
 
     fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         async move {
-            let client = connect(&self.config, &self.checkpoint_topic, &self.topic, &self.identity).await;
-            let client = client.map_err(|fault| self.error(fault))?;
+            let client = self.connect_again().await.map_err(|fault| self.error(fault))?;
             self.is_fenced = false;
             self.known_topics = KnownTopics::default();
             let_go(self.reader.take());
             std::mem::replace(&mut self.client, client).close().await;
-            // Somebody may have changed it: what comes next is shortened to what the topic takes now.
-            if let Ok(limit) = record_bytes_max(&self.config, &self.topic).await {
-                self.record_bytes_max = limit;
-            }
             Ok(())
         }
         .boxed()
@@ -253,15 +261,14 @@ impl TransactionalSink for TransactionalKafka {
     }
 }
 
-/// A new client, once the topic of checkpoints is there and as it must be.
 async fn connect(
     config: &KafkaSink,
-    checkpoint_topic: &str,
     topic: &Topic,
     identity: &str,
+    record_bytes_max: Option<usize>,
 ) -> Result<TransactionalClient, Fault> {
-    checkpoint_topic::require(config, checkpoint_topic).await?;
-    TransactionalClient::connect(&config.name, &config.bus, topic, &transactional_id(identity)).await
+    let id = transactional_id(identity);
+    TransactionalClient::connect(&config.name, &config.bus, topic, &id, record_bytes_max).await
 }
 
 /// A consumer blocks while it is closed.

@@ -289,7 +289,7 @@ async fn what_a_user_may_not_do_is_told_step_by_step() {
     let broker = Broker::shared_secured().await;
     let scene = Scene::new(broker).await;
     let bus = || Arc::new(broker.secured_bus("writer", PASSWORD));
-    broker.allow("writer", "Write", &scene.topic);
+    broker.allow("writer", "Describe", &scene.topic);
     let error = scene.try_open(bus()).await.unwrap_err();
     let words = [scene.checkpoints.as_str(), "CREATE", "kafka-topics.sh", "cleanup.policy=compact"];
     assert_told(&error, SinkClass::Authentication, &words);
@@ -312,6 +312,15 @@ async fn what_a_user_may_not_do_is_told_step_by_step() {
     );
 
     broker.allow_transactions("writer", &scene.transactional_id());
+    sink.recover().await.unwrap();
+    sink.fence().await.unwrap();
+    assert_eq!(sink.last_checkpoint().await.unwrap(), None);
+    sink.stage(&batch(0..10), 0..10).await.unwrap();
+    let error = commit(&mut sink, "one").await.unwrap_err();
+    let CommitError::Sink(error) = error else { panic!("{error:?}") };
+    assert_told(&error, SinkClass::Authentication, &["TOPIC_AUTHORIZATION_FAILED", "WRITE", &scene.topic]);
+
+    broker.allow("writer", "Write", &scene.topic);
     sink.recover().await.unwrap();
     sink.fence().await.unwrap();
     assert_eq!(sink.last_checkpoint().await.unwrap(), None);
