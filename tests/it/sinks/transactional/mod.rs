@@ -302,13 +302,14 @@ async fn what_the_bus_refuses_is_told_and_nothing_is_committed<B: CommitBench>(b
     events[20] = event_with_padding(30, B::LARGE_BYTES);
     let page = batch_of(events.clone());
 
-    // Alone it is refused too, so that whoever looks for it finds it.
+    // Alone it is refused too, so that whoever looks for it finds it; a sink that has learned the limit meanwhile gives it when it
+    // is staged.
     for range in [0..50, 20..21] {
         eventually("a refusal", async || {
             let error = refusal(&mut sink, &page, range.clone()).await;
             let found = begin_anew(&mut sink).await.unwrap();
             assert_eq!(found, Some("one".into()));
-            matches!(error?, CommitError::Refused(_)).then_some(())
+            error.is_none_or(|error| matches!(error, CommitError::Refused(_))).then_some(())
         })
         .await;
     }
