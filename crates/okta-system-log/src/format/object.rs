@@ -18,6 +18,8 @@ use crate::event::{
 #[derive(Debug, Default)]
 pub(super) struct Object<'a> {
     json: Document<'a>,
+    /// The bits of its names: a name whose bit is not among them is none of its.
+    names: u64,
     taken: Taken,
 }
 
@@ -65,7 +67,12 @@ impl<'a> Object<'a> {
     /// The object that `json` is; None if it is anything else.
     pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let json = json.into();
-        (json.value().first_byte() == b'{').then(|| Self { json, taken: Taken::default() })
+        let value = json.value();
+        if value.first_byte() != b'{' {
+            return None;
+        }
+        let names = value.items().fold(0, |names, member| names | member.key().bit());
+        Some(Self { json, names, taken: Taken::default() })
     }
 
     /// The object that `value`, a part of this one, is.
@@ -78,7 +85,11 @@ impl<'a> Object<'a> {
         self.member_with(Key::of(name), name)
     }
 
+    #[inline]
     fn member_with(&self, key: Key, name: &str) -> Option<Member<'a, '_>> {
+        if self.names & key.bit() == 0 {
+            return None;
+        }
         let (index, value) = self.json.value().first(key, name)?;
         Some(Member { index, value })
     }
@@ -240,7 +251,7 @@ impl<'a> Object<'a> {
 
     /// Writes the members that were not taken.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
-        self.rest().for_each(|(name, json)| out.raw(name, json));
+        self.rest().for_each(|(name, json)| out.okta_raw(name, json));
     }
 
     /// Names and JSON of all members, taken or not, nulls excepted.

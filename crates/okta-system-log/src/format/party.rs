@@ -197,7 +197,7 @@ impl<'a> Party<'a> {
                 Some(detail) => {
                     out.object(DETAIL, |out| detail.write_rest(out));
                 }
-                None => out.raw(name, json),
+                None => out.okta_raw(name, json),
             }
         }
     }

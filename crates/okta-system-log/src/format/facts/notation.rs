@@ -39,7 +39,8 @@ fn inner(text: &str) -> Option<Cow<'_, str>> {
             .map(|inner| Cow::Owned(inner.trim_ascii().to_owned()));
     }
     // JSON whose quotes were escaped once too often.
-    let is_escaped = text.starts_with(['{', '[']) && text.contains("\\\"") && !is_json(text);
+    let may_be_escaped = text.starts_with(['{', '[']) && text.contains('\\');
+    let is_escaped = may_be_escaped && text.contains("\\\"") && !is_json(text);
     let inner: String = is_escaped.then(|| serde_json::from_str(&["\"", text, "\""].concat()).ok())??;
     is_json(&inner).then_some(Cow::Owned(inner))
 }

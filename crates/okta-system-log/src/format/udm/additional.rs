@@ -74,7 +74,7 @@ fn write_rest(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
 fn write_part(path: &str, object: &Object<'_>, out: &mut ObjectWriter<'_>) {
     for (name, json) in object.rest() {
         if let Some(text) = labels::text(json) {
-            out.text(&[path, &step(name)].concat(), &text);
+            out.okta_text(&[path, &step(name)].concat(), &text);
         }
     }
 }

@@ -12,9 +12,9 @@ const DEPTH_MAX: usize = 14;
 pub(super) fn write(name: &str, json: &str, out: &mut ObjectWriter<'_>) {
     let name = &name_without_null(name);
     if is_taken(json) {
-        out.raw(name, json);
+        out.okta_raw(name, json);
     } else {
-        out.text(name, json);
+        out.okta_text(name, json);
     }
 }
 
@@ -25,14 +25,15 @@ const NULL: &str = "\\u0000";
 /// JSON writes one it is an ordinary text. A name that says such a text itself is written as JSON would too, so that no two
 /// names become one.
 pub(super) fn name_without_null(name: &str) -> Cow<'_, str> {
-    if name.contains('\0') || name.contains(NULL) {
+    let may_have_null = name.bytes().any(|byte| matches!(byte, b'\0' | b'\\'));
+    if may_have_null && (name.contains('\0') || name.contains(NULL)) {
         return Cow::Owned(name.replace('\\', "\\\\").replace('\0', NULL));
     }
     Cow::Borrowed(name)
 }
 
 /// Writes a flattened field, which is an object or several; false if `json` is neither.
-pub(super) fn write_objects(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+pub(super) fn write_objects(name: &'static str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     let fits = is_objects(json) && is_taken(json);
     if fits {
         out.raw(name, json);

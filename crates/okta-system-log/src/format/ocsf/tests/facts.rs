@@ -130,6 +130,8 @@ fn a_device_is_known_by_the_names_of_real_events() {
     event["device"] = json!({"id": "guo1", "osPlatform": "IOS"});
     assert_eq!(render(&event)["device"]["type"], "Mobile");
     assert_eq!(render(&event)["unmapped"].get("device"), None);
+    event["device"] = json!({"name": "laptop", "os_version": "26.2.0"});
+    assert_eq!(render(&event)["unmapped"]["device"]["os_version"], "26.2.0", "a version of nothing known");
 }
 
 #[test]
