@@ -62,7 +62,10 @@ impl Layers {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for Source { name, text } in sources {
-            if let Err(err) = DeTable::parse(&text) {
+            // The second finds numbers that do not fit.
+            let parsed =
+                DeTable::parse(&text).map(drop).and_then(|()| toml::from_str::<toml::Table>(&text).map(drop));
+            if let Err(err) = parsed {
                 problems.push(syntax_problem(&name, &text, &err));
                 continue;
             }
@@ -262,12 +265,7 @@ mod tests {
         ] {
             let told = told(text);
             assert!(!told.contains("hunter2") && !told.contains("9999"), "{told}");
-            assert!(
-                told.contains("oktabus.toml:2:")
-                    || told.contains("oktabus.toml:3:")
-                    || told.contains("number too large"),
-                "{told}"
-            );
+            assert!(told.contains("oktabus.toml:2:") || told.contains("oktabus.toml:3:"), "{told}");
         }
     }
 }
