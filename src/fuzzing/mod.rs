@@ -3,11 +3,13 @@
 
 mod command;
 mod configuration;
+mod record;
 mod schedule;
 mod template;
 
 pub use self::{command::command, configuration::configuration, schedule::schedule, template::template};
-pub use crate::state::fuzzing::{export, record};
+pub use crate::state::fuzzing::export;
+pub use record::record;
 
 #[cfg(test)]
 #[path = "../../fuzz/replay.rs"]

@@ -109,12 +109,13 @@ pub enum RouteError {
     },
     /// Nobody knows where the route stands.
     #[error(
-        "the checkpoint of route {route} in its bus cannot be read: delete that message, or write a tombstone for its key, and the \
-         route goes on at its local copy"
+        "the checkpoint of route {route} cannot be read: it is {place}; remove that, and the route goes on at its local copy"
     )]
     Checkpoint {
         /// The route.
         route: String,
+        /// Where the checkpoint is, and how it is removed.
+        place: String,
         /// What is wrong with it.
         source: RecordProblem,
     },

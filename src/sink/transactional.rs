@@ -59,6 +59,9 @@ pub trait TransactionalSink: fmt::Debug + Send {
     /// Commits what was staged together with `checkpoint`.
     fn commit(&mut self, checkpoint: Bytes) -> BoxFuture<'_, Result<CommitReceipt, CommitError>>;
 
+    /// Where the checkpoint is and how it is removed, for people.
+    fn checkpoint_place(&self) -> String;
+
     /// Messages that a transaction may have.
     fn messages_max(&self) -> usize;
 

@@ -4,7 +4,6 @@ use super::{
     Cursor, Entry, RecentSet, cursors, read_export, sled,
     store::{StoredRecord, Value},
 };
-use crate::command::record::Record;
 
 /// The first byte of `data` says which record it is; the rest is its bytes.
 pub fn record(data: &[u8]) {
@@ -35,21 +34,12 @@ fn cursor(bytes: &[u8]) {
     assert_eq!(again.ok(), Some(stored), "what is written is read");
 }
 
-/// An entry of the journal, and what the engine of commands makes of it.
+/// An entry of the journal.
 fn journal(bytes: &[u8]) {
     if let Ok(entry) = serde_json::from_slice::<Entry>(bytes) {
         let written = serde_json::to_vec(&entry).unwrap_or_default();
         assert_eq!(serde_json::from_slice(&written).ok(), Some(entry));
     }
-    let Ok(content) = std::str::from_utf8(bytes) else { return };
-    let Ok(record) = Record::decode(content) else { return };
-    let Ok(written) = record.encode() else { unreachable!("what is read can be written") };
-    // The times of an outcome have milliseconds.
-    let again = Record::decode(&written).and_then(|record| record.encode());
-    assert_eq!(again.ok().as_ref(), Some(&written), "{written}");
-    let is_one_of = [record.is_pending(), record.has_ended(), record.is_under_way()];
-    assert!(is_one_of.contains(&true) || record.attempts() == 0, "{record:?} is at no stage");
-    let _ = (record.answers(), record.progress());
 }
 
 /// An export of the whole state.

@@ -96,6 +96,7 @@ pub(super) async fn run(
         backoff: RetryPolicy::SINK.backoff(),
         identity: origin.route_identity(),
         heartbeat: ownership.heartbeat(),
+        is_commit_due: false,
     };
     let beginning = route.stream.cursor_at(route.stream.start());
     let mut run = Run { route, rendering, sink, ownership, continuity, beginning, until_caught_up };
@@ -151,7 +152,8 @@ impl Run<'_> {
         let (route, status) = (self.route, self.route.status());
         self.continuity.copy.write(&record).await;
         status.cursor_loaded(record.generation, &record.cursor, route.stream.start());
-        if status.sink_recovered() {
+        // After a commit that failed, only another commit shows that the sink works.
+        if !self.continuity.is_commit_due && status.sink_recovered() {
             tracing::info!(route = route.name(), "the sink works again");
         }
         let mut reader = self.reader(&record.cursor)?;
@@ -182,7 +184,13 @@ impl Run<'_> {
             let claim = self.ownership.judge(found.as_ref(), Instant::now());
             match (claim, &found) {
                 (Claim::StepDown, Some(found)) => return Err(Interruption::Superseded(found.owner.clone())),
-                (Claim::StandBy, _) => {
+                (Claim::StandBy, found) => {
+                    if let Some(found) =
+                        found.as_ref().filter(|found| self.continuity.copy.of_bus() != Some(found.number()))
+                    {
+                        // Should the bus lose it, and the owner be gone, this is where the route stands.
+                        self.continuity.copy.write(found).await;
+                    }
                     stand_by(&self.route.status, found.as_ref(), stop).await?;
                     continue;
                 }
@@ -211,8 +219,10 @@ impl Run<'_> {
         let found = stop.run_until_cancelled(reading).await.ok_or(Stopped)?;
         let identity = &self.continuity.identity;
         let decode = |bytes: bytes::Bytes| CheckpointRecord::from_bytes(&bytes, identity);
-        found.map_err(Interruption::Sink)?.map(decode).transpose().map_err(|source| {
-            Interruption::Failed(RouteError::Checkpoint { route: self.route.name().to_owned(), source })
+        let found = found.map_err(Interruption::Sink)?.map(decode).transpose();
+        found.map_err(|source| {
+            let (route, place) = (self.route.name().to_owned(), self.sink.checkpoint_place());
+            Interruption::Failed(RouteError::Checkpoint { route, place, source })
         })
     }
 
@@ -225,7 +235,8 @@ impl Run<'_> {
         let record = self.claimed(last);
         let identity = &self.continuity.identity;
         let bytes = record.to_bytes(identity).map_err(|source| {
-            Interruption::Failed(RouteError::Checkpoint { route: identity.clone(), source })
+            let (route, place) = (self.route.name().to_owned(), self.sink.checkpoint_place());
+            Interruption::Failed(RouteError::Checkpoint { route, place, source })
         })?;
         let (status, stall_reason) = (self.route.status(), self.sink.stall_reason());
         let sink = &mut self.sink;
@@ -330,7 +341,9 @@ async fn stand_by(
         tracing::info!(route = status.name(), owner, "the route stands by: another daemon owns it");
         status.enter(Phase::Standby);
     }
+    // It asks neither Okta nor the bus for more than this.
     status.sink_recovered();
+    status.okta_recovered();
     status.at_rest(RouteTask::Reading);
     status.alive(RouteTask::Delivery);
     stop.run_until_cancelled(tokio::time::sleep(WATCH_EVERY)).await.ok_or(Stopped)?;

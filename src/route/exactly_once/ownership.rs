@@ -55,7 +55,7 @@ impl Ownership {
 
     /// What `found` in the bus means at `now`.
     pub(super) fn judge(&mut self, found: Option<&CheckpointRecord>, now: Instant) -> Claim {
-        let Some(found) = found else { return Claim::TakeOver };
+        let Some(found) = found else { return self.judge_nothing(now) };
         if found.owner == self.me {
             self.owned = Some(found.epoch);
             return Claim::Owned;
@@ -70,7 +70,19 @@ impl Ownership {
         if found.is_released {
             return Claim::TakeOver;
         }
-        let (epoch, generation) = (found.epoch, found.generation);
+        self.watch(found.epoch, found.generation, takeover_after, now)
+    }
+
+    /// The bus has no checkpoint. An owner that lives writes it again, and knows best where the route stands; so whoever
+    /// does not own the route gives it the time.
+    fn judge_nothing(&mut self, now: Instant) -> Claim {
+        let Some(takeover_after) = self.standby.filter(|_| self.owned.is_none()) else {
+            return Claim::TakeOver;
+        };
+        self.watch(0, 0, takeover_after, now)
+    }
+
+    fn watch(&mut self, epoch: u64, generation: u64, takeover_after: Duration, now: Instant) -> Claim {
         match &self.watched {
             Some(watched) if (watched.epoch, watched.generation) == (epoch, generation) => {
                 if now.duration_since(watched.since) >= takeover_after {
@@ -159,6 +171,19 @@ mod tests {
         let ((mut standby, owner), now) = (pair(Some(TAKEOVER_AFTER)), Instant::now());
         let released = CheckpointRecord { is_released: true, ..record(&owner, 1, 1) };
         assert_eq!(standby.judge(Some(&released), now), Claim::TakeOver);
-        assert_eq!(standby.judge(None, now), Claim::TakeOver);
+    }
+
+    #[test]
+    fn where_the_checkpoint_is_gone_its_owner_comes_first() {
+        let ((mut standby, owner), now) = (pair(Some(TAKEOVER_AFTER)), Instant::now());
+        assert_eq!(standby.judge(Some(&record(&owner, 1, 9)), now), Claim::StandBy);
+        assert_eq!(standby.judge(None, now), Claim::StandBy);
+        assert_eq!(standby.judge(None, now + TAKEOVER_AFTER / 2), Claim::StandBy);
+        assert_eq!(standby.judge(Some(&record(&owner, 2, 10)), now + TAKEOVER_AFTER / 2), Claim::StandBy);
+        assert_eq!(standby.judge(None, now + TAKEOVER_AFTER), Claim::StandBy);
+        assert_eq!(standby.judge(None, now + 2 * TAKEOVER_AFTER), Claim::TakeOver, "the owner is gone too");
+        let own = record(&standby.me.clone(), 3, 11);
+        assert_eq!(standby.judge(Some(&own), now), Claim::Owned);
+        assert_eq!(standby.judge(None, now), Claim::TakeOver, "whoever owns the route writes it again");
     }
 }

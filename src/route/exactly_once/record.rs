@@ -43,7 +43,7 @@ pub(crate) struct Owner {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordProblem {
     /// It is no checkpoint.
-    #[error("it is not what oktabus writes: {0}")]
+    #[error("it is not what oktabus writes")]
     Content(#[from] serde_json::Error),
     /// Another version wrote it.
     #[error("it has version {0}, and this version of oktabus knows versions up to {VERSION}")]

@@ -65,6 +65,8 @@ pub(super) struct Continuity {
     /// Of the route, as its records bear it.
     pub(super) identity: String,
     pub(super) heartbeat: Option<Duration>,
+    /// A commit failed, and none has been applied since.
+    pub(super) is_commit_due: bool,
 }
 
 /// A session that owns its route.
@@ -181,8 +183,8 @@ impl<'a> Session<'a> {
             cursor,
             ..self.record.clone()
         };
-        let identity = &self.continuity.identity;
-        let bytes = record.to_bytes(identity).map_err(|source| unwritable(identity, source))?;
+        let bytes = record.to_bytes(&self.continuity.identity);
+        let bytes = bytes.map_err(|source| self.unwritable(source))?;
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
@@ -232,7 +234,7 @@ impl<'a> Session<'a> {
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let staged = patient(&status, stop, &*stall_reason, self.sink.stage(messages, range)).await?;
-        staged.map_err(Interruption::Sink)
+        staged.map_err(|err| self.failed_with(err))
     }
 
     /// Waits until the outstanding commit is decided.
@@ -254,7 +256,9 @@ impl<'a> Session<'a> {
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, dead_letters, copy, refusals, backoff, .. } = &mut *self.continuity;
+        let Continuity { status, dead_letters, copy, refusals, backoff, is_commit_due, .. } =
+            &mut *self.continuity;
+        *is_commit_due = false;
         let delivered = transaction.messages() - refused;
         refusals.committed(delivered);
         backoff.reset();
@@ -283,8 +287,19 @@ impl<'a> Session<'a> {
                 Interruption::Refused
             }
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
-            CommitError::Sink(err) => Interruption::Sink(err),
+            CommitError::Sink(err) => self.failed_with(err),
         }
+    }
+
+    fn failed_with(&mut self, error: SinkError) -> Interruption {
+        self.continuity.is_commit_due = true;
+        Interruption::Sink(error)
+    }
+
+    /// A cursor can always be written; this keeps the route from going on without.
+    fn unwritable(&self, source: RecordProblem) -> Interruption {
+        let (route, place) = (self.continuity.status.name().to_owned(), self.sink.checkpoint_place());
+        Interruption::Failed(RouteError::Checkpoint { route, place, source })
     }
 
     /// Keeps what is refused as dead letters, or ends the session if that may be the sink's fault.
@@ -342,9 +357,4 @@ async fn answer(outstanding: &mut Option<Outstanding>) -> Result<(), CommitError
         Some(outstanding) => (&mut outstanding.receipt).await,
         None => pending().await,
     }
-}
-
-/// A cursor is always written; this keeps the route from going on without.
-fn unwritable(route: &str, source: RecordProblem) -> Interruption {
-    Interruption::Failed(RouteError::Checkpoint { route: route.to_owned(), source })
 }

@@ -228,6 +228,13 @@ impl TransactionalSink for TransactionalKafka {
         .boxed()
     }
 
+    fn checkpoint_place(&self) -> String {
+        let (key, topic) = (&self.identity, &self.checkpoint_topic);
+        format!(
+            "the last record with the key `{key}` in the topic `{topic}`, which a tombstone (a record without a value) removes"
+        )
+    }
+
     fn messages_max(&self) -> usize {
         MESSAGES_MAX
     }

@@ -409,6 +409,10 @@ impl TransactionalSink for SimulatedTransactions {
         async move { Ok(receipt.boxed()) }.boxed()
     }
 
+    fn checkpoint_place(&self) -> String {
+        "the last checkpoint of the simulated bus".to_owned()
+    }
+
     fn messages_max(&self) -> usize {
         self.bus.plan.messages_max
     }

@@ -109,6 +109,14 @@ impl TransactionalSink for TransactionalNats {
         self.session.commit(checkpoint).boxed()
     }
 
+    fn checkpoint_place(&self) -> String {
+        let (stream, subject) = (&self.place.sink.stream, &self.place.checkpoint_subject);
+        format!(
+            "the last message of the subject `{subject}` in the stream `{stream}`, which `nats stream purge {stream} --subject \
+             {subject}` removes"
+        )
+    }
+
     fn messages_max(&self) -> usize {
         self.messages_max.load(Ordering::Relaxed)
     }

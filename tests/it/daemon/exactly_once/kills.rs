@@ -10,7 +10,7 @@ use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::O
 /// Kills of every test run.
 const KILLS: usize = 24;
 /// More than a life of the daemon delivers before it is killed.
-const EVENTS_A_KILL: usize = 800;
+const EVENTS_A_KILL: usize = 2_000;
 /// Every so many kills of the daemon the brokers are killed too.
 const BROKERS_EVERY: usize = 8;
 /// Slows the flow down so far that all kills strike before the end.

@@ -121,6 +121,29 @@ fn among(served: &[String], arrived: &[String]) -> Vec<String> {
     served[..=last].to_vec()
 }
 
+/// Whoever waits knows less of the route than its owner, who lives.
+#[tokio::test]
+async fn a_checkpoint_that_is_lost_is_written_again_by_its_owner_and_not_by_the_standby() {
+    let okta = Okta::start(&["--backlog", "500", "--rate", "50"]).await;
+    let nats = NatsServer::start().await;
+    let places = [(); 2].map(|()| Workplace::new(&okta, &configuration(&on_nats(&nats), "[standby]")));
+    let [first, second] = pair(&places).await;
+    let mut delivered = moves_beyond(&places[0], 200).await;
+    for _ in 0..3 {
+        let stream = nats.jetstream().await.get_stream(STREAM).await.unwrap();
+        stream.purge().filter("oktabus.checkpoints.>").await.unwrap();
+        delivered = moves_beyond(&places[0], delivered + 100).await;
+        assert_eq!(places[1].routes().await[0].phase, "standby");
+    }
+    second.terminate().await;
+    second.ended().await;
+    first.terminate().await;
+    first.ended().await;
+    places[0].catch_up().await;
+    let arrived = in_jetstream(&nats).await;
+    assert_each_once("jetstream", &among(&okta.uuids().await, &arrived), &arrived);
+}
+
 #[tokio::test]
 async fn a_second_daemon_without_standby_supersedes_the_first_for_good() {
     let okta = Okta::start(&["--backlog", "500", "--rate", "50"]).await;

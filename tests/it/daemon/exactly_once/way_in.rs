@@ -103,4 +103,5 @@ async fn junk_in_place_of_the_checkpoint_stops_the_start_with_the_way_out() {
     assert_eq!(ended.code(), Some(65));
     let log = workplace.log();
     assert!(log.contains("cannot be read") && log.contains("goes on at its local copy"), "{log}");
+    assert!(log.contains("nats stream purge OKTA --subject oktabus.checkpoints.OKTA."), "{log}");
 }
