@@ -62,11 +62,13 @@ impl Layers {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for Source { name, text } in sources {
-            // The second finds numbers that do not fit.
-            let parsed =
-                DeTable::parse(&text).map(drop).and_then(|()| toml::from_str::<toml::Table>(&text).map(drop));
-            if let Err(err) = parsed {
-                problems.push(syntax_problem(&name, &text, &err));
+            if let Err(err) = DeTable::parse(&text) {
+                problems.push(syntax_problem(&name, &text, &err, err.message()));
+                continue;
+            }
+            // What is TOML may still not fit: the parser's own words would show the number, which may be a secret.
+            if let Err(err) = toml::from_str::<toml::Table>(&text) {
+                problems.push(syntax_problem(&name, &text, &err, "a number is too large"));
                 continue;
             }
             let source = Source { name, text };
@@ -148,12 +150,12 @@ fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 /// The error for invalid TOML. The line itself is left out, since it may contain a secret.
-fn syntax_problem(name: &str, text: &str, err: &toml::de::Error) -> Problem {
+fn syntax_problem(name: &str, text: &str, err: &toml::de::Error, what: &str) -> Problem {
     let start = err.span().map_or(0, |span| span.start.min(text.len()));
     let before = text.get(..start).unwrap_or_default();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let origin = format!("{name}:{}:{column}", line_at(text, start));
-    Problem { origin: Some(origin), ..Problem::new("", format!("this is no TOML: {}", err.message())) }
+    Problem { origin: Some(origin), ..Problem::new("", format!("this is no TOML: {what}")) }
 }
 
 fn line_at(text: &str, offset: usize) -> usize {

@@ -31,7 +31,7 @@ pub fn command(data: &[u8]) {
             assert!(decode(&payload, &headers, message_id.as_deref()).is_err(), "an approval is no command");
         }
         Ok(DecodedMessage::Command(command)) => {
-            require_sound(&command, &payload, &headers, message_id.as_deref())
+            require_sound(&command, &payload, &headers, message_id.as_deref());
         }
         Err(Undecodable { id, is_id_in_payload, error, .. }) => {
             id.iter().for_each(|id| require_good_id(id));

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// The first byte of `data` says which record it is; the rest is its bytes.
-pub fn record(data: &[u8]) {
+pub(crate) fn record(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else { return };
     match kind {
         b'c' => cursor(bytes),

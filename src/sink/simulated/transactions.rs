@@ -151,7 +151,7 @@ impl TransactionalBus {
     /// Whether it refuses the message always.
     pub(crate) fn is_poison(&self, id: &str) -> bool {
         let digest = digest(id);
-        self.plan.poison > 0 && digest % self.plan.poison == 0
+        self.plan.poison > 0 && digest.is_multiple_of(self.plan.poison)
     }
 
     /// Whether it has refused the message at any time.
@@ -335,7 +335,7 @@ impl TransactionalSink for SimulatedTransactions {
                 let mut id = String::new();
                 messages.get(index).unwrap().write_id(&mut id);
                 // Of what is refused, half is known before the bus is asked.
-                if self.bus.is_poison(&id) && digest(&id) / self.bus.plan.poison % 2 == 0 {
+                if self.bus.is_poison(&id) && (digest(&id) / self.bus.plan.poison).is_multiple_of(2) {
                     let mut inner = self.bus.inner();
                     inner.refused.insert(id);
                     inner.note("a message is rejected beforehand");
@@ -368,7 +368,6 @@ impl TransactionalSink for SimulatedTransactions {
             let late =
                 if is_late { Duration::from_millis(inner.random.u64(0..30_000)) } else { Duration::ZERO };
             let arrives_at = Instant::now() + travel + late;
-            let checkpoint = checkpoint.clone();
             inner.travelling.push(Travelling {
                 number,
                 arrives_at,

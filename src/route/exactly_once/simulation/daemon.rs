@@ -71,7 +71,7 @@ impl<'a> Daemon<'a> {
                     }
                 }
                 Death::Stopped { after } => {
-                    self.until(paused, &status, &stop, sleep(after), &mut wrong).await
+                    self.until(paused, &status, &stop, sleep(after), &mut wrong).await;
                 }
             }
             sleep(life.downtime).await;
