@@ -152,6 +152,7 @@ fn beginning() -> Cursor {
         advanced_at: Timestamp::UNIX_EPOCH,
         delivered: 0,
         mark: None,
+        of_bus: None,
         recent: RecentIds::default(),
     }
 }

@@ -12,6 +12,8 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod control;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod halt;
 pub mod invariant;
 pub mod message;

@@ -82,7 +82,7 @@ fn is_unready(route: &Snapshot) -> Option<String> {
     match (route.trouble(), route.phase) {
         (Some(trouble), _) => Some(format!("{}: {trouble}", route.route)),
         (None, Phase::Starting) => Some(format!("{}: starting", route.route)),
-        (None, Phase::Reading | Phase::AtTail | Phase::Ended) => None,
+        (None, Phase::Reading | Phase::AtTail | Phase::Standby | Phase::Superseded | Phase::Ended) => None,
     }
 }
 

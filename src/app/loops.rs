@@ -87,7 +87,8 @@ pub(super) fn of_streams(config: &Config, streams: &[Arc<Stream>], state: &State
         for route in &stream.config().routes {
             // Loading the configuration has checked that it exists.
             let Some(sink) = config.sink_of(route) else { continue };
-            let route = Route::new(route.clone(), sink.clone(), Arc::clone(stream), state.clone());
+            let (standby, stream_of_route) = (config.standby.as_ref(), Arc::clone(stream));
+            let route = Route::new(route.clone(), sink.clone(), standby, stream_of_route, state.clone());
             loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
         }
     }

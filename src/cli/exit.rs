@@ -58,7 +58,10 @@ impl From<&RouteError> for Exit {
     fn from(err: &RouteError) -> Self {
         match err {
             RouteError::Key { .. } | RouteError::Redaction { .. } => Self::Usage,
-            RouteError::State(_) | RouteError::Link { .. } => Self::StateRefused,
+            RouteError::State(_) | RouteError::Link { .. } | RouteError::Checkpoint { .. } => {
+                Self::StateRefused
+            }
+            RouteError::Superseded { .. } => Self::Unavailable,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CommandsConfig, Config, IntakeConfig, Problem, RedactionConfig, RouteConfig, SinkConfig, exposure,
-    file_owners,
+    file_owners, standby,
 };
 use crate::message::TOPIC_LENGTH_MAX;
 
@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Probl
     }
     problems.extend(idle(config));
     problems.extend(too_long_topics(config));
+    problems.extend(standby::not_exclusive(config));
     problems.extend(ambiguous_redactions(config));
 }
 

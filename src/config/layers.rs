@@ -41,15 +41,34 @@ impl config::Source for Source {
 impl Layers {
     /// Reads `file`, what is in `conf.d` beside it, and the environment.
     pub(super) fn gather(file: &Path) -> Result<Self, ConfigError> {
-        let mut builder = config::Config::builder();
-        let mut files = Vec::new();
-        let mut problems = Vec::new();
+        let mut sources = Vec::new();
         for path in [vec![file.to_owned()], fragments(file)?].concat() {
             let text =
                 read(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-            let name = path.to_string_lossy().into_owned();
+            sources.push(Source { name: path.to_string_lossy().into_owned(), text });
+        }
+        Self::merge(sources)
+    }
+
+    /// A file with this text and nothing beside it.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        Self::merge(vec![Source { name: "oktabus.toml".to_owned(), text: text.to_owned() }])
+    }
+
+    /// The `sources` and the environment; what comes later wins.
+    fn merge(sources: Vec<Source>) -> Result<Self, ConfigError> {
+        let mut builder = config::Config::builder();
+        let mut files = Vec::new();
+        let mut problems = Vec::new();
+        for Source { name, text } in sources {
             if let Err(err) = DeTable::parse(&text) {
-                problems.push(syntax_problem(&name, &text, &err));
+                problems.push(syntax_problem(&name, &text, &err, err.message()));
+                continue;
+            }
+            // What is TOML may still not fit: the parser's own words would show the number, which may be a secret.
+            if let Err(err) = toml::from_str::<toml::Table>(&text) {
+                problems.push(syntax_problem(&name, &text, &err, "a number is too large"));
                 continue;
             }
             let source = Source { name, text };
@@ -131,12 +150,12 @@ fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 /// The error for invalid TOML. The line itself is left out, since it may contain a secret.
-fn syntax_problem(name: &str, text: &str, err: &toml::de::Error) -> Problem {
+fn syntax_problem(name: &str, text: &str, err: &toml::de::Error, what: &str) -> Problem {
     let start = err.span().map_or(0, |span| span.start.min(text.len()));
     let before = text.get(..start).unwrap_or_default();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let origin = format!("{name}:{}:{column}", line_at(text, start));
-    Problem { origin: Some(origin), ..Problem::new("", format!("this is no TOML: {}", err.message())) }
+    Problem { origin: Some(origin), ..Problem::new("", format!("this is no TOML: {what}")) }
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
@@ -248,12 +267,7 @@ mod tests {
         ] {
             let told = told(text);
             assert!(!told.contains("hunter2") && !told.contains("9999"), "{told}");
-            assert!(
-                told.contains("oktabus.toml:2:")
-                    || told.contains("oktabus.toml:3:")
-                    || told.contains("number too large"),
-                "{told}"
-            );
+            assert!(told.contains("oktabus.toml:2:") || told.contains("oktabus.toml:3:"), "{told}");
         }
     }
 }

@@ -10,12 +10,19 @@ use okta_client::Scope;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, ConfigError, Problem, bus, commands, cross_checks, layers::Layers, mistyped, org,
-    problem::did_you_mean, route, runtime, search, secret::Secrets, sink, stream, typed,
+    Config, ConfigError, Problem, bus, commands, cross_checks,
+    layers::Layers,
+    mistyped, org,
+    problem::did_you_mean,
+    route, runtime, search,
+    secret::Secrets,
+    sink,
+    standby::{self, RawStandby},
+    stream, typed,
 };
 
 /// The top-level keys.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "allow_inline_secrets",
     "orgs",
     "streams",
@@ -27,6 +34,7 @@ const SECTIONS: [&str; 11] = [
     "admin",
     "log",
     "shutdown",
+    "standby",
 ];
 
 /// A section of named tables: those that could be read, and the names of all.
@@ -52,11 +60,21 @@ impl<T> Resolved<T> {
 
 /// `are_secrets_read` says whether each secret is read once, to check that it exists.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
-    let layers = Layers::gather(file)?;
-    resolve(&layers, are_secrets_read).map_err(|problems| {
+    resolved(&Layers::gather(file)?, are_secrets_read)
+}
+
+fn resolved(layers: &Layers, are_secrets_read: bool) -> Result<Config, ConfigError> {
+    resolve(layers, are_secrets_read).map_err(|problems| {
         let located = problems.into_iter().map(|problem| layers.locate(problem));
         ConfigError::Problems(located.collect())
     })
+}
+
+/// The configuration that has `text` as its only file. Reads no secret.
+#[cfg(any(test, fuzzing))]
+pub(super) fn load_text(text: &str) -> Result<Config, ConfigError> {
+    let layers = Layers::of_text(text)?;
+    resolved(&layers, false)
 }
 
 /// Reads the typed values, and collects the problems.
@@ -141,6 +159,7 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let typed_commands = reader.named("commands");
     let (state, admin) = (reader.single("state"), reader.single("admin"));
     let (log, shutdown) = (reader.single("log"), reader.single("shutdown"));
+    let standby = reader.single::<Option<RawStandby>>("standby");
     let mut problems = reader.problems;
 
     let (org_names, sink_names) = (typed_orgs.names.clone(), typed_sinks.names.clone());
@@ -157,6 +176,9 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let searches = section("searches", typed_searches, &mut problems, |name, raw| {
         search::resolve(name, raw, &names, secrets)
     });
+    let standby = standby
+        .flatten()
+        .and_then(|raw| standby::resolve(&raw).map_err(|problem| problems.push(problem)).ok());
     let runtime = runtime::resolve(state, admin, log, shutdown, secrets, &mut problems);
     let places = commands::StatePaths {
         orgs: &names.orgs,
@@ -182,7 +204,7 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     }
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, buses, sinks, runtime };
+    let config = Config { orgs, streams, searches, commands, buses, sinks, standby, runtime };
     cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

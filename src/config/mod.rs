@@ -24,6 +24,7 @@ mod search;
 mod secret;
 mod signature;
 mod sink;
+mod standby;
 mod stem;
 mod stream;
 mod trusted_file;
@@ -57,6 +58,7 @@ pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
 pub use sink::*;
+pub use standby::StandbyConfig;
 pub(crate) use stem::FileStem;
 pub use stream::{Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};
@@ -77,6 +79,8 @@ pub struct Config {
     pub buses: BTreeMap<String, BusConfig>,
     /// Sinks by name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// Set if a second daemon with this configuration waits for the first.
+    pub standby: Option<StandbyConfig>,
     /// State, admin pages, logging and shutdown.
     pub runtime: RuntimeConfig,
 }
@@ -92,6 +96,12 @@ impl Config {
     /// that cannot read the service's credentials.
     pub fn load_without_secrets(file: &Path) -> Result<Self, ConfigError> {
         load::load(file, false)
+    }
+
+    /// The configuration that has `text` as its only file, for whoever tries many. Reads no secret.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
+        load::load_text(text)
     }
 
     /// All routes, each with the origin of its messages: those of streams, then those of searches.

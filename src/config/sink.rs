@@ -10,7 +10,7 @@ use super::{
     problem::did_you_mean,
     quantity::{Bytes, Span},
 };
-use crate::message::{Origin, Template, TemplateUse};
+use crate::message::{Origin, Template, TemplateUse, is_topic};
 
 /// A sink by its kind.
 #[derive(Debug, Clone)]
@@ -49,6 +49,15 @@ pub struct KafkaSink {
     pub key: Template,
     /// How attributes travel.
     pub encoding: Encoding,
+    /// Set if it is delivered exactly once.
+    pub transactions: Option<KafkaTransactions>,
+}
+
+/// How pages are delivered exactly once into Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaTransactions {
+    /// The compacted topic that keeps the checkpoints of routes.
+    pub checkpoint_topic: String,
 }
 
 /// Subjects of a JetStream stream.
@@ -70,6 +79,15 @@ pub struct NatsSink {
     pub create: Option<CreateStream>,
     /// The most unacknowledged messages in flight.
     pub unacknowledged_max: usize,
+    /// Set if it is delivered exactly once.
+    pub transactions: Option<NatsTransactions>,
+}
+
+/// How pages are delivered exactly once into JetStream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsTransactions {
+    /// What the subjects of checkpoints begin with. The stream holds them beside the messages.
+    pub checkpoint_prefix: String,
 }
 
 /// A stream to be created: file storage, subjects as the sink's template needs them.
@@ -156,6 +174,15 @@ impl SinkConfig {
         }
     }
 
+    /// Whether pages of a stream are delivered exactly once, in transactions of the bus.
+    pub fn is_transactional(&self) -> bool {
+        match self {
+            Self::Kafka(sink) => sink.transactions.is_some(),
+            Self::Nats(sink) => sink.transactions.is_some(),
+            Self::File(_) | Self::Stdout(_) => false,
+        }
+    }
+
     /// The topic or subject of all messages, if there is one and it depends on no event.
     pub fn fixed_address(&self) -> Option<String> {
         match self {
@@ -207,6 +234,17 @@ pub(super) struct RawSink {
     directory: Option<PathBuf>,
     rotate: Option<RawRotate>,
     style: Option<StdoutStyle>,
+    delivery: Option<DeliveryMode>,
+    checkpoint_topic: Option<String>,
+    checkpoint_prefix: Option<String>,
+}
+
+/// How often a message may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DeliveryMode {
+    AtLeastOnce,
+    ExactlyOnce,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -237,6 +275,8 @@ struct RawRotate {
 
 const DEFAULT_SUBJECT: &str = "okta.{org}.{format}.{event_type}";
 const DEFAULT_KEY: &str = "{user|org}";
+const DEFAULT_CHECKPOINT_TOPIC: &str = "oktabus-checkpoints";
+const DEFAULT_CHECKPOINT_PREFIX: &str = "oktabus.checkpoints";
 const DEFAULT_UNACKNOWLEDGED: usize = 4_096;
 const DEFAULT_DUPLICATE_WINDOW: Duration = Duration::from_secs(3_600);
 const DEFAULT_ROTATE_BYTES: u64 = 256 << 20;
@@ -259,7 +299,11 @@ pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkCon
             let topic = template("topic", &topic, TemplateUse::Topic)?;
             let key = key(raw.key.as_deref())?;
             let encoding = raw.encoding.unwrap_or_default();
-            Ok(SinkConfig::Kafka(KafkaSink { name, bus, topic, key, encoding }))
+            let checkpoints = ("checkpoint_topic", raw.checkpoint_topic);
+            let transactions = checkpoints_of(raw.delivery, checkpoints, DEFAULT_CHECKPOINT_TOPIC)?
+                .map(|checkpoint_topic| kafka_transactions(checkpoint_topic, &topic))
+                .transpose()?;
+            Ok(SinkConfig::Kafka(KafkaSink { name, bus, topic, key, encoding, transactions }))
         }
         SinkKind::Nats => nats(name, raw, buses).map(SinkConfig::Nats),
         SinkKind::File => {
@@ -278,7 +322,7 @@ pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkCon
 /// A key without effect is a mistake.
 fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
     use SinkKind::{File, Kafka, Nats, Stdout};
-    let keys: [(&str, bool, &[SinkKind]); 11] = [
+    let keys: [(&str, bool, &[SinkKind]); 14] = [
         ("bus", raw.bus.is_some(), &[Kafka, Nats]),
         ("topic", raw.topic.is_some(), &[Kafka]),
         ("stream", raw.stream.is_some(), &[Nats]),
@@ -290,6 +334,9 @@ fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
         ("directory", raw.directory.is_some(), &[File]),
         ("rotate", raw.rotate.is_some(), &[File]),
         ("style", raw.style.is_some(), &[Stdout]),
+        ("delivery", raw.delivery.is_some(), &[Kafka, Nats]),
+        ("checkpoint_topic", raw.checkpoint_topic.is_some(), &[Kafka]),
+        ("checkpoint_prefix", raw.checkpoint_prefix.is_some(), &[Nats]),
     ];
     let wrong = keys.iter().find(|(_, is_given, kinds)| *is_given && !kinds.contains(&raw.kind));
     wrong.map_or(Ok(()), |(key, _, _)| {
@@ -325,7 +372,64 @@ fn nats(name: String, raw: RawSink, buses: &Buses) -> Result<NatsSink, Problem> 
         ));
     }
     let encoding = raw.encoding.unwrap_or_default();
-    Ok(NatsSink { name, bus, stream, subject, key, encoding, create, unacknowledged_max })
+    let checkpoints = ("checkpoint_prefix", raw.checkpoint_prefix);
+    let transactions = checkpoints_of(raw.delivery, checkpoints, DEFAULT_CHECKPOINT_PREFIX)?
+        .map(|checkpoint_prefix| nats_transactions(checkpoint_prefix, &subject))
+        .transpose()?;
+    Ok(NatsSink { name, bus, stream, subject, key, encoding, create, unacknowledged_max, transactions })
+}
+
+/// Where checkpoints are kept, if it is delivered exactly once; a place for them is a mistake otherwise.
+fn checkpoints_of(
+    delivery: Option<DeliveryMode>,
+    (key, place): (&str, Option<String>),
+    default: &str,
+) -> Result<Option<String>, Problem> {
+    match (delivery, place) {
+        (Some(DeliveryMode::ExactlyOnce), place) => Ok(Some(place.unwrap_or_else(|| default.to_owned()))),
+        (_, None) => Ok(None),
+        (_, Some(_)) => Err(Problem::new(key, "it has an effect with `delivery = \"exactly_once\"` alone")),
+    }
+}
+
+fn kafka_transactions(checkpoint_topic: String, topic: &Template) -> Result<KafkaTransactions, Problem> {
+    if !is_topic(&checkpoint_topic) {
+        let reason = format!("`{checkpoint_topic}` is not the name of a topic");
+        return Err(Problem::new("checkpoint_topic", reason));
+    }
+    if topic.fixed(None).is_some_and(|topic| topic == checkpoint_topic) {
+        let reason = "checkpoints need a topic of their own: it is compacted";
+        return Err(Problem::new("checkpoint_topic", reason));
+    }
+    Ok(KafkaTransactions { checkpoint_topic })
+}
+
+fn nats_transactions(checkpoint_prefix: String, subject: &Template) -> Result<NatsTransactions, Problem> {
+    let is_token = |token: &str| {
+        !token.is_empty()
+            && !token.contains(|c: char| c.is_whitespace() || c.is_control() || "*>".contains(c))
+    };
+    if !checkpoint_prefix.split('.').all(is_token) || checkpoint_prefix.starts_with('$') {
+        let reason = format!("`{checkpoint_prefix}` is not the beginning of a subject");
+        return Err(Problem::new("checkpoint_prefix", reason));
+    }
+    let wildcard = subject.wildcard(None);
+    if covers(&wildcard, &checkpoint_prefix) {
+        let reason =
+            format!("the subjects of messages, {wildcard}, would take checkpoints in: choose another one");
+        return Err(Problem::new("checkpoint_prefix", reason));
+    }
+    Ok(NatsTransactions { checkpoint_prefix })
+}
+
+/// Whether a subject that begins with `prefix` may match `wildcard`.
+fn covers(wildcard: &str, prefix: &str) -> bool {
+    let mut tokens = wildcard.split('.');
+    prefix.split('.').all(|token| match tokens.next() {
+        Some(">" | "*") => true,
+        Some(own) => own == token,
+        None => false,
+    })
 }
 
 fn template(key: &str, text: &str, used_as: TemplateUse) -> Result<Template, Problem> {

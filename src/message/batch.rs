@@ -30,6 +30,12 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The route among all routes of all daemons: `<org's host>/<route's name>`. Checkpoints in a bus are kept under it.
+    pub fn route_identity(&self) -> String {
+        let host = self.source.split('/').nth(2).unwrap_or(&self.org);
+        format!("{host}/{}", self.route)
+    }
+
     /// The suffix that distinguishes the ids of several forms of one event; empty for Okta's own form.
     pub(super) fn id_suffix(&self) -> [&'static str; 3] {
         let [colon, format] = if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] };

@@ -10,6 +10,7 @@
 mod checkpoint;
 mod cursor;
 mod delivery;
+mod exactly_once;
 mod in_flight;
 mod lag;
 mod opening;
@@ -39,13 +40,15 @@ pub use status::{Phase, RouteStatus, SearchStatus, Snapshot};
 pub(crate) use trouble::{report_okta, report_okta_answer};
 
 use crate::{
-    config::{RouteConfig, SecretError, SinkConfig},
+    config::{RouteConfig, SecretError, SinkConfig, StandbyConfig},
     halt::Halt,
     sink::{DeadLetters, SinkFactory},
     source::{Position, Reader, Stream},
     state::{State, StateError},
 };
 use cursor::RouteCursor;
+pub use exactly_once::RecordProblem;
+use exactly_once::{ExactlyOnce, Owner};
 use prefetch::Prefetch;
 
 /// What a route is made of.
@@ -60,9 +63,18 @@ pub struct Route {
 /// What a route runs on, beside the stream: the real things, or simulated ones.
 #[derive(Debug)]
 struct Seams {
-    sink: Arc<dyn SinkFactory>,
+    sink: SinkSeam,
     state: State,
     dead_letters: DeadLetters,
+}
+
+/// How messages reach the sink.
+#[derive(Debug)]
+enum SinkSeam {
+    /// The sink proves them, and the state commits the checkpoint.
+    AtLeastOnce(Arc<dyn SinkFactory>),
+    /// The sink commits them with the checkpoint.
+    ExactlyOnce(ExactlyOnce),
 }
 
 /// Why a route cannot go on.
@@ -95,6 +107,28 @@ pub enum RouteError {
         /// How large it is.
         source: EventsError,
     },
+    /// Nobody knows where the route stands.
+    #[error(
+        "the checkpoint of route {route} cannot be read: it is {place}; remove that, and the route goes on at its local copy"
+    )]
+    Checkpoint {
+        /// The route.
+        route: String,
+        /// Where the checkpoint is, and how it is removed.
+        place: String,
+        /// What is wrong with it.
+        source: RecordProblem,
+    },
+    /// Two daemons run the route.
+    #[error(
+        "{by} has taken over the route {route}: this one writes nothing any more; stop one of the two, or give both `[standby]`"
+    )]
+    Superseded {
+        /// The route.
+        route: String,
+        /// Who, for people.
+        by: String,
+    },
 }
 
 impl From<RouteError> for Halt<RouteError> {
@@ -105,9 +139,22 @@ impl From<RouteError> for Halt<RouteError> {
 
 impl Route {
     /// A route of `stream` to `sink`.
-    pub fn new(config: RouteConfig, sink: SinkConfig, stream: Arc<Stream>, state: State) -> Self {
+    pub fn new(
+        config: RouteConfig,
+        sink: SinkConfig,
+        standby: Option<&StandbyConfig>,
+        stream: Arc<Stream>,
+        state: State,
+    ) -> Self {
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &config.name);
-        let seams = Seams { sink: Arc::new(sink), state, dead_letters };
+        let sink = if sink.is_transactional() {
+            let takeover_after = standby.map(|standby| standby.takeover_after);
+            let (factory, me) = (Arc::new(sink), Owner::of_this_run());
+            SinkSeam::ExactlyOnce(ExactlyOnce { factory, takeover_after, me })
+        } else {
+            SinkSeam::AtLeastOnce(Arc::new(sink))
+        };
+        let seams = Seams { sink, state, dead_letters };
         Self::with_seams(config, stream, seams)
     }
 
@@ -129,6 +176,18 @@ impl Route {
     /// Runs until `stop`, or, if `until_caught_up`, until all that Okta had at the first tail is delivered. May be run again
     /// after it ended in any way: everything that counts is in the state.
     pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<(), Halt<RouteError>> {
+        match &self.seams.sink {
+            SinkSeam::AtLeastOnce(sink) => self.run_at_least_once(&**sink, stop, until_caught_up).await,
+            SinkSeam::ExactlyOnce(sink) => exactly_once::run(self, sink, stop, until_caught_up).await,
+        }
+    }
+
+    async fn run_at_least_once(
+        &self,
+        sink: &dyn SinkFactory,
+        stop: &CancellationToken,
+        until_caught_up: bool,
+    ) -> Result<(), Halt<RouteError>> {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
         let state_retry = StateRetry { status: Arc::clone(&self.status), stop: stop.clone() };
@@ -138,7 +197,7 @@ impl Route {
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
         let rendering = Arc::new(Rendering::open(&self.config, self.stream.client().org()).await?);
         let mark = cursor.cursor().mark.as_ref();
-        let sink = open_sink(&*self.seams.sink, &rendering.origin, mark, &self.status, stop).await?;
+        let sink = open_sink(sink, &rendering.origin, mark, &self.status, stop).await?;
         if let Err(halt) = cursor.note_mark(sink.mark()).await {
             sink.close().await;
             return Err(halt);

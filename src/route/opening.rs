@@ -1,6 +1,6 @@
 //! Opens a route's sink, however often that takes: a bus that is unreachable at the start is waited for as later.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +25,20 @@ pub(crate) async fn open_sink(
     status: &RouteStatus,
     stop: &CancellationToken,
 ) -> Result<Box<dyn Sink>, Stopped> {
+    open_until(status, stop, || factory.open(origin, mark)).await
+}
+
+/// Opens a sink by `open`.
+pub(super) async fn open_until<T, F>(
+    status: &RouteStatus,
+    stop: &CancellationToken,
+    mut open: impl FnMut() -> F,
+) -> Result<T, Stopped>
+where
+    F: Future<Output = Result<T, SinkError>>,
+{
     let mut backoff = RetryPolicy::SINK.backoff();
-    let attempt = || alive_while(status, factory.open(origin, mark));
+    let attempt = || alive_while(status, open());
     let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
     // Opening a sink publishes nothing, so it may be given up.
     let sink = stop.run_until_cancelled(opening).await.ok_or(Stopped)??;

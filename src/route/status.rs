@@ -26,6 +26,10 @@ pub enum Phase {
     Reading,
     /// All that Okta had is delivered.
     AtTail,
+    /// Another daemon owns the route, and this one waits to take over.
+    Standby,
+    /// Another daemon has taken the route over, and this one does not take it back.
+    Superseded,
     /// It has ended.
     Ended,
 }
@@ -325,7 +329,7 @@ impl Inner {
     }
 
     fn lag_seconds(&self, now: Timestamp) -> f64 {
-        if self.phase == Phase::Ended {
+        if matches!(self.phase, Phase::Standby | Phase::Superseded | Phase::Ended) {
             return 0.0;
         }
         let age = match &self.search {

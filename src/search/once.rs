@@ -74,7 +74,7 @@ impl Publication {
             emit: self.route.emit,
             empty: self.route.empty,
             about,
-            bytes_max: payload_bytes_max(&*self.sink),
+            bytes_max: payload_bytes_max(self.sink.message_bytes_max()),
         };
         let outgoing = Outgoing {
             composer,

@@ -233,7 +233,7 @@ impl SearchRoute {
         let rendering = Arc::new(rendering.map_err(SearchError::from)?);
         let mark = note.kept.mark.as_ref();
         let sink = open_sink(&*self.seams.sink, &rendering.origin, mark, &self.status, stop).await?;
-        let stands = (sink.mark(), payload_bytes_max(&*sink));
+        let stands = (sink.mark(), payload_bytes_max(sink.message_bytes_max()));
         if let Err(halt) = self.settle_form(note, &run, spool.reading(), stands).await {
             sink.close().await;
             return Err(halt);

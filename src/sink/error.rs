@@ -18,6 +18,12 @@ pub enum SinkError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// It keeps no checkpoint.
+    #[error("{sink}: it does not commit messages and checkpoint together: Kafka does, and JetStream")]
+    NotTransactional {
+        /// The sink's name.
+        sink: String,
+    },
     /// This binary has no such sink.
     #[error(
         "{sink}: this binary was built without {feature}: build it with `--features {feature}` or use another sink"
@@ -48,7 +54,7 @@ impl SinkError {
         match self {
             Self::Bus(err) => err.class().into(),
             Self::Io { .. } => SinkClass::Transient,
-            Self::NotBuilt { .. } => SinkClass::Configuration,
+            Self::NotTransactional { .. } | Self::NotBuilt { .. } => SinkClass::Configuration,
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) mod scripted;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub(crate) mod stdout;
+pub(crate) mod transactional;
 
 use std::{fmt, sync::Arc};
 
@@ -41,10 +42,11 @@ pub(crate) use dead_letters::SimulatedLetters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
+pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{
     bus::Finding,
-    config::SinkConfig,
+    config::{self, SinkConfig},
     message::{Messages, Origin},
     state::SinkMark,
 };
@@ -97,9 +99,9 @@ pub trait Sink: fmt::Debug + Send {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
-/// Bytes that a payload may have for `sink`; key, headers and envelope are allowed for.
-pub(crate) fn payload_bytes_max(sink: &dyn Sink) -> Option<usize> {
-    sink.message_bytes_max().map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
+/// Bytes that a payload may have where a message may have so many; key, headers and envelope are allowed for.
+pub(crate) fn payload_bytes_max(message_bytes_max: Option<usize>) -> Option<usize> {
+    message_bytes_max.map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
 }
 
 /// Opens the sink of a route, as often as that takes: the configuration does, or a simulation.
@@ -119,6 +121,36 @@ impl SinkFactory for SinkConfig {
         mark: Option<&'a SinkMark>,
     ) -> BoxFuture<'a, Result<Box<dyn Sink>, SinkError>> {
         connect(self, origin, mark).boxed()
+    }
+}
+
+impl TransactionalFactory for SinkConfig {
+    fn open<'a>(
+        &'a self,
+        origin: &'a Arc<Origin>,
+    ) -> BoxFuture<'a, Result<Box<dyn TransactionalSink>, SinkError>> {
+        connect_transactional(self, origin).boxed()
+    }
+}
+
+async fn connect_transactional(
+    config: &SinkConfig,
+    origin: &Arc<Origin>,
+) -> Result<Box<dyn TransactionalSink>, SinkError> {
+    match config {
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(config @ config::KafkaSink { transactions: Some(transactions), .. }) => {
+            Ok(Box::new(kafka::TransactionalKafka::open(config, transactions, origin).await?))
+        }
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(config @ config::NatsSink { transactions: Some(transactions), .. }) => {
+            Ok(Box::new(nats::TransactionalNats::open(config, transactions, origin).await?))
+        }
+        #[cfg(not(feature = "kafka"))]
+        SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
+        #[cfg(not(feature = "nats"))]
+        SinkConfig::Nats(_) => Err(not_built(config, "nats")),
+        _ => Err(SinkError::NotTransactional { sink: config.name().to_owned() }),
     }
 }
 
@@ -192,6 +224,7 @@ mod tests {
             topic: Template::parse("okta", TemplateUse::Topic).unwrap(),
             key: Template::parse("", TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
+            transactions: None,
         };
         let config = SinkConfig::Kafka(sink);
         let refusal = require(&config).unwrap_err().to_string();

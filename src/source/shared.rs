@@ -101,6 +101,7 @@ impl Stream {
             advanced_at: Timestamp::now(),
             delivered: 0,
             mark: None,
+            of_bus: None,
             recent: RecentIds::default(),
         }
     }

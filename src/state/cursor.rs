@@ -23,6 +23,9 @@ pub struct Cursor {
     pub delivered: u64,
     /// Where the sink stood.
     pub mark: Option<SinkMark>,
+    /// The checkpoint in the bus of which this is a copy, or from which the route went on without the bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_bus: Option<BusCheckpoint>,
     /// The events delivered last. They are no part of the JSON.
     #[serde(skip)]
     pub recent: RecentIds,
@@ -48,6 +51,16 @@ pub enum SinkMark {
     },
 }
 
+/// Which checkpoint in a bus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BusCheckpoint {
+    /// How often the route had been taken over.
+    pub epoch: u64,
+    /// How often the checkpoint had moved.
+    pub generation: u64,
+}
+
 /// A cursor as it was found on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCursor {
@@ -68,6 +81,7 @@ impl Cursor {
             advanced_at: Timestamp::UNIX_EPOCH,
             delivered: 3,
             mark: Some(SinkMark::File { name: "a.jsonl".to_owned(), length_bytes: 12 }),
+            of_bus: None,
             recent: RecentIds::default(),
         }
     }

@@ -10,6 +10,8 @@ mod cursors;
 mod disk;
 mod error;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod identity;
 mod integrity;
 mod journal;
@@ -30,7 +32,7 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 
 pub use contents::Contents;
-pub use cursor::{Cursor, SinkMark, StoredCursor};
+pub use cursor::{BusCheckpoint, Cursor, SinkMark, StoredCursor};
 pub use error::{RecordError, StateClass, StateError};
 pub use export::{Export, ImportError, read as read_export};
 pub use integrity::{IntegrityError, RecoveryMode, StateRefusal};

@@ -37,12 +37,12 @@ impl RecentIds {
     }
 
     /// The ring as text, for an export.
-    pub(super) fn to_hex(&self) -> String {
+    pub(crate) fn to_hex(&self) -> String {
         self.ring.iter().map(|fingerprint| format!("{fingerprint:016x}")).collect()
     }
 
     /// The ring out of an export.
-    pub(super) fn from_hex(count: u64, hex: &str) -> Option<Self> {
+    pub(crate) fn from_hex(count: u64, hex: &str) -> Option<Self> {
         let digits = hex
             .as_bytes()
             .chunks(16)
@@ -57,7 +57,7 @@ impl RecentIds {
     }
 
     /// How many were ever remembered.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 

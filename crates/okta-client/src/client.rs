@@ -197,7 +197,7 @@ impl Client {
     /// Waits for a place in the budget, and only then for a credential, which could expire during the wait.
     async fn ready(&self, sending: &Sending) -> Result<Ready, OktaError> {
         if !self.is_own(&sending.url) {
-            return Err(self.foreign(sending.url.origin().ascii_serialization()));
+            return Err(self.foreign(place_of(&sending.url)));
         }
         if sending.url.as_str().len() > URL_BYTES_MAX {
             let reason = format!(
@@ -255,13 +255,13 @@ impl Client {
     }
 
     /// The link to the next page of what was `asked`. A link to anything else is not followed, even in the same org.
-    fn next_link(&self, headers: &HeaderMap, asked: &Url) -> Result<Option<Url>, OktaError> {
+    pub(super) fn next_link(&self, headers: &HeaderMap, asked: &Url) -> Result<Option<Url>, OktaError> {
         let lines = headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok());
         let Some(target) = link::find(lines, "next") else { return Ok(None) };
         // RFC 8288 allows a relative target.
         let next = self.org().url.join(target).map_err(|_| self.foreign("nowhere".to_owned()))?;
         if !self.is_own(&next) {
-            return Err(self.foreign(next.origin().ascii_serialization()));
+            return Err(self.foreign(place_of(&next)));
         }
         see_resource(&next, asked.path())?;
         Ok(Some(next))
@@ -309,6 +309,13 @@ fn changed(reply: &Reply, confirmation: &Confirmation) -> Result<Changed, OktaEr
         return Err(unconfirmed(reply.status, "with another body"));
     }
     Ok(Changed { body, request_id: header::request_id(&reply.headers) })
+}
+
+/// Where `url` leads, without what it may bring of a credential.
+fn place_of(url: &Url) -> String {
+    let origin = url.origin().ascii_serialization();
+    let brings_a_user = !url.username().is_empty() || url.password().is_some();
+    if brings_a_user { format!("{origin} as another user") } else { origin }
 }
 
 /// Checks that `url` belongs to the resource at `path`: a link may come from outside, and a credential is sent with it.
@@ -361,6 +368,29 @@ mod tests {
         }
         let reply = Reply { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
         changed(&reply, &change.confirmation).is_ok()
+    }
+
+    #[test]
+    fn a_link_with_a_credential_of_its_own_is_not_followed() {
+        let org = Url::parse("https://acme.okta.com").unwrap();
+        let asked = org.join("/api/v1/logs").unwrap();
+        let auth = crate::Auth::api_token(crate::FixedSecret::new(secrecy::SecretString::from("00token")));
+        let client = Client::new(Org::new("acme", org, auth)).unwrap();
+        let next = |target: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LINK, HeaderValue::from_str(&format!("<{target}>; rel=\"next\"")).unwrap());
+            client.next_link(&headers, &asked)
+        };
+        assert!(next("https://acme.okta.com/api/v1/logs?after=1").is_ok());
+        for link in
+            ["https://user:word@acme.okta.com/api/v1/logs?after=1", "//user@acme.okta.com/api/v1/logs"]
+        {
+            let told = next(link).unwrap_err().to_string();
+            assert!(
+                told.contains("https://acme.okta.com as another user") && !told.contains("word"),
+                "{told}"
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod clock;
 pub mod consents;
 mod error;
 pub mod factors;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod groups;
 mod header;
 mod link;

@@ -117,9 +117,9 @@ impl Transport {
         &self.org
     }
 
-    /// Whether `url` has the org's own origin, so that a credential may go there.
+    /// Whether `url` has the org's own origin and no credential of its own, so that ours may go there.
     pub(super) fn is_own(&self, url: &Url) -> bool {
-        url.origin() == self.org.url.origin()
+        url.origin() == self.org.url.origin() && url.username().is_empty() && url.password().is_none()
     }
 
     /// The org's origin, in words.

@@ -9,4 +9,6 @@
 
 pub mod event;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod scim;

@@ -43,7 +43,7 @@ pub(crate) async fn check_topics(config: &KafkaSink, topics: Vec<Topic>) -> Resu
 
 /// Blocking.
 fn look(config: &KafkaSink, topic: &Topic) -> Result<Vec<Finding>, Fault> {
-    let options = [("allow.auto.create.topics", "false")];
+    let options = [("allow.auto.create.topics", "false".to_owned())];
     let client = Client::<()>::build(&config.name, &config.bus, topic, Batching::Many, &options)?;
     let topic = match topic {
         Topic::One(topic) => topic,
@@ -79,7 +79,7 @@ fn look(config: &KafkaSink, topic: &Topic) -> Result<Vec<Finding>, Fault> {
     Ok(findings)
 }
 
-fn warning(text: String) -> Finding {
+pub(super) fn warning(text: String) -> Finding {
     Finding { is_warning: true, text }
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
         let fewest = |copies: Option<usize>| copies.unwrap_or_default();
         Self {
@@ -107,12 +107,12 @@ impl Layout {
         }
     }
 
-    fn describe(&self, topic: &str) -> String {
+    pub(super) fn describe(&self, topic: &str) -> String {
         let Self { brokers, partitions, copies, .. } = self;
         format!("the topic `{topic}` has {partitions} partitions of {copies} copies on {brokers} brokers")
     }
 
-    fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.copies < 2 {
             warnings.push(

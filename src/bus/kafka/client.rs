@@ -14,6 +14,7 @@ use rdkafka::{
     producer::{BaseProducer, Producer as _},
     types::RDKafkaErrorCode as Code,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     context::Context,
@@ -60,9 +61,20 @@ impl<D: Deliveries> Client<D> {
         topic: &Topic,
         batching: Batching,
     ) -> Result<Self, Fault> {
+        Self::connect_with(name, bus, topic, batching, Vec::new()).await
+    }
+
+    /// The same with `more` properties.
+    pub(super) async fn connect_with(
+        name: &str,
+        bus: &Arc<KafkaBus>,
+        topic: &Topic,
+        batching: Batching,
+        more: Vec<(&'static str, String)>,
+    ) -> Result<Self, Fault> {
         let (name, bus, topic) = (name.to_owned(), Arc::clone(bus), topic.clone());
         off_runtime(move || {
-            let client = Self::build(&name, &bus, &topic, batching, &[])?;
+            let client = Self::build(&name, &bus, &topic, batching, &more)?;
             match &topic {
                 Topic::One(topic) => drop(client.fetch_topic(topic)?),
                 Topic::Many(_) => client.fetch_cluster()?,
@@ -79,13 +91,13 @@ impl<D: Deliveries> Client<D> {
         bus: &Arc<KafkaBus>,
         topic: &Topic,
         batching: Batching,
-        more: &[(&str, &str)],
+        more: &[(&str, String)],
     ) -> Result<Self, Fault> {
         let topic = topic.to_string();
         let credentials = Credentials::of(bus);
         let mut properties = client_config(bus, batching)?;
         for (property, value) in more {
-            properties.set(*property, *value);
+            properties.set(*property, value);
         }
         let context = Context::new(name, bus, &topic, batching);
         let producer = properties.create_with_context(context);
@@ -233,6 +245,15 @@ pub(crate) async fn off_runtime<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|err| Err(Fault::Unreachable(format!("the client's work was cut short: {err}"))))
+}
+
+/// The same. The token is cancelled if nobody waits for `work` any more.
+pub(crate) async fn off_runtime_while_awaited<T: Send + 'static>(
+    work: impl FnOnce(&CancellationToken) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let token = CancellationToken::new();
+    let _guard = token.clone().drop_guard();
+    off_runtime(move || work(&token)).await
 }
 
 /// The error of the one topic that was asked for.

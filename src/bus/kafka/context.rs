@@ -21,6 +21,9 @@ use super::{
 };
 use crate::config::KafkaBus;
 
+/// The facility of the line that librdkafka logs when a transaction fails.
+const TRANSACTION_FAILED: &str = "TXNERR";
+
 /// Receives the callbacks of one client.
 #[derive(Debug)]
 pub(crate) struct Context<D> {
@@ -70,7 +73,7 @@ impl<D: Deliveries> Context<D> {
         let fault = Fault::from_client(err, topic);
         match err.rdkafka_error_code() {
             // A consequence of an error that the client has reported by another code.
-            Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
+            Some(Code::Fatal | Code::State | Code::PurgeQueue | Code::PurgeInflight) => {
                 self.last_error().filter(Fault::is_specific).unwrap_or(fault)
             }
             _ => fault,
@@ -93,7 +96,8 @@ impl<D: Deliveries> Context<D> {
                 remedy(code)
             )),
             Batching::Many => Verdict::Undelivered(Fault::RefusedBatch(format!(
-                "the topic `{topic}` refused records together: {code}: they will be published one by one"
+                "the topic `{topic}` refuses this record, or another one of those sent together: {code}: {}",
+                remedy(code)
             ))),
         }
     }
@@ -126,6 +130,10 @@ impl<D: Deliveries> ClientContext for Context<D> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if facility == TRANSACTION_FAILED && line.contains("TOPIC_AUTHORIZATION_FAILED") {
+            // The client tells nowhere else why it gives a transaction's records up.
+            self.last_error.note(Code::TopicAuthorizationFailed, Fault::may_not_commit(&self.topic));
+        }
         last_error::log(&self.name, level, facility, line);
     }
 
@@ -201,6 +209,18 @@ mod tests {
         context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
         assert_eq!(context.last_error(), Some(Fault::Unreachable("connection refused".to_owned())));
+    }
+
+    #[test]
+    fn why_a_transaction_is_given_up_is_told_of_its_records() {
+        let context = context();
+        let line = "[thrd:main]: Current transaction failed in state InTransaction: Failed to add partition(s) to transaction: \
+                    Broker: Topic authorization failed (after 3 ms) (TOPIC_AUTHORIZATION_FAILED)";
+        context.log(RDKafkaLogLevel::Error, "TXNERR", line);
+        for consequence in [Code::State, Code::PurgeQueue] {
+            let fault = context.fault(&KafkaError::MessageProduction(consequence), "events");
+            assert!(matches!(&fault, Fault::Refused(reason) if reason.contains("WRITE")), "{fault:?}");
+        }
     }
 
     #[test]

@@ -14,26 +14,29 @@ use super::{
 };
 
 impl Client<Ledger> {
-    /// Hands `record` over for `topic`, and waits for room if the client has none. A record that can never be taken is
-    /// settled here; the error is one of the client or the cluster.
+    /// Hands `record` over for `topic`, and waits for room if the client has none. Gives the reason for which a record can
+    /// never be taken, which is settled then; the error is one of the client or the cluster.
     pub(crate) async fn hand_over(
         &self,
         topic: &str,
         ticket: usize,
         record: Result<Record<'_>, serde_json::Error>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<String>, Fault> {
         let ledger = &self.context().deliveries;
+        let rejected = |reason: String| {
+            ledger.settle(ticket, Verdict::Rejected(reason.clone()));
+            Ok(Some(reason))
+        };
         let record = match record {
             Ok(record) => record,
             Err(err) => {
-                let reason = format!("the payload is not JSON, as the structured form demands: {err}");
-                ledger.settle(ticket, Verdict::Rejected(reason));
-                return Ok(());
+                return rejected(format!("the payload is not JSON, as the structured form demands: {err}"));
             }
         };
-        let Record { key, headers, value } = record;
+        let Record { key, headers, value, partition } = record;
         let mut record = BaseRecord::with_opaque_to(topic, ticket).payload(&value[..]).headers(headers);
         record.key = key;
+        record.partition = partition;
         while let Err((err, unsent)) = self.producer.send(record) {
             match err.rdkafka_error_code() {
                 Some(Code::QueueFull) => {
@@ -43,14 +46,11 @@ impl Client<Ledger> {
                     record = unsent;
                     ledger.settled_some().await;
                 }
-                Some(Code::MessageSizeTooLarge) => {
-                    ledger.settle(ticket, Verdict::Rejected(too_large()));
-                    return Ok(());
-                }
+                Some(Code::MessageSizeTooLarge) => return rejected(too_large()),
                 _ => return Err(self.fault(&err, topic)),
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Publishes one record to `topic`, which must be there, and waits up to `patience` for what becomes of it. After

@@ -74,6 +74,14 @@ impl Fault {
         }
     }
 
+    /// A transaction has records that this user may not write: to `topic`, or the one of checkpoints.
+    pub(crate) fn may_not_commit(topic: &str) -> Self {
+        Self::Refused(format!(
+            "TOPIC_AUTHORIZATION_FAILED: this user may not write to the topic `{topic}`, or to the topic of checkpoints: grant it \
+             WRITE and DESCRIBE on both"
+        ))
+    }
+
     /// No broker of `brokers`, where the client began to look for them, answers.
     pub(crate) fn no_broker(brokers: &[String]) -> Self {
         let brokers = brokers.join(", ");

@@ -50,7 +50,7 @@ struct State {
     next_ticket: usize,
     /// In the order of their tickets, which leave no gaps between them.
     entries: VecDeque<Entry>,
-    /// Why this client can no longer be used; the first reason.
+    /// Why this client can no longer be used; the first reason that says more than that the cluster is away.
     fault: Option<Fault>,
     /// When a message was last settled, or was handed over with no other on its way.
     moved_at: Option<Instant>,
@@ -124,7 +124,7 @@ impl Deliveries for Ledger {
 
     fn give_up(&self, fault: &Fault) {
         let mut state = self.state();
-        state.fault.get_or_insert_with(|| fault.clone());
+        state.note(fault);
         state.entries.drain(..).for_each(|entry| entry.give_up(fault));
         drop(state);
         self.settled_some.notify_one();
@@ -144,10 +144,17 @@ impl Deliveries for Ledger {
 }
 
 impl State {
+    fn note(&mut self, fault: &Fault) {
+        // What a client gives up for the fault of one record may be told before that fault.
+        if self.fault.as_ref().is_none_or(|noted| !noted.is_specific() && fault.is_specific()) {
+            self.fault = Some(fault.clone());
+        }
+    }
+
     fn settle(&mut self, ticket: usize, messages: usize, verdict: Verdict) {
         self.moved_at = Some(Instant::now());
         if let Verdict::Undelivered(fault) = &verdict {
-            self.fault.get_or_insert_with(|| fault.clone());
+            self.note(fault);
         }
         let after = self.entries.partition_point(|entry| entry.first_ticket <= ticket);
         if let Some(entry) = after.checked_sub(1).and_then(|at| self.entries.get_mut(at)) {
@@ -276,6 +283,17 @@ mod tests {
         assert!(ledger.is_idle());
         ledger.settle(first, Verdict::Delivered);
         assert_eq!(ledger.fault(), Some(fault("outdated")));
+    }
+
+    #[test]
+    fn the_reason_is_the_first_that_says_more_than_that_the_cluster_is_away() {
+        let ledger = Ledger::default();
+        let (ticket, _receipt) = ledger.enter(0..3);
+        ledger.settle(ticket, Verdict::Undelivered(fault("taken back")));
+        let refused = Fault::RefusedBatch("too large".to_owned());
+        ledger.settle(ticket + 1, Verdict::Undelivered(refused.clone()));
+        ledger.settle(ticket + 2, Verdict::Undelivered(Fault::Poisoned("later".to_owned())));
+        assert_eq!(ledger.fault(), Some(refused));
     }
 
     #[test]

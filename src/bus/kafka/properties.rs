@@ -1,5 +1,7 @@
 //! The properties of librdkafka's client: what oktabus sets, what the user may set, and what must stay as it is.
 
+use std::time::Duration;
+
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
 use secrecy::ExposeSecret;
 
@@ -23,6 +25,9 @@ const PROMISED: [(&str, &str); 3] = [
     ("message.timeout.ms", "0"),
 ];
 
+const BATCH_BYTES_NAME: &str = "batch.size";
+const DEFAULT_BATCH_BYTES: &str = "1000000";
+
 /// What the user may set otherwise.
 const DEFAULTS: [(&str, &str); 10] = [
     ("client.id", "oktabus"),
@@ -32,7 +37,7 @@ const DEFAULTS: [(&str, &str); 10] = [
     // On System Log events level 1 packs as tightly as the default level, at twice the speed.
     ("compression.level", "1"),
     ("linger.ms", "10"),
-    ("batch.size", "1000000"),
+    (BATCH_BYTES_NAME, DEFAULT_BATCH_BYTES),
     // What is on its way is bounded by what its route may have in flight. A second bound below that one would make whoever
     // publishes wait without end while the cluster is away.
     ("queue.buffering.max.messages", "0"),
@@ -51,7 +56,7 @@ const REFUSED: [(&str, &str); 7] = [
     ("delivery.report.only.error", "a message counts as delivered only once the cluster says so"),
     (
         "transactional.id",
-        "oktabus makes no transactions: it delivers at least once, each message with an id of its own",
+        "it is the route's, by which one writer at a time commits: a sink with `delivery = \"exactly_once\"` sets it",
     ),
 ];
 
@@ -108,6 +113,39 @@ pub(crate) fn client_config(bus: &KafkaBus, batching: Batching) -> Result<Client
         config.set("batch.num.messages", "1");
     }
     tried(config, bus)
+}
+
+/// How long the cluster lets a transaction be open, unless the user sets it.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+const TRANSACTION_TIMEOUT_NAME: &str = "transaction.timeout.ms";
+
+/// How long the cluster lets a transaction of a client of `bus` be open before it aborts it.
+pub(crate) fn transaction_timeout(bus: &KafkaBus) -> Duration {
+    let set = bus.options.get(TRANSACTION_TIMEOUT_NAME).and_then(|timeout| timeout.parse().ok());
+    set.map_or(TRANSACTION_TIMEOUT, Duration::from_millis)
+}
+
+/// What makes a client of `bus` one that makes transactions as `id`. Its record batches are no larger than
+/// `record_bytes_max`, so that a topic that takes no more refuses no records together that it would take one by one.
+pub(super) fn of_transactions(
+    bus: &KafkaBus,
+    id: &str,
+    record_bytes_max: Option<usize>,
+) -> Vec<(&'static str, String)> {
+    let timeout = transaction_timeout(bus).as_millis().to_string();
+    let mut properties = vec![
+        ("transactional.id", id.to_owned()),
+        (TRANSACTION_TIMEOUT_NAME, timeout.clone()),
+        // What has not arrived by then is in no transaction, and librdkafka wants it so.
+        ("message.timeout.ms", timeout),
+        // So that the end of a partition is what was written, and not what is committed.
+        ("isolation.level", "read_uncommitted".to_owned()),
+    ];
+    let batch_bytes = bus.options.get(BATCH_BYTES_NAME).map_or(DEFAULT_BATCH_BYTES, String::as_str);
+    if let (Some(bytes_max), Ok(batch_bytes)) = (record_bytes_max, batch_bytes.parse::<usize>()) {
+        properties.push((BATCH_BYTES_NAME, batch_bytes.min(bytes_max).to_string()));
+    }
+    properties
 }
 
 /// The properties of a consumer of `bus` in `group`. Reads the secrets, which is blocking I/O on small files.
@@ -282,6 +320,42 @@ mod tests {
             ("auto.offset.reset", "smallest"),
         ] {
             assert_eq!(native.get(name).unwrap().trim_end_matches('\0'), value, "{name}");
+        }
+    }
+
+    fn of_transactions_of(options: &[(&str, &str)], record_bytes_max: Option<usize>) -> ClientConfig {
+        let bus = bus(options);
+        let mut config = client_config(&bus, Batching::Many).unwrap();
+        for (name, value) in of_transactions(&bus, "oktabus/acme/siem", record_bytes_max) {
+            config.set(name, value);
+        }
+        config
+    }
+
+    #[test]
+    fn a_record_has_as_long_as_its_transaction_and_the_user_may_say_how_long() {
+        for (options, timeout) in [(&[][..], "30000"), (&[("transaction.timeout.ms", "9000")], "9000")] {
+            let native = of_transactions_of(options, None).create_native_config().unwrap();
+            for name in ["transaction.timeout.ms", "message.timeout.ms"] {
+                assert_eq!(native.get(name).unwrap(), timeout, "{name}");
+            }
+            assert_eq!(native.get("transactional.id").unwrap(), "oktabus/acme/siem");
+        }
+        // librdkafka looks at how they fit together only when a client is built.
+        let client = of_transactions_of(&[], None).create::<rdkafka::producer::BaseProducer>();
+        assert!(client.is_ok(), "{:?}", client.err());
+    }
+
+    #[test]
+    fn batches_of_a_transaction_are_no_larger_than_what_the_topic_takes() {
+        for (options, bytes_max, expected) in [
+            (&[][..], None, "1000000"),
+            (&[], Some(2_000_000), "1000000"),
+            (&[], Some(20_000), "20000"),
+            (&[("batch.size", "5000")], Some(20_000), "5000"),
+        ] {
+            let native = of_transactions_of(options, bytes_max).create_native_config().unwrap();
+            assert_eq!(native.get("batch.size").unwrap(), expected, "{bytes_max:?}");
         }
     }
 

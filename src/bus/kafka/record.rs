@@ -28,9 +28,16 @@ pub(crate) struct Record<'a> {
     pub(super) key: Option<&'a str>,
     pub(super) headers: OwnedHeaders,
     pub(super) value: Bytes,
+    /// The key chooses it if there is none.
+    pub(super) partition: Option<i32>,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    /// One without headers.
+    pub(crate) fn plain(key: &'a str, value: Bytes, partition: Option<i32>) -> Self {
+        Self { key: Some(key), headers: OwnedHeaders::new(), value, partition }
+    }
+
     /// Like the above, with one more header, if there is one.
     pub(crate) fn with_header(self, header: Option<(&str, &str)>) -> Self {
         match header {
@@ -61,7 +68,7 @@ impl RecordWriter {
             }
         };
         let key = Some(attributes.partition_key.as_str()).filter(|key| !key.is_empty());
-        Ok(Record { key, headers, value })
+        Ok(Record { key, headers, value, partition: None })
     }
 
     fn binary_headers(&mut self, attributes: &Attributes) -> OwnedHeaders {

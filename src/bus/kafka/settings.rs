@@ -70,19 +70,7 @@ impl Settings {
                     .to_owned(),
             );
         }
-        let min = self.in_sync_copies_min;
-        if layout.copies >= 2 && min < 2 {
-            warnings.push(
-                "an event counts as delivered with a single copy: set the topic's `min.insync.replicas` to 2"
-                    .to_owned(),
-            );
-        }
-        if layout.copies_in_sync < min {
-            warnings.push(format!(
-                "a partition has {} copies in sync of the {min} that `min.insync.replicas` demands: its events wait",
-                layout.copies_in_sync
-            ));
-        }
+        warnings.extend(self.few_copies(layout));
         if let Some(bytes) = self.record_bytes_max.filter(|bytes| *bytes < RECORD_BYTES_USUAL) {
             warnings.push(format!(
                 "the topic takes no more than {bytes} bytes, and larger events go to the dead letters: raise its \
@@ -93,8 +81,37 @@ impl Settings {
         warnings
     }
 
+    /// Whether the last record of each key is kept for ever.
+    pub(super) fn is_compacted_alone(&self) -> bool {
+        // A cluster that does not say so cannot be held to it.
+        matches!(self.cleanup_policy.as_str(), "compact" | "")
+    }
+
+    /// What would lose or hold up checkpoints.
+    pub(super) fn warnings_of_checkpoints(&self, layout: &Layout) -> Vec<String> {
+        self.few_copies(layout)
+    }
+
     fn is_compacted(&self) -> bool {
         self.cleanup_policy.contains("compact")
+    }
+
+    fn few_copies(&self, layout: &Layout) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let min = self.in_sync_copies_min;
+        if layout.copies >= 2 && min < 2 {
+            warnings.push(
+                "a record counts as written with a single copy: set the topic's `min.insync.replicas` to 2"
+                    .to_owned(),
+            );
+        }
+        if layout.copies_in_sync < min {
+            warnings.push(format!(
+                "a partition has {} copies in sync of the {min} that `min.insync.replicas` demands: its records wait",
+                layout.copies_in_sync
+            ));
+        }
+        warnings
     }
 
     fn narrow_times(&self) -> Option<String> {
@@ -139,6 +156,7 @@ mod tests {
             topic: Template::parse("events", TemplateUse::Topic).unwrap(),
             key: Template::parse(key, TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
+            transactions: None,
         }
     }
 
@@ -159,6 +177,14 @@ mod tests {
         assert_told(&settings("delete", 2).warnings(&behind), "1 copies in sync");
         let small = Settings { record_bytes_max: Some(60_000), ..settings("delete", 2) };
         assert_told(&small.warnings(&SOUND), "max.message.bytes");
+    }
+
+    #[test]
+    fn checkpoints_are_kept_by_compaction_alone() {
+        for (policy, keeps) in [("compact", true), ("delete", false), ("compact,delete", false), ("", true)] {
+            assert_eq!(settings(policy, 2).is_compacted_alone(), keeps, "{policy}");
+        }
+        assert_told(&settings("compact", 1).warnings_of_checkpoints(&SOUND), "`min.insync.replicas` to 2");
     }
 
     #[test]

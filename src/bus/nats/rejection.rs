@@ -53,6 +53,15 @@ fn remedy(code: ErrorCode) -> Remedy {
         | ErrorCode::INSUFFICIENT_RESOURCES => {
             Remedy::Change("raise the limits of the stream or the account, or remove what they hold")
         }
+        ErrorCode::ATOMIC_PUBLISH_DISABLED => {
+            Remedy::Change("allow atomic batches, with `nats stream edit --allow-batch`")
+        }
+        ErrorCode::STREAM_ROLLUP_FAILED => {
+            Remedy::Change("allow roll-ups, with `nats stream edit --allow-rollup`")
+        }
+        ErrorCode::MESSAGE_TTL_DISABLED => {
+            Remedy::Change("allow a life of its own to a message, with `nats stream edit --allow-msg-ttl`")
+        }
         ErrorCode::STREAM_SUBJECT_OVERLAP
         | ErrorCode::STREAM_INVALID_CONFIG
         | ErrorCode::STREAM_NAME_EXIST

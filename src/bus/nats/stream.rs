@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{connection::Connection, link::Link, rejection, stream_settings};
+use super::{checkpoints, connection::Connection, link::Link, rejection, stream_settings};
 use crate::{
     bus::BusError,
     config::{CreateStream, NatsSink},
@@ -107,9 +107,28 @@ pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, s
     })
 }
 
+/// Refuses a server that takes no atomic batches, without which nothing is delivered exactly once.
+pub(crate) fn require_atomic_batches(connection: &Connection, name: &str) -> Result<(), BusError> {
+    if connection.has_atomic_batches() {
+        return Ok(());
+    }
+    let version = connection.jetstream.client().server_info().version;
+    Err(misconfigured(
+        name,
+        format!(
+            "`exactly_once` needs atomic batches, which NATS servers have since 2.12.1, and this one is {version}: update it"
+        ),
+    ))
+}
+
 /// Creates the stream on all subjects that the template can give, because other routes may use the sink as well.
 async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream) -> Result<Stream, BusError> {
-    let subjects = vec![sink.subject.wildcard(None)];
+    let mut subjects = vec![sink.subject.wildcard(None)];
+    let transactions = sink.transactions.as_ref();
+    if let Some(transactions) = transactions {
+        require_atomic_batches(connection, &sink.name)?;
+        subjects.push(checkpoints::subjects(transactions, &sink.stream));
+    }
     let config = Config {
         name: sink.stream.clone(),
         subjects,
@@ -122,6 +141,9 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
         discard: DiscardPolicy::New,
         // The order of the whole route rests on it.
         allow_atomic_publish: connection.has_atomic_batches(),
+        // A checkpoint takes the place of the last one, and outlives what is dropped for its age.
+        allow_rollup: transactions.is_some(),
+        allow_message_ttl: transactions.is_some(),
         ..Config::default()
     };
     let error = match connection.jetstream.create_stream(config).await {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
 
-use super::stream::misconfigured;
+use super::{checkpoints, stream::misconfigured};
 use crate::{
     bus::{BusError, Finding},
     config::NatsSink,
@@ -60,11 +60,14 @@ pub(crate) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> BusEr
 /// The error for a missing stream, with the command that creates it.
 pub(crate) fn missing(sink: &NatsSink) -> BusError {
     let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
+    let for_checkpoints =
+        sink.transactions.as_ref().map(|transactions| checkpoints::flags(transactions, stream));
+    let for_checkpoints = for_checkpoints.unwrap_or_default();
     misconfigured(
         &sink.name,
         format!(
             "stream `{stream}` does not exist: set `create`, or run \
-             `nats stream add {stream} --subjects '{subjects}' --storage file --dupe-window 2m --allow-batch --defaults`"
+             `nats stream add {stream} --subjects '{subjects}' --storage file --dupe-window 2m --allow-batch{for_checkpoints} --defaults`"
         ),
     )
 }

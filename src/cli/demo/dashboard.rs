@@ -25,6 +25,8 @@ impl Dashboard {
                 Phase::Starting => "starting",
                 Phase::Reading => "catching up",
                 Phase::AtTail => "live",
+                Phase::Standby => "standby",
+                Phase::Superseded => "superseded",
                 Phase::Ended => "ended",
             };
             lines.push_str(&format!(

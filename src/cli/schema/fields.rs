@@ -14,6 +14,7 @@ pub(super) fn as_json() -> String {
             "target_type": field.target_type,
             "ocsf": place(&field.ocsf),
             "ecs": place(&field.ecs),
+            "udm": place(&field.udm),
             "conversion": field.conversion,
         })
     };
@@ -22,15 +23,15 @@ pub(super) fn as_json() -> String {
 
 /// As a table in Markdown.
 pub(super) fn as_table() -> String {
-    let mut table = "| Okta | OCSF | ECS | conversion |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| Okta | OCSF | ECS | UDM | conversion |\n|---|---|---|---|---|\n".to_owned();
     for field in fields() {
         let okta = match field.target_type {
             Some(target_type) => field.okta.replacen("target", &format!("target[{target_type}]"), 1),
             None => field.okta,
         };
-        let (ocsf, ecs) = (cell(&field.ocsf), cell(&field.ecs));
+        let [ocsf, ecs, udm] = [&field.ocsf, &field.ecs, &field.udm].map(cell);
         // Writing to a String cannot fail.
-        let _ = writeln!(table, "| `{okta}` | {ocsf} | {ecs} | {} |", field.conversion);
+        let _ = writeln!(table, "| `{okta}` | {ocsf} | {ecs} | {udm} | {} |", field.conversion);
     }
     table
 }

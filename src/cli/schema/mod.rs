@@ -34,7 +34,7 @@ enum What {
     Commands,
     /// Outcomes of commands; needs no configuration
     Outcomes,
-    /// Where each field of Okta's stands in OCSF and ECS; needs no configuration
+    /// Where each field of Okta's stands in OCSF, ECS and UDM; needs no configuration
     Fields,
 }
 

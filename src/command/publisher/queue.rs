@@ -17,6 +17,7 @@ pub(super) fn as_sink(intake: &IntakeConfig, commands: &str) -> SinkConfig {
             topic: Template::nothing(TemplateUse::Topic),
             key: Template::nothing(TemplateUse::Key),
             encoding: Encoding::Binary,
+            transactions: None,
         }),
         IntakeConfig::Nats { bus, stream, .. } => SinkConfig::Nats(NatsSink {
             name,
@@ -27,6 +28,7 @@ pub(super) fn as_sink(intake: &IntakeConfig, commands: &str) -> SinkConfig {
             encoding: Encoding::Binary,
             create: None,
             unacknowledged_max: 1,
+            transactions: None,
         }),
     }
 }

@@ -10,11 +10,11 @@
 
 /// At this count the sink is under suspicion. Up to one fewer may go to the dead letters although nothing was taken
 /// since: somebody who waits for the next event of a quiet org must not wait for ever.
-pub(super) const SUSPICION_MAX: usize = 5;
+pub(in crate::route) const SUSPICION_MAX: usize = 5;
 
 /// What a refusal means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ruling {
+pub(in crate::route) enum Ruling {
     /// The sink takes others: what it refused goes to the dead letters.
     Odd,
     /// Not enough is known: what it refused is tried once more.
@@ -25,18 +25,18 @@ pub(super) enum Ruling {
 
 /// What the sink said of the messages of one batch.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(in crate::route) struct Answer {
     /// How many messages there are.
-    pub(super) messages: usize,
+    pub(in crate::route) messages: usize,
     /// Indices of those that were refused. Ascending.
-    pub(super) refused: Vec<usize>,
+    pub(in crate::route) refused: Vec<usize>,
     /// All that are refused were tried a second time.
-    pub(super) is_tried_again: bool,
+    pub(in crate::route) is_tried_again: bool,
 }
 
 /// The breaker of one route.
 #[derive(Debug, Default)]
-pub(super) struct CircuitBreaker {
+pub(in crate::route) struct CircuitBreaker {
     /// The count after the last batch that has passed.
     suspicion: usize,
 }
@@ -53,7 +53,7 @@ struct Walk {
 
 impl CircuitBreaker {
     /// What the refusals of the oldest batch mean, with what is known of the `later` ones, in their order.
-    pub(super) fn judge(&self, oldest: &Answer, later: impl IntoIterator<Item = Answer>) -> Ruling {
+    pub(in crate::route) fn judge(&self, oldest: &Answer, later: impl IntoIterator<Item = Answer>) -> Ruling {
         if oldest.refused.is_empty() {
             return Ruling::Odd;
         }
@@ -74,7 +74,7 @@ impl CircuitBreaker {
     }
 
     /// The oldest batch was let through.
-    pub(super) fn pass(&mut self, oldest: &Answer) {
+    pub(in crate::route) fn pass(&mut self, oldest: &Answer) {
         let mut walk = Walk { suspicion: self.suspicion, ..Walk::default() };
         walk.through(oldest);
         // What was refused so often and let through all the same was outweighed by what was taken behind it.

@@ -4,7 +4,7 @@
 //! refuses may go to the dead letters; `retry_refused.rs` tries that once more; `redelivery.rs` goes on after a failure;
 //! `stall.rs` waits for the sink and reports it.
 
-mod breaker;
+pub(super) mod breaker;
 mod pending;
 mod proving;
 mod redelivery;
@@ -35,10 +35,10 @@ use crate::{
 };
 use breaker::CircuitBreaker;
 use pending::{Pending, Stage, next_answer};
-pub(super) use stall::alive_while;
+pub(super) use stall::{alive_while, patient, report_unanswered};
 
 /// How often it is looked whether the sink makes progress.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Delivers batches to one sink.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl<S: CheckpointStore> Delivery<S> {
         item: I,
         stop: &CancellationToken,
     ) -> Result<(), Halt<RouteError>> {
-        let (batch, permit) = item.into_batch(payload_bytes_max(&*self.sink))?;
+        let (batch, permit) = item.into_batch(payload_bytes_max(self.sink.message_bytes_max()))?;
         let (stage, error) = match self.publish(&batch.messages, 0, stop).await? {
             Ok(receipt) => (Stage::Sent(receipt), None),
             Err(error) => (Stage::Failed, Some(error)),

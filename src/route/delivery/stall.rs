@@ -58,17 +58,12 @@ impl<S: CheckpointStore> Delivery<S> {
             return Ok(());
         };
         let waited = oldest.published_at.max(self.answered_at).elapsed();
-        if waited < STALLED_AFTER {
-            return Ok(());
-        }
-        let trouble = self.sink.stall_reason()();
-        report_stall(&self.status, &trouble.unwrap_or_else(unacknowledged), waited);
-        if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
+        report_unanswered(&self.status, &*self.sink.stall_reason(), waited, stop)
     }
 }
 
 /// Waits, and reports it if that takes long and `reason` knows why. Stopped: it did take long.
-async fn patient<T>(
+pub(in crate::route) async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
     reason: &(dyn Fn() -> Option<Stall> + Send + Sync),
@@ -107,6 +102,20 @@ pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Ou
             _ = check.tick() => status.alive(RouteTask::Delivery),
         }
     }
+}
+
+/// Reports that the bus has not answered for so long, if that is long. Stopped: it is, and nobody waits any longer.
+pub(in crate::route) fn report_unanswered(
+    status: &RouteStatus,
+    reason: &(dyn Fn() -> Option<Stall> + Send + Sync),
+    waited: Duration,
+    stop: &CancellationToken,
+) -> Result<(), Stopped> {
+    if waited < STALLED_AFTER {
+        return Ok(());
+    }
+    report_stall(status, &reason().unwrap_or_else(unacknowledged), waited);
+    if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
 }
 
 fn unacknowledged() -> Stall {

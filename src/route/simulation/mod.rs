@@ -14,7 +14,7 @@ use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Route, Seams};
+use super::{Route, Seams, SinkSeam};
 use crate::{
     halt::Halt,
     simulation::{self, FailingStore, Life, Mortal, World as _, in_simulated_time, play_all},
@@ -92,7 +92,7 @@ impl World {
             in_flight_pages: scenario.config.in_flight_pages,
         };
         let seams = Seams {
-            sink: Arc::new(SimulatedFactory(Arc::clone(&self.bus))),
+            sink: SinkSeam::AtLeastOnce(Arc::new(SimulatedFactory(Arc::clone(&self.bus)))),
             state: self.store.state(),
             dead_letters: self.letters.of_route(ROUTE),
         };

@@ -5,7 +5,7 @@ use async_nats::jetstream::stream::Info;
 use crate::{
     bus::{
         BusError, Finding,
-        nats::{connection::Connection, stream, stream_settings},
+        nats::{checkpoints, connection::Connection, stream, stream_settings},
     },
     config::NatsSink,
     message::subject,
@@ -19,10 +19,18 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, BusE
         "NATS server {} answers, messages may have {} bytes",
         server.version, server.max_payload
     ))];
-    match stream::find(&connection, &sink.name, &sink.stream).await? {
+    let found_stream = stream::find(&connection, &sink.name, &sink.stream).await?;
+    let takes_batches =
+        found_stream.as_ref().is_some_and(|stream| stream.cached_info().config.allow_atomic_publish);
+    if sink.transactions.is_some() && !takes_batches {
+        stream::require_atomic_batches(&connection, &sink.name)?;
+    }
+    match found_stream {
         Some(stream) => findings.extend(findings_of(sink, stream.cached_info())?),
         None if sink.create.is_some() => {
-            let subjects = sink.subject.wildcard(None);
+            let mut subjects = vec![sink.subject.wildcard(None)];
+            subjects.extend(checkpoint_subjects(sink));
+            let subjects = subjects.join("` and `");
             findings.push(found(format!("stream `{}` will be created on `{subjects}`", sink.stream)));
         }
         None => return Err(stream_settings::missing(sink)),
@@ -45,7 +53,19 @@ fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, BusError>
         findings.push(Finding { is_warning: true, text });
     }
     findings.extend(stream_settings::warnings(&stream.config));
+    if let Some(transactions) = &sink.transactions {
+        checkpoints::require(sink, transactions, &stream.config)?;
+        let subjects = checkpoints::subjects(transactions, &sink.stream);
+        findings.push(found(format!(
+            "messages are committed exactly once, together with the checkpoint of their route on `{subjects}`"
+        )));
+        findings.extend(checkpoints::warnings(&stream.config));
+    }
     Ok(findings)
+}
+
+fn checkpoint_subjects(sink: &NatsSink) -> Option<String> {
+    Some(checkpoints::subjects(sink.transactions.as_ref()?, &sink.stream))
 }
 
 fn found(text: String) -> Finding {

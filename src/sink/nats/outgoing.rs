@@ -138,6 +138,7 @@ mod tests {
             encoding: Encoding::Binary,
             create: None,
             unacknowledged_max: 1,
+            transactions: None,
         }
     }
 

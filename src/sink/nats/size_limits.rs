@@ -26,6 +26,14 @@ pub(super) struct SizeLimit {
     pub(super) whose: &'static str,
 }
 
+impl SizeLimit {
+    /// Why a message of so many bytes can never be stored.
+    pub(super) fn exceeded(self, bytes: usize) -> String {
+        let Self { bytes_max, whose } = self;
+        format!("{bytes} bytes with its headers are more than the {whose}, which is {bytes_max}")
+    }
+}
+
 /// The limits as they were read last.
 #[derive(Debug)]
 pub(super) struct SizeLimits {

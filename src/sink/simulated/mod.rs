@@ -4,6 +4,7 @@
 
 mod mood;
 mod sink;
+mod transactions;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -19,6 +20,9 @@ use super::{BatchError, Rejected, Settled, SinkError};
 use crate::{bus::BusError, state::SinkMark};
 use mood::{Mood, moods};
 pub(crate) use sink::SimulatedFactory;
+pub(crate) use transactions::{
+    AppliedObserver, Fencing, TransactionPlan, TransactionalBus, TransactionalBusFactory,
+};
 
 /// The stream of marks.
 const STREAM: &str = "simulated";

@@ -5,6 +5,8 @@
 
 mod database;
 mod engine;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod identity;
 mod layout;
 mod open;

@@ -93,19 +93,23 @@ impl Witness {
     }
 }
 
-enum Undecodable {
+pub(super) enum Undecodable {
     Damaged(String),
     Newer(u32),
 }
 
 fn encode(witness: &Witness) -> Vec<u8> {
     // Strings, numbers and maps with strings as keys always have a JSON form.
-    let json = serde_json::to_vec_pretty(witness).unwrap_or_default();
-    let head = format!("{MAGIC} {FORMAT} {:08x}\n", crc32fast::hash(&json));
-    [head.as_bytes(), &json].concat()
+    framed(&serde_json::to_vec_pretty(witness).unwrap_or_default())
 }
 
-fn decode(bytes: &[u8]) -> Result<Witness, Undecodable> {
+/// `json` behind its first line.
+pub(super) fn framed(json: &[u8]) -> Vec<u8> {
+    let head = format!("{MAGIC} {FORMAT} {:08x}\n", crc32fast::hash(json));
+    [head.as_bytes(), json].concat()
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Witness, Undecodable> {
     let damaged = |reason: &str| Undecodable::Damaged(reason.to_owned());
     let line_end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("it is cut short"))?;
     let (head, json) = (&bytes[..line_end], &bytes[line_end + 1..]);

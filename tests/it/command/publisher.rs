@@ -119,6 +119,7 @@ mod kafka {
             topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
             key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
             encoding,
+            transactions: None,
         })
     }
 
@@ -252,6 +253,7 @@ mod nats {
             encoding,
             create: None,
             unacknowledged_max: 1_024,
+            transactions: None,
         })
     }
 

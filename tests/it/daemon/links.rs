@@ -79,6 +79,24 @@ async fn an_event_of_the_future_makes_no_gap_when_the_link_is_refused() {
 }
 
 #[tokio::test]
+async fn an_org_under_another_address_is_read_on_and_nothing_is_lost_or_twice() {
+    let okta = Okta::with_backlog(1_500).await;
+    let org = |url: &str| {
+        format!("[orgs.acme]\nurl = \"{url}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n{TO_FILES}")
+    };
+    let workplace = Workplace::with_orgs(&org(okta.url()));
+    workplace.catch_up().await;
+    let now = jiff::Timestamp::now();
+    okta.add(&format!(r#"[{{"uuid":"after-the-move","published":"{now:.3}"}}]"#)).await;
+    // The stored link leads to the old address, to which no credential is sent any more.
+    workplace.configure(&org(&okta.url().replace("127.0.0.1", "localhost")));
+    workplace.catch_up().await;
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+    let hosts = workplace.oktabus(&["state", "show", "--json"]).await.stdout;
+    assert!(hosts.contains("://localhost:"), "{hosts}");
+}
+
+#[tokio::test]
 async fn a_link_to_another_resource_of_the_org_is_never_followed() {
     let okta = Okta::with_backlog(2_500).await;
     okta.arm(json!({"kind": "foreign_next", "next_path": "/api/v1/users"})).await;

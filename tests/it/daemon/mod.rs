@@ -1,6 +1,9 @@
 //! The real daemon against a simulated org: what a user relies on, seen from outside.
 
 mod archive;
+mod backlog;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod bytes;
 #[cfg(feature = "nats")]
 mod catching_up;
 mod check;
@@ -12,6 +15,10 @@ mod configuration;
 mod crash;
 mod delivery;
 mod demo;
+#[cfg(feature = "nats")]
+mod distance;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod exactly_once;
 mod faults;
 mod https;
 mod isolation;
@@ -20,6 +27,8 @@ mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_bus;
 mod links;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod long_outage;
 mod manners;
 #[cfg(feature = "nats")]
 mod metrics;
@@ -34,5 +43,6 @@ mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod schema;
 mod shutdown;
+mod throttling;
 
 use crate::support::daemon::TO_FILES;

@@ -19,11 +19,12 @@ enum Base {
 }
 
 /// By page and block, counted from 0: where a new beginning is made.
-const BASES: [(&str, usize, Base); 10] = [
+const BASES: [(&str, usize, Base); 11] = [
     ("README.md", 0, Base::Nothing),
     ("docs/commands.md", 0, Base::File("config/demo.toml")),
     ("docs/commands.md", 1, Base::Readme),
     ("docs/ecs.md", 0, Base::First(&[])),
+    ("docs/exactly-once.md", 0, Base::Nothing),
     ("docs/messages.md", 0, Base::First(&[])),
     ("docs/ocsf.md", 0, Base::First(&[])),
     ("docs/okta.md", 0, Base::First(&["domain", "auth"])),

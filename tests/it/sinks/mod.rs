@@ -9,3 +9,5 @@ mod judged;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod transactional;

@@ -30,6 +30,7 @@ fn cursor_at(generation: u64) -> Cursor {
         advanced_at: Timestamp::UNIX_EPOCH,
         delivered: generation * 1_000,
         mark: None,
+        of_bus: None,
         recent,
     }
 }

@@ -15,6 +15,9 @@ pub(crate) mod nats;
 #[cfg(feature = "nats")]
 pub(crate) mod nats_cluster;
 pub(crate) mod okta;
+#[cfg(feature = "nats")]
+pub(crate) mod proxy;
+pub(crate) mod slow_line;
 pub(crate) mod socks;
 pub(crate) mod tls;
 pub(crate) mod tools;

@@ -1,7 +1,7 @@
 //! A NATS server with JetStream, of a test's own: started in well under a second, on a free port, with its data in a
 //! temporary folder. Knows nothing of sinks beyond the configuration of a bus.
 
-use std::{fs, io::Read, net::Ipv4Addr, process::Command, time::Duration};
+use std::{fs, io::Read, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
 use async_nats::{
     ConnectOptions,
@@ -54,6 +54,14 @@ impl NatsServer {
     /// A server that lets everybody in.
     pub(crate) async fn start() -> Self {
         Self::start_with("").await
+    }
+
+    /// A server with these lines in the section of its JetStream.
+    pub(crate) async fn start_with_jetstream(configuration: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let jetstream = format!("jetstream {{ store_dir: {data:?}\n{configuration}\n}}");
+        Self::start_in(directory, &jetstream, true).await
     }
 
     /// A server with these lines in its configuration.
@@ -124,6 +132,24 @@ impl NatsServer {
         self.process = None;
     }
 
+    /// Stops the server, copies all it has kept, and starts it again.
+    pub(crate) async fn back_up(&mut self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        self.kill();
+        copy_all(&self.directory.path().join("data"), copy.path());
+        self.restart().await;
+        copy
+    }
+
+    /// Stops the server, gives it the data of a copy instead of its own, and starts it again.
+    pub(crate) async fn restore(&mut self, copy: &TempDir) {
+        let data = self.directory.path().join("data");
+        self.kill();
+        fs::remove_dir_all(&data).unwrap();
+        copy_all(copy.path(), &data);
+        self.restart().await;
+    }
+
     /// Freezes the server: its connections stay open and nothing answers. Returns when that is so.
     pub(crate) fn freeze(&mut self) {
         self.process.as_mut().unwrap().freeze();
@@ -133,6 +159,11 @@ impl NatsServer {
     /// Lets a frozen server go on.
     pub(crate) fn thaw(&mut self) {
         self.process.as_mut().unwrap().thaw();
+    }
+
+    /// Where the server listens on this machine.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// The server's address.
@@ -226,6 +257,19 @@ fn read(message: &jetstream::Message) -> Stored {
         .collect();
     headers.sort();
     Stored { subject: message.subject.to_string(), headers, payload: message.payload.to_vec() }
+}
+
+/// Copies what is in the directory `from` into the directory `to`.
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// Whether whoever connects is greeted. Blocks for a moment.

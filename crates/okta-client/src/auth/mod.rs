@@ -7,6 +7,8 @@ mod api_token;
 mod assertion;
 mod dpop;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grant;
 mod jws;
 mod private_key;

@@ -39,6 +39,8 @@ const NAMES: &[(&str, &str)] = &[
 
 /// No type of Okta's is longer. What is would be compared at every place of an event type.
 const WORD_BYTES_MAX: usize = 64;
+/// No event type of Okta's is longer. What is behind is not looked at, which it would be for each target.
+const EVENT_TYPE_BYTES_MAX: usize = 256;
 
 /// Workflows name who acts among the targets too: `workflows.user` says where, not what.
 const ACTOR_IS_A_TARGET: &str = "workflows.user.";
@@ -83,8 +85,9 @@ fn find(event_type: &str, word: &str) -> Option<(usize, Reverse<usize>)> {
     if word.len() > WORD_BYTES_MAX {
         return None;
     }
-    let text = event_type.as_bytes();
-    let is_start = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
+    let text = &event_type.as_bytes()[..event_type.len().min(EVENT_TYPE_BYTES_MAX)];
+    let is_letter = |at: usize| text[at].is_ascii_alphanumeric();
+    let is_start = |at: usize| is_letter(at) && (at == 0 || !is_letter(at - 1));
     (0..text.len()).filter(|at| is_start(*at)).find_map(|at| {
         let length = length_of(&text[at..], word)?;
         Some((at, Reverse(length)))

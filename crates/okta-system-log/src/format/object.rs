@@ -18,6 +18,8 @@ use crate::event::{
 #[derive(Debug, Default)]
 pub(super) struct Object<'a> {
     json: Document<'a>,
+    /// The bits of its names: a name whose bit is not among them is none of its.
+    names: u64,
     taken: Taken,
 }
 
@@ -65,7 +67,12 @@ impl<'a> Object<'a> {
     /// The object that `json` is; None if it is anything else.
     pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let json = json.into();
-        (json.value().first_byte() == b'{').then(|| Self { json, taken: Taken::default() })
+        let value = json.value();
+        if value.first_byte() != b'{' {
+            return None;
+        }
+        let names = value.items().fold(0, |names, member| names | member.key().bit());
+        Some(Self { json, names, taken: Taken::default() })
     }
 
     /// The object that `value`, a part of this one, is.
@@ -78,7 +85,11 @@ impl<'a> Object<'a> {
         self.member_with(Key::of(name), name)
     }
 
+    #[inline]
     fn member_with(&self, key: Key, name: &str) -> Option<Member<'a, '_>> {
+        if self.names & key.bit() == 0 {
+            return None;
+        }
         let (index, value) = self.json.value().first(key, name)?;
         Some(Member { index, value })
     }
@@ -143,14 +154,10 @@ impl<'a> Object<'a> {
         (!is_missing(&text)).then_some(text)
     }
 
-    /// The truth value of a member, taken.
+    /// The truth value of a member, which may be a text, taken.
     pub(super) fn take_flag(&self, name: &str) -> Option<bool> {
         let member = self.member(name)?;
-        let flag = match member.value.first_byte() {
-            b't' => true,
-            b'f' => false,
-            _ => return None,
-        };
+        let flag = flag(member.value.raw())?;
         self.taken.set(member.index);
         Some(flag)
     }
@@ -244,13 +251,21 @@ impl<'a> Object<'a> {
 
     /// Writes the members that were not taken.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
-        self.rest().for_each(|(name, json)| out.raw(name, json));
+        self.rest().for_each(|(name, json)| out.okta_raw(name, json));
     }
 
     /// Names and JSON of all members, taken or not, nulls excepted.
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.present().map(|member| (member.value.name(), member.value.raw()))
     }
+}
+
+/// The truth value that `json` is, or that is the text in it, in any case of its letters.
+pub(super) fn flag(json: &str) -> Option<bool> {
+    let word = json.trim_matches('"').trim_ascii();
+    [("true", true), ("false", false)]
+        .into_iter()
+        .find_map(|(known, flag)| known.eq_ignore_ascii_case(word).then_some(flag))
 }
 
 /// The text of a string or number.

@@ -167,6 +167,11 @@ impl<'a> Party<'a> {
         self.object.take("type")
     }
 
+    /// A name for people: the display name, else the alternate id.
+    pub(super) fn name(&self) -> Option<Cow<'a, str>> {
+        self.object.peek("displayName").or_else(|| self.object.peek("alternateId"))
+    }
+
     /// A name for people: the display name, else the alternate id; the one that is used is taken, and the other too if
     /// it says the same.
     pub(super) fn take_name(&self) -> Option<Cow<'a, str>> {
@@ -192,7 +197,7 @@ impl<'a> Party<'a> {
                 Some(detail) => {
                     out.object(DETAIL, |out| detail.write_rest(out));
                 }
-                None => out.raw(name, json),
+                None => out.okta_raw(name, json),
             }
         }
     }

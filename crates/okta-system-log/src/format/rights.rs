@@ -1,6 +1,6 @@
 //! Rights that the debug data names: privileges, roles and scopes, of which Okta writes several in one text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     log_event::LogEvent,
@@ -31,6 +31,18 @@ pub(super) fn scopes<'e, 'a>(
         let texts = event.debug_data.take_texts(name).into_iter();
         texts.flat_map(|text| parts(text, is_between_scopes)).map(move |scope| (scope, decision))
     })
+}
+
+/// The names of the roles among the targets, as `name` gives them, without those that are `told`, in any letters: the debug
+/// data has `Super administrator` where the target is called `Super Administrator`.
+pub(super) fn roles_of_targets<'a>(
+    event: &LogEvent<'a>,
+    told: &[Cow<'_, str>],
+    name: fn(&Party<'a>) -> Option<Cow<'a, str>>,
+) -> Vec<Cow<'a, str>> {
+    let told: HashSet<String> = told.iter().map(|right| right.to_lowercase()).collect();
+    let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
+    roles.filter_map(name).filter(|role| !told.contains(&role.to_lowercase())).collect()
 }
 
 /// Where the detail of a target names scopes.

@@ -26,11 +26,7 @@ impl Severity {
         assessment: &Assessment<'_>,
         threat: &Threat<'_>,
     ) -> Self {
-        let own = match event.root.peek("severity").as_deref() {
-            Some("DEBUG" | "INFO") => Self::Informational,
-            Some("WARN" | "ERROR") => Self::Medium,
-            _ => Self::Unknown,
-        };
+        let own = event.root.peek("severity").map_or(Self::Unknown, |word| Self::of_log_level(&word));
         let level = assessment.risk.level.max(threat.level);
         let of_level = match level {
             Some(Level::Critical) => Self::Critical,
@@ -47,7 +43,20 @@ impl Severity {
         let known = own.max(of_level).max(of_suspicion).max(of_finding);
         if is_unread(assessment) && known < Self::Medium { Self::Unknown } else { known }
     }
+
+    /// By Okta's `severity`, in any case of its letters.
+    fn of_log_level(word: &str) -> Self {
+        let is = |words: [&str; 2]| words.iter().any(|known| known.eq_ignore_ascii_case(word.trim_ascii()));
+        match () {
+            () if is(["DEBUG", "INFO"]) => Self::Informational,
+            () if is(["WARN", "ERROR"]) => Self::Medium,
+            () => Self::Unknown,
+        }
+    }
 }
+
+/// What every format says of such an event, since it may be a dangerous one.
+pub(super) const UNREAD: &str = "risk: Okta wrote a risk or behaviours in a form that cannot be read";
 
 /// Whether Okta wrote a risk or behaviours that could not be read.
 pub(super) fn is_unread(assessment: &Assessment<'_>) -> bool {

@@ -289,7 +289,24 @@ fn large_events(bytes: usize) -> Vec<String> {
             format!(r#"{{"id":"{number:08}","type":"User","alternateId":"{number:08}@a.example"}},"#)
         })
         .collect();
+    let only_dots = ".".repeat(bytes);
+    let commas = ",".repeat(bytes / 2);
+    let spaces = " ".repeat(bytes / 2);
+    let words: String = (0..bytes / 8).map(|number| format!("{number:06},")).collect();
+    let debug = |name: &str, text: &str| {
+        format!(
+            r#"{{"eventType":"user.account.privilege.grant","target":[{{"id":"1","type":"User"}}],"debugContext":{{"debugData":{{"{name}":"{text}"}}}}}}"#
+        )
+    };
     vec![
+        debug("amrList", &words),
+        debug("behaviors", &commas),
+        debug("threatDetections", &words),
+        debug("risk", &format!("reasons={spaces}{commas}")),
+        debug("scopes", &words),
+        debug("privilegeGranted", &words),
+        format!(r#"{{"eventType":"{only_dots}","target":[{{"type":"User"}},{{"type":"x"}}]}}"#),
+        format!(r#"{{"eventType":"{dots}","target":[{targets}null]}}"#),
         format!(r#"{{"eventType":"{dots}"}}"#),
         format!(r#"{{"eventType":"user.session.start","actor":{{"id":"{dots}","type":"{dots}"}}}}"#),
         format!(r#"{{"eventType":"a.b",{members}"x":1}}"#),
@@ -334,7 +351,9 @@ fn what_is_sixteen_times_as_large_takes_nowhere_near_the_square_of_it() {
 #[test]
 fn depth_neither_overflows_nor_stops_anything() {
     for depth in [10_000, 200_000] {
-        for [open, close] in [["[", "]"], ["{\"a\":", "}"]] {
+        for [open, close] in
+            [["[", "]"], ["{\"a\":", "}"], ["{\"claims\":", "}"], ["{\"events\":", "}"], ["{\"risk\":", "}"]]
+        {
             let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             let event = format!(
                 r#"{{"uuid":"u","eventType":"user.session.start","x":{deep},"client":{{"ipAddress":{deep}}},

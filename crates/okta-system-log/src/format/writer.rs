@@ -58,13 +58,19 @@ impl Writer {
 impl ObjectWriter<'_> {
     /// A text, cut if it is too long.
     #[inline]
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub(super) fn text(&mut self, name: &'static str, text: &str) {
         self.name(name);
         push_text(cut(text, self.text_bytes_max), self.out);
     }
 
+    /// A text under a name of Okta's, cut if it is too long.
+    pub(super) fn okta_text(&mut self, name: &str, text: &str) {
+        self.okta_name(name);
+        push_text(cut(text, self.text_bytes_max), self.out);
+    }
+
     /// A text that is made of parts, cut if it is too long.
-    pub(super) fn text_of(&mut self, name: &str, parts: &[&str]) {
+    pub(super) fn text_of(&mut self, name: &'static str, parts: &[&str]) {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         if bytes > self.text_bytes_max || !parts.iter().all(|part| is_plain(part.as_bytes())) {
             return self.text(name, &parts.concat());
@@ -75,40 +81,69 @@ impl ObjectWriter<'_> {
         self.out.push(b'"');
     }
 
+    /// A text of a format's own that is made of two parts with a dot between, and has nothing in it that has to be escaped.
+    pub(super) fn path(&mut self, name: &'static str, [path, member]: [&'static str; 2]) {
+        debug_assert!(is_plain(path.as_bytes()) && is_plain(member.as_bytes()), "{path}.{member}");
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(path.as_bytes());
+        if !path.is_empty() {
+            self.out.push(b'.');
+        }
+        self.out.extend_from_slice(member.as_bytes());
+        self.out.push(b'"');
+    }
+
+    /// Members that are the same in all events, as JSON: `"a":1,"b":"x"`.
+    pub(super) fn members(&mut self, json: &'static str) {
+        if !self.is_empty {
+            self.out.push(b',');
+        }
+        self.is_empty = false;
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
     /// A text if there is one.
     #[inline]
-    pub(super) fn text_if(&mut self, name: &str, text: Option<&str>) {
+    pub(super) fn text_if(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
         }
     }
 
     /// An integer.
-    pub(super) fn integer(&mut self, name: &str, integer: impl Into<i64>) {
+    pub(super) fn integer(&mut self, name: &'static str, integer: impl Into<i64>) {
         self.name(name);
         self.out.extend_from_slice(itoa::Buffer::new().format(integer.into()).as_bytes());
     }
 
     /// A truth value.
-    pub(super) fn flag(&mut self, name: &str, flag: bool) {
+    pub(super) fn flag(&mut self, name: &'static str, flag: bool) {
         self.name(name);
         self.out.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
     /// A value that is JSON already.
     #[inline]
-    pub(super) fn raw(&mut self, name: &str, json: &str) {
+    pub(super) fn raw(&mut self, name: &'static str, json: &str) {
         self.name(name);
         self.out.extend_from_slice(json.as_bytes());
     }
 
+    /// A value that is JSON already, under a name of Okta's.
+    #[inline]
+    pub(super) fn okta_raw(&mut self, name: &str, json: &str) {
+        self.okta_name(name);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
     /// A list of texts, unless it is empty.
-    pub(super) fn texts<T: AsRef<str>>(&mut self, name: &str, texts: impl IntoIterator<Item = T>) {
+    pub(super) fn texts<T: AsRef<str>>(&mut self, name: &'static str, texts: impl IntoIterator<Item = T>) {
         self.array(name, |array| texts.into_iter().for_each(|text| array.text(text.as_ref())));
     }
 
     /// An object, unless `write` writes nothing; false then.
-    pub(super) fn object(&mut self, name: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
+    pub(super) fn object(&mut self, name: &'static str, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
         let (start, was_empty) = (self.out.len(), self.is_empty);
         self.name(name);
         let is_written = object(self.out, self.text_bytes_max, write);
@@ -120,7 +155,11 @@ impl ObjectWriter<'_> {
     }
 
     /// The same object under two names, unless `write` writes nothing.
-    pub(super) fn object_twice(&mut self, names: [&str; 2], write: impl FnOnce(&mut ObjectWriter<'_>)) {
+    pub(super) fn object_twice(
+        &mut self,
+        names: [&'static str; 2],
+        write: impl FnOnce(&mut ObjectWriter<'_>),
+    ) {
         let [name, other] = names;
         let (start, was_empty) = (self.out.len(), self.is_empty);
         self.name(name);
@@ -136,7 +175,7 @@ impl ObjectWriter<'_> {
     }
 
     /// An array, unless `write` writes nothing.
-    pub(super) fn array(&mut self, name: &str, write: impl FnOnce(&mut ArrayWriter<'_>)) {
+    pub(super) fn array(&mut self, name: &'static str, write: impl FnOnce(&mut ArrayWriter<'_>)) {
         let (start, was_empty) = (self.out.len(), self.is_empty);
         self.name(name);
         self.out.push(b'[');
@@ -151,10 +190,22 @@ impl ObjectWriter<'_> {
         }
     }
 
+    /// Writes a name of the format's own, which has nothing in it that has to be escaped.
+    #[inline]
+    fn name(&mut self, name: &'static str) {
+        debug_assert!(is_plain(name.as_bytes()), "{name}");
+        self.plain_name(name);
+    }
+
+    #[inline]
+    fn okta_name(&mut self, name: &str) {
+        if is_plain(name.as_bytes()) { self.plain_name(name) } else { self.odd_name(name) }
+    }
+
     /// Writes a comma if there has to be one, and the name: all at once, which is less work than part by part.
     #[inline]
-    fn name(&mut self, name: &str) {
-        if name.len() > SHORT_NAME_BYTES_MAX || !is_plain(name.as_bytes()) {
+    fn plain_name(&mut self, name: &str) {
+        if name.len() > SHORT_NAME_BYTES_MAX {
             return self.odd_name(name);
         }
         let end = name.len() + 2;
@@ -266,7 +317,7 @@ mod tests {
     #[test]
     fn texts_are_escaped_and_cut_between_characters() {
         let json = Writer::new(4).object(|out| {
-            out.text("a\"", "é\"é\n");
+            out.okta_text("a\"", "é\"é\n");
             out.texts("b", ["abcdef", "x"]);
             out.text_of("c", &["ab", "cd", "e"]);
             out.text_of("d", &["a", "\"", "b"]);
@@ -279,8 +330,8 @@ mod tests {
         for length in [0, 1, 2, 3, 7, SHORT_NAME_BYTES_MAX, SHORT_NAME_BYTES_MAX + 1, 200] {
             let name = "n".repeat(length);
             let json = Writer::new(usize::MAX).object(|out| {
-                out.integer(&name, 1);
-                out.integer(&name, 2);
+                out.okta_raw(&name, "1");
+                out.okta_raw(&name, "2");
             });
             assert_eq!(json, format!(r#"{{"{name}":1,"{name}":2}}"#));
         }

@@ -8,6 +8,7 @@ mod records;
 mod rotation;
 mod tokens;
 mod topics;
+mod transactions;
 
 pub(super) use bench::KafkaBench;
 
@@ -32,7 +33,7 @@ use crate::support::events::origin;
 const TOLD_WITHIN: Duration = Duration::from_secs(15);
 
 /// A topic name that no other test has.
-fn topic_name() -> String {
+pub(super) fn topic_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("events-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -44,6 +45,7 @@ fn sink(bus: Arc<KafkaBus>, topic: &str, encoding: Encoding) -> SinkConfig {
         topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
         key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
         encoding,
+        transactions: None,
     })
 }
 

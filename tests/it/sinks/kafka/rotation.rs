@@ -24,22 +24,22 @@ use crate::{
 };
 
 /// A broker lets nobody stay for longer without authenticating again.
-const REAUTHENTICATE: &str = "listener.name.sasl_ssl.scram-sha-512.connections.max.reauth.ms=1500";
+pub(super) const REAUTHENTICATE: &str = "listener.name.sasl_ssl.scram-sha-512.connections.max.reauth.ms=1500";
 
 /// The files that a client has its credentials in.
-struct Files {
+pub(super) struct Files {
     directory: TempDir,
 }
 
 impl Files {
-    fn new(broker: &Broker) -> Self {
+    pub(super) fn new(broker: &Broker) -> Self {
         let files = Self { directory: TempDir::new().unwrap() };
         files.write_password(PASSWORD);
         files.take_authority(broker);
         files
     }
 
-    fn write_password(&self, password: &str) {
+    pub(super) fn write_password(&self, password: &str) {
         fs::write(self.password(), password).unwrap();
         fs::set_permissions(self.password(), fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -56,7 +56,7 @@ impl Files {
         self.directory.path().join("authority.pem")
     }
 
-    fn bus(&self, broker: &Broker) -> KafkaBus {
+    pub(super) fn bus(&self, broker: &Broker) -> KafkaBus {
         let mut bus = broker.secured_bus("writer", PASSWORD);
         bus.options.insert("ssl.ca.location".to_owned(), self.authority().display().to_string());
         bus.secret_options.insert("sasl.password".to_owned(), Secret::File(self.password()));

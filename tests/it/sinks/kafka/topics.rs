@@ -21,6 +21,7 @@ fn sink(broker: &Broker, topic: &str, key: &str) -> SinkConfig {
         topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
         key: Template::parse(key, TemplateUse::Key).unwrap(),
         encoding: Encoding::Binary,
+        transactions: None,
     })
 }
 

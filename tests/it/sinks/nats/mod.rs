@@ -122,6 +122,7 @@ fn sink(bus: NatsBus) -> NatsSink {
         encoding: Encoding::Binary,
         create: None,
         unacknowledged_max: 1_024,
+        transactions: None,
     }
 }
 

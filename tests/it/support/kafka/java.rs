@@ -26,12 +26,17 @@ pub(super) fn command_with(class: &str, options: &[String]) -> Command {
     command
 }
 
-/// Runs such a program to its end, with `input` on its standard input. Blocking.
-pub(super) fn run(class: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, input: &str) {
+/// Runs such a program to its end, with `input` on its standard input, and gives what it printed. Blocking.
+pub(super) fn run(
+    class: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    input: &str,
+) -> String {
     let mut program = command(class);
     program.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut program = program.spawn().expect("java does not run: run tests/setup first");
     program.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = program.wait_with_output().unwrap();
     assert!(output.status.success(), "{class}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }

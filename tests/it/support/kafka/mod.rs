@@ -9,7 +9,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use oktabus::config::{KafkaBus, Secret};
 use rdkafka::{
     ClientConfig,
-    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+    },
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
 };
@@ -159,6 +161,14 @@ impl Broker {
         }
         let created = admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
         created.into_iter().for_each(|created| assert_eq!(created.unwrap(), topic));
+    }
+
+    /// Gives `topic` more partitions: so many in all.
+    pub(crate) async fn add_partitions(&self, topic: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let more = NewPartitions::new(topic, partitions);
+        let added = admin.create_partitions([&more], &AdminOptions::new()).await.unwrap();
+        added.into_iter().for_each(|added| drop(added.unwrap()));
     }
 
     /// Gives `topic` these settings, and the others their defaults.

@@ -57,6 +57,11 @@ impl Broker {
         self.grant(user, "Read", ["--group", group]);
     }
 
+    /// Allows `user` to make transactions as `id`.
+    pub(crate) fn allow_transactions(&self, user: &str, id: &str) {
+        self.grant(user, "All", ["--transactional-id", id]);
+    }
+
     fn grant(&self, user: &str, operation: &str, resource: [&str; 2]) {
         let address = self.address();
         let principal = format!("User:{user}");
@@ -77,7 +82,23 @@ impl Broker {
         java::run("kafka.admin.ConfigCommand", arguments, "");
     }
 
-    /// Publishes `key:value` lines with Kafka's own producer.
+    /// The values of the first `count` committed records of `topic`, read by Kafka's own consumer, as soon as there are so many.
+    pub(crate) fn read_with_java(&self, topic: &str, count: usize) -> Vec<String> {
+        let (address, count) = (self.address(), count.to_string());
+        let arguments =
+            ["--bootstrap-server", &address, "--topic", topic, "--from-beginning"].into_iter().chain([
+                "--isolation-level",
+                "read_committed",
+                "--max-messages",
+                &count,
+                "--timeout-ms",
+                "60000",
+            ]);
+        let printed = java::run("org.apache.kafka.tools.consumer.ConsoleConsumer", arguments, "");
+        printed.lines().map(str::to_owned).collect()
+    }
+
+    /// Publishes `key:value` lines with Kafka's own producer; the value `NULL` is none.
     pub(crate) fn produce_with_java(&self, topic: &str, lines: &str) {
         let address = self.address();
         let arguments = ["--bootstrap-server", &address, "--topic", topic].into_iter().chain([
@@ -85,6 +106,8 @@ impl Broker {
             "parse.key=true",
             "--reader-property",
             "key.separator=:",
+            "--reader-property",
+            "null.marker=NULL",
         ]);
         java::run("org.apache.kafka.tools.ConsoleProducer", arguments, lines);
     }

@@ -2,6 +2,8 @@
 //!
 //! Holds its own stack, since JSON may be nested more deeply than a thread's, and takes time in proportion to the text.
 
+use std::ops::Range;
+
 use super::{
     scan::{self, Text, skip_space},
     tape::{Key, Node, TEXT_BYTES_MAX, Tape},
@@ -199,15 +201,18 @@ impl Reader<'_> {
     /// Reads the name that begins at `at`, its colon, and the space before the value.
     #[inline]
     fn name(&mut self, at: usize) -> Result<(Name, usize), usize> {
-        let (text, start) = (self.text, at + 1);
-        let json = text.as_bytes();
+        let (json, start) = (self.text.as_bytes(), at + 1);
         if json.get(at) != Some(&b'"') {
             return Err(at);
         }
         let read = scan::string(json, start)?;
-        let inside = text.get(start..read.end - 1).unwrap_or_default();
-        let key = if read.has_escapes { self.escaped_name(start, inside, read) } else { Key::of(inside) };
-        self.note_name(key, start, inside);
+        let inside = start..read.end - 1;
+        let key = if read.has_escapes {
+            self.escaped_name(inside.clone(), read)
+        } else {
+            Key::of_bytes(json.get(inside.clone()).unwrap_or_default())
+        };
+        self.note_name(key, inside);
         let colon = skip_space(json, read.end);
         if json.get(colon) != Some(&b':') {
             return Err(colon);
@@ -216,30 +221,31 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn escaped_name(&mut self, start: usize, inside: &str, read: Text) -> Key {
+    fn escaped_name(&mut self, inside: Range<usize>, read: Text) -> Key {
         self.is_odd |= read.has_halves;
-        let name = unescape(inside);
+        let name = unescape(self.text.get(inside.clone()).unwrap_or_default());
         let key = Key::of(&name);
-        self.tape.escaped_names.push((start as u32, name.into()));
+        self.tape.escaped_names.push((inside.start as u32, name.into()));
         key
     }
 
     /// Notes a name of the innermost object, whose node comes next, and whether it was there before.
     #[inline]
-    fn note_name(&mut self, key: Key, start: usize, inside: &str) {
+    fn note_name(&mut self, key: Key, inside: Range<usize>) {
         let Some(open) = self.open.last_mut() else { return };
         let may_be_known = open.seen & key.bit() != 0 && open.names <= FEW;
         open.seen |= key.bit();
         open.names += 1;
         if may_be_known && !self.is_odd {
             let at = open.at;
-            self.is_odd = self.is_known(at, key, start, inside);
+            self.is_odd = self.is_known(at, key, inside);
         }
     }
 
     /// Whether one of the members that the open object at `at` has so far has this name.
-    fn is_known(&self, at: usize, key: Key, start: usize, inside: &str) -> bool {
-        let name = self.tape.escaped_name(start as u32).unwrap_or(inside);
+    fn is_known(&self, at: usize, key: Key, inside: Range<usize>) -> bool {
+        let written = self.text.get(inside.clone()).unwrap_or_default();
+        let name = self.tape.escaped_name(inside.start as u32).unwrap_or(written);
         let mut members = self.pending.iter().skip(at + 1);
         members.any(|node| node.key == key && self.tape.is_named(self.text, node, name))
     }

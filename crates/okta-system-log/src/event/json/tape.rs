@@ -51,9 +51,14 @@ impl Key {
     /// The key of the member `name`. For a name that stands in the code it is made by the compiler.
     #[inline]
     pub(crate) const fn of(name: &str) -> Self {
+        Self::of_bytes(name.as_bytes())
+    }
+
+    /// The same of a name by its bytes.
+    #[inline]
+    pub(super) const fn of_bytes(name: &[u8]) -> Self {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         const OTHER_ODD: u64 = 0xd1b5_4a32_d192_ed03;
-        let name = name.as_bytes();
         let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
             (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
             _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {

@@ -1,9 +1,12 @@
 //! `@timestamp`, `message`, `event` and `log`: what happened, when, and how it ended.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
-        facts::{Moment, Outcome, moment_text},
+        facts::{Assessment, Moment, Outcome, moment_text},
         log_event::LogEvent,
+        severity,
     },
     Category, ObjectWriter,
 };
@@ -11,20 +14,23 @@ use super::{
 /// `event.dataset` and `data_stream.dataset`, as Elastic's Okta integration has them.
 pub(super) const DATASET: &str = "okta.system";
 
-/// When it happened. ECS demands a time: of an event that has none that can be read it is the time in the event's id,
-/// else 1970, and `error.message` says so.
-pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+/// When it happened, and what could not be read. ECS demands a time: of an event that has none that can be read it is the
+/// time in the event's id, else 1970, and `error.message` says so. It also tells of a risk that could not be read, whatever
+/// level stands beside it.
+pub(super) fn write_time(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
     let moment = Moment::of(event);
     out.text("@timestamp", moment_text(event, moment).as_deref().unwrap_or("1970-01-01T00:00:00.000Z"));
-    out.object("error", |out| match moment {
-        Moment::Published(_) => {}
-        Moment::OfId(_) => {
-            out.text("message", "`published` has no time that can be read; this is the time in `uuid`");
-        }
-        Moment::Unknown => {
-            out.text("message", "`published` has no time that can be read; 1970 stands for an unknown time");
-        }
-    });
+    let time = match moment {
+        Moment::Published(_) => None,
+        Moment::OfId(_) => Some("`published` has no time that can be read; this is the time in `uuid`"),
+        Moment::Unknown => Some("`published` has no time that can be read; 1970 stands for an unknown time"),
+    };
+    let risk = severity::is_unread(assessment).then_some(severity::UNREAD);
+    let told = match (time, risk) {
+        (Some(time), Some(risk)) => Some(Cow::Owned([time, risk].join("; "))),
+        (time, risk) => time.or(risk).map(Cow::Borrowed),
+    };
+    out.object("error", |out| out.text_if("message", told.as_deref()));
 }
 
 /// What happened. `original` is the whole text of what is no event.
@@ -60,5 +66,34 @@ fn outcome(event: &LogEvent<'_>, event_type: &str) -> &'static str {
         Outcome::Success => "success",
         Outcome::Failure => "failure",
         Outcome::Other(_) | Outcome::Unknown => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::writer::Writer;
+    use super::*;
+
+    #[test]
+    fn a_risk_that_nobody_can_read_is_told_whatever_stands_beside_it() {
+        let error = |json: &str| {
+            let event = LogEvent::read(json).unwrap();
+            let assessment = Assessment::of(&event);
+            let written = Writer::new(usize::MAX).object(|out| write_time(&event, &assessment, out));
+            let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+            written["error"]["message"].as_str().map(str::to_owned)
+        };
+        for level in ["LOW", "MEDIUM", "HIGH"] {
+            let event = |risk: &str, published: &str| {
+                format!(
+                    r#"{{"published":"{published}","securityContext":{{"risk":{{"level":"{level}"}}}},"debugContext":{{"debugData":{{"risk":"{risk}"}}}}}}"#
+                )
+            };
+            let now = "2026-01-02T03:04:05.678Z";
+            assert_eq!(error(&event("{level=VERY_HIGH}", now)).as_deref(), Some(severity::UNREAD), "{level}");
+            assert_eq!(error(&event("{level=LOW}", now)), None, "{level}");
+            let both = error(&event("{level=VERY_HIGH}", "some day")).unwrap();
+            assert!(both.contains("1970") && both.contains("; risk:"), "{both}");
+        }
     }
 }

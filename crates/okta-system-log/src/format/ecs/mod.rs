@@ -39,7 +39,7 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
     let event = parsed.unwrap_or_default();
     let assessment = Assessment::of(&event);
     Writer::with_room(room_for(input.raw), detail.text_bytes_max()).object_bytes(|out| {
-        event::write_time(&event, out);
+        event::write_time(&event, &assessment, out);
         out.object("ecs", |out| out.text("version", VERSION));
         out.object("data_stream", |out| DATA_STREAM.iter().for_each(|(name, value)| out.text(name, value)));
         event::write(&event, input.identity, original, out);

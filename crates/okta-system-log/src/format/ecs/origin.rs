@@ -52,7 +52,11 @@ fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 /// A point on earth; false if it is none.
-pub(super) fn write_location(name: &str, geolocation: &Object<'_>, out: &mut ObjectWriter<'_>) -> bool {
+pub(super) fn write_location(
+    name: &'static str,
+    geolocation: &Object<'_>,
+    out: &mut ObjectWriter<'_>,
+) -> bool {
     let degrees = |name, max: f64| {
         let number = geolocation.number(name)?;
         number.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= max).then_some(number)

@@ -1,7 +1,10 @@
 //! Through what a request came that hides where it came from: a VPN, a proxy, Tor.
 
 use super::notation;
-use crate::format::{log_event::LogEvent, object::Object};
+use crate::format::{
+    log_event::LogEvent,
+    object::{Object, flag},
+};
 
 /// Okta's words for the services behind an address.
 const SERVICES: [&str; 5] = ["VPN", "Proxy", "Tor", "Residential Proxy", "Blockchain VPN"];
@@ -51,7 +54,8 @@ impl Found {
                 None if kind.is_some() => self.add(ANONYMIZER),
                 None => {}
             }
-            if ["anonymous", "isAnonymous"].iter().any(|name| service.raw(name) == Some("true")) {
+            if ["anonymous", "isAnonymous"].iter().any(|name| service.raw(name).and_then(flag) == Some(true))
+            {
                 self.add(ANONYMIZER);
             }
         }

@@ -47,13 +47,7 @@ impl<'a> Behaviors<'a> {
                 }
             }
         } else if let Some(elements) = Object::read_elements(content) {
-            for behavior in elements.into_iter().filter_map(Object::read) {
-                if let Some(name) =
-                    behavior.peek("name").filter(|_| behavior.raw("result").is_some_and(has_fired))
-                {
-                    self.insert(name);
-                }
-            }
+            elements.into_iter().for_each(|element| self.add_element(element, content));
         } else {
             let (entries, is_whole) = notation::entries_by_value(content);
             for (name, _) in entries.into_iter().filter(|(_, result)| !is_quiet(result)) {
@@ -62,6 +56,26 @@ impl<'a> Behaviors<'a> {
             if !is_whole {
                 self.add_unread(content);
             }
+        }
+    }
+
+    /// Adds an element of a list: `{"name":"New IP","result":"POSITIVE"}`, or a text such as `New IP=POSITIVE`.
+    fn add_element(&mut self, json: &'a str, list: &'a str) {
+        if let Some(behavior) = Object::read(json) {
+            match behavior.peek("name") {
+                _ if !behavior.raw("result").is_some_and(has_fired) => {}
+                Some(name) => self.insert(name),
+                None => self.add_unread(list),
+            }
+            return;
+        }
+        let Some(text) = notation::content(json) else { return };
+        let (entries, is_whole) = notation::entries_by_value(&text);
+        for (name, _) in entries.into_iter().filter(|(_, result)| !is_quiet(result)) {
+            self.insert(Cow::Owned(name.to_owned()));
+        }
+        if !is_whole {
+            self.add_unread(list);
         }
     }
 
@@ -114,6 +128,7 @@ mod tests {
             r#"{"New Geo-Location":"NEGATIVE","New Device":"POSITIVE","New IP":"POSITIVE","Velocity":"UNKNOWN"}"#,
             r#""{\"New Geo-Location\":\"NEGATIVE\",\"New Device\":\"POSITIVE\",\"New IP\":\"positive\"}""#,
             r#"[{"id":"b","name":"New Device","result":"POSITIVE"},{"name":"New IP","result":"POSITIVE"},{"name":"Velocity","result":"NEGATIVE"}]"#,
+            r#"["New Device=POSITIVE", "New IP = positive", "Velocity=NEGATIVE"]"#,
         ] {
             assert_eq!(fired(json), ["New Device", "New IP"], "{json}");
         }
@@ -131,5 +146,10 @@ mod tests {
         behaviors.add(r#""{New Device=POSITIVE, New I""#);
         assert_eq!(behaviors.fired(), ["New Device"]);
         assert_eq!(behaviors.unread.as_deref(), Some("{New Device=POSITIVE, New I"));
+        for list in [r#"[{"behavior":"New IP","result":"POSITIVE"}]"#, r#"["New IP"]"#] {
+            let mut behaviors = Behaviors::default();
+            behaviors.add(list);
+            assert_eq!(behaviors.unread.as_deref(), Some(list));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::{cmp::Ordering, sync::LazyLock};
 /// the code that is in general use for it.
 const TABLE: &str = include_str!("countries.csv");
 
-/// Names and codes, in the order of the names.
+/// Names and codes, in the order of [`compare`].
 static NAMES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let rows = TABLE.lines().skip(1).filter_map(|line| line.split_once(','));
     let mut names: Vec<_> = rows
@@ -22,10 +22,14 @@ pub(in crate::format) fn country_code(name: &str) -> Option<&'static str> {
     NAMES.get(at).map(|(_, code)| *code)
 }
 
-/// The order of letters, large or small.
+/// An order in which names are the same whose letters are, large or small: by the length, which tells most apart, and then
+/// by the letters.
 fn compare(one: &str, other: &str) -> Ordering {
-    let [one, other] = [one, other].map(|text| text.bytes().map(|byte| byte.to_ascii_lowercase()));
-    one.cmp(other)
+    let letters = || {
+        let [one, other] = [one, other].map(|text| text.bytes().map(|byte| byte.to_ascii_lowercase()));
+        one.cmp(other)
+    };
+    one.len().cmp(&other.len()).then_with(letters)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::notation;
-use crate::format::{log_event::LogEvent, party::Party};
+use crate::format::{log_event::LogEvent, object::flag, party::Party};
 
 /// A way to show who one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(in crate::format) struct Factors<'a> {
 }
 
 /// The type of a target that is a factor of the user's.
-pub(in crate::format) const ENROLLMENT: &str = "AuthenticatorEnrollment";
+const ENROLLMENT: &str = "AuthenticatorEnrollment";
 
 /// Words of Okta's by the method that they mean. The first method of which one word fits counts.
 const WORDS: [(Method, &[&str]); 12] = [
@@ -62,7 +62,7 @@ const WORDS: [(Method, &[&str]); 12] = [
     (Method::Push, &["PUSH"]),
     (Method::U2f, &["U2F"]),
     (Method::WebAuthn, &["WEBAUTHN", "FIDO2", "FIDO", "PASSKEY", "PASSKEYS", "SECURITYKEY"]),
-    (Method::FastPass, &["FASTPASS", "NONCE"]),
+    (Method::FastPass, &["FASTPASS", "OKTAFASTPASS", "NONCE", "SIGNEDNONCE"]),
     (Method::Question, &["QUESTION", "KBA"]),
     (Method::Call, &["CALL", "VOICE", "TEL"]),
     (Method::Email, &["EMAIL"]),
@@ -72,22 +72,27 @@ const WORDS: [(Method, &[&str]); 12] = [
     (Method::Password, &["PASSWORD", "PWD"]),
 ];
 
+/// Okta's name for [`Method::FastPass`] in its documents.
+const FASTPASS: &str = "Okta FastPass";
+
 /// Values of `credentialType` that are a factor: the others are what one program shows another.
 const CREDENTIALS: [&str; 5] = ["CERTIFICATE", "EMAIL", "OTP", "PASSWORD", "SMS"];
 
 impl Method {
     /// The method that `word` means, for example `OKTA_VERIFY_PUSH` or `Get a push notification`.
     pub(in crate::format) fn of(word: &str) -> Self {
-        let words = || word.split(|c: char| !c.is_ascii_alphanumeric());
-        let is_said = |known: &str| words().any(|word| word.eq_ignore_ascii_case(known));
+        let (mut first, mut is_security, mut is_key) = (WORDS.len(), false, false);
+        for word in words_of(word) {
+            let is = |known: &&str| known.eq_ignore_ascii_case(word);
+            is_security |= is(&"SECURITY");
+            is_key |= is(&"KEY");
+            first = WORDS[..first].iter().position(|(_, known)| known.iter().any(is)).unwrap_or(first);
+        }
         // The authenticator of that name is WebAuthn, whatever else its name says.
-        if ["SECURITY", "KEY"].into_iter().all(is_said) {
+        if is_security && is_key {
             return Self::WebAuthn;
         }
-        WORDS
-            .iter()
-            .find(|(_, known)| known.iter().any(|known| is_said(known)))
-            .map_or(Self::Other, |(method, _)| *method)
+        WORDS.get(first).map_or(Self::Other, |(method, _)| *method)
     }
 
     fn basis(self) -> Option<Basis> {
@@ -101,6 +106,18 @@ impl Method {
             Self::FastPass | Self::HardwareToken | Self::Otp => Some(Basis::Possession),
         }
     }
+}
+
+impl Factor<'_> {
+    /// What it is called where a format has no word of its own for it: Okta's word. Okta has several for FastPass, of which
+    /// none tells a person that it was not a push.
+    pub(in crate::format) fn name(&self) -> &str {
+        if self.method == Method::FastPass { FASTPASS } else { &self.word }
+    }
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 impl<'a> Factors<'a> {
@@ -162,10 +179,11 @@ impl<'a> Factors<'a> {
     fn add_target(&mut self, target: &Party<'a>) {
         let detail = target.object.peek_object("detailEntry").unwrap_or_default();
         let used = detail.peek("methodTypeUsed").or_else(|| detail.peek("factorType"));
+        // A list, as JSON or as `[USER_VERIFYING, HARDWARE_PROTECTED]`.
         self.has_verified_user |= detail
-            .peek("methodUsedVerifiedProperties")
-            .is_some_and(|verified| verified.contains("USER_VERIFYING"));
-        let is_enrollment = target.object.peek("type").is_some_and(|kind| kind == ENROLLMENT);
+            .raw("methodUsedVerifiedProperties")
+            .is_some_and(|verified| verified.to_ascii_uppercase().contains("USER_VERIFYING"));
+        let is_enrollment = is_enrollment(target);
         match used {
             Some(used) => self.add(used),
             None if is_enrollment && self.all.is_empty() => {
@@ -178,20 +196,19 @@ impl<'a> Factors<'a> {
 
     fn add_else(&mut self, event: &LogEvent<'a>) {
         let credential = event.authentication.peek("credentialType");
-        let credential = credential.filter(|credential| CREDENTIALS.contains(&&**credential));
+        let is_factor =
+            |word: &Cow<'_, str>| CREDENTIALS.iter().any(|known| known.eq_ignore_ascii_case(word));
+        let credential = credential.filter(is_factor);
         event.debug_data.peek("authenticatorKey").or(credential).into_iter().for_each(|word| self.add(word));
     }
 
-    /// What the identity provider says of the sign-on there: `[pwd, otp, hwk]` by RFC 8176.
+    /// What the identity provider says of the sign-on there, by RFC 8176: a list of JSON, or a text such as `[pwd, otp]`.
     fn add_identity_provider(&mut self, event: &LogEvent<'a>) {
-        self.is_several |= event
-            .debug_data
-            .raw("mfaVerified")
-            .and_then(notation::content)
-            .is_some_and(|told| told == "true");
-        let Some(list) = event.debug_data.peek("amrList") else { return };
-        for word in list.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
-            self.is_several |= word == "mfa" || word == "mca";
+        let told = event.debug_data.raw("mfaVerified").and_then(notation::content);
+        self.is_several |= told.and_then(|told| flag(&told)) == Some(true);
+        let Some(list) = event.debug_data.raw("amrList").and_then(notation::content) else { return };
+        for word in words_of(&list).take(REFERENCES_MAX) {
+            self.is_several |= SEVERAL.iter().any(|several| several.eq_ignore_ascii_case(word));
             if Method::of(word) != Method::Other {
                 self.add(Cow::Owned(word.to_owned()));
             }
@@ -211,8 +228,18 @@ impl<'a> Factors<'a> {
     }
 }
 
+/// Words of an identity provider that say that there was more than one factor, or channel.
+const SEVERAL: [&str; 2] = ["mfa", "mca"];
+
 /// More than any sign-on has. What is beyond stays where Okta wrote it.
 const FACTORS_MAX: usize = 16;
+/// More than the words that there are for the identity provider to choose from.
+const REFERENCES_MAX: usize = 64;
+
+/// Whether a target is a factor of the user's.
+pub(in crate::format) fn is_enrollment(target: &Party<'_>) -> bool {
+    target.object.peek("type").is_some_and(|kind| kind.eq_ignore_ascii_case(ENROLLMENT))
+}
 
 #[cfg(test)]
 mod tests {
@@ -233,6 +260,8 @@ mod tests {
             ("FIDO_U2F", Method::U2f),
             ("SIGNED_NONCE", Method::FastPass),
             ("Use Okta FastPass", Method::FastPass),
+            ("signedNonce", Method::FastPass),
+            ("okta_verify:signed_nonce", Method::FastPass),
             ("SECURITY_QUESTION", Method::Question),
             ("SECURID_FACTOR", Method::HardwareToken),
             ("YUBIKEY_OTP_FACTOR", Method::HardwareToken),
@@ -292,8 +321,20 @@ mod tests {
         }
         let known = r#"{"debugContext":{"debugData":{"authMethodFirstType":"okta_password:password:aut1","authMethodSecondType":"security_question:security_question:aut2"}}}"#;
         assert_eq!(factors(known), (vec![Method::Password, Method::Question], Some(false), Some(false)));
-        let provider = r#"{"debugContext":{"debugData":{"amrList":"[pwd, sms]"}}}"#;
-        assert_eq!(factors(provider), (vec![Method::Password, Method::Sms], Some(true), Some(true)));
+        for list in [r#""[pwd, sms]""#, r#"["pwd","sms"]"#, r#""[\"pwd\",\"sms\"]""#, r#""PWD SMS""#] {
+            let provider = format!(r#"{{"debugContext":{{"debugData":{{"amrList":{list}}}}}}}"#);
+            assert_eq!(
+                factors(&provider),
+                (vec![Method::Password, Method::Sms], Some(true), Some(true)),
+                "{list}"
+            );
+        }
+        for several in [r#""amrList":["pwd","MFA"]"#, r#""amrList":"[mfa]""#, r#""mfaVerified":"True""#] {
+            let provider = format!(r#"{{"debugContext":{{"debugData":{{{several}}}}}}}"#);
+            assert_eq!(factors(&provider).1, Some(true), "{several}");
+        }
+        let verified = r#"{"target":[{"type":"AUTHENTICATORENROLLMENT","detailEntry":{"methodTypeUsed":"Use Okta FastPass","methodUsedVerifiedProperties":["user_verifying"]}}]}"#;
+        assert_eq!(factors(verified).1, Some(true));
         let question = r#"{"debugContext":{"debugData":{"factor":"SECURITY_QUESTION"}}}"#;
         assert_eq!(factors(question), (vec![Method::Question], None, None));
         assert_eq!(factors(r#"{"authenticationContext":{"credentialType":"IWA"}}"#), (vec![], None, None));

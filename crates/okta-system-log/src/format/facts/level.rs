@@ -10,10 +10,10 @@ pub(in crate::format) enum Level {
 }
 
 impl Level {
-    /// The level that `word` is, in any case of its letters.
+    /// The level that `word` is, in any case of its letters and with blanks around it.
     pub(super) fn read(word: &str) -> Option<Self> {
         let levels = [Self::Low, Self::Medium, Self::High, Self::Critical];
-        levels.into_iter().find(|level| level.name().eq_ignore_ascii_case(word))
+        levels.into_iter().find(|level| level.name().eq_ignore_ascii_case(word.trim_ascii()))
     }
 
     /// Okta's word.

@@ -3,7 +3,7 @@
 //!
 //! Knows no fact. What fits no notation gives no entries: nothing is guessed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{event::is_missing, format::object::Object};
 
@@ -39,7 +39,8 @@ fn inner(text: &str) -> Option<Cow<'_, str>> {
             .map(|inner| Cow::Owned(inner.trim_ascii().to_owned()));
     }
     // JSON whose quotes were escaped once too often.
-    let is_escaped = text.starts_with(['{', '[']) && text.contains("\\\"") && !is_json(text);
+    let may_be_escaped = text.starts_with(['{', '[']) && text.contains('\\');
+    let is_escaped = may_be_escaped && text.contains("\\\"") && !is_json(text);
     let inner: String = is_escaped.then(|| serde_json::from_str(&["\"", text, "\""].concat()).ok())??;
     is_json(&inner).then_some(Cow::Owned(inner))
 }
@@ -51,23 +52,19 @@ fn is_json(text: &str) -> bool {
 /// The entries of a map whose names are plain words, such as `{level=HIGH, reasons=A, B}`: a value ends where the next
 /// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them.
 pub(in crate::format) fn entries_by_name(text: &str, is_name: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
-    let mut entries: Vec<(&str, &str)> = Vec::new();
-    let mut value_start = 0;
+    let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
     let mut at = 0;
     for piece in text.split([',', ';']) {
         let end = at + piece.len();
-        let name = name_of(piece, &is_name);
-        match (name, entries.last_mut()) {
-            (Some((name, value)), _) => {
-                value_start = end - value.len();
-                entries.push((name, bare(value)));
-            }
-            (None, Some((_, value))) => *value = bare(&text[value_start..end]),
+        match (name_of(piece, &is_name), entries.last_mut()) {
+            (Some((name, value)), _) => entries.push((name, end - value.len()..end)),
+            (None, Some((_, value))) => value.end = end,
             (None, None) => {}
         }
         at = end + 1;
     }
-    entries
+    // Only now, so that no byte is looked at for each piece of a value anew.
+    entries.into_iter().map(|(name, value)| (name, bare(&text[value]))).collect()
 }
 
 fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t str, &'t str)> {
@@ -87,7 +84,9 @@ pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, boo
     let mut at = 0;
     for piece in text.split(',') {
         let end = at + piece.len();
-        if let Some((name, value)) = text[start..end].rsplit_once('=') {
+        // The pieces before, which are a part of the name, have no such sign.
+        if let Some((_, value)) = piece.rsplit_once('=') {
+            let name = &text[start..end - value.len() - 1];
             entries.push((bare(name), bare(value)));
             start = end + 1;
         }

@@ -14,6 +14,39 @@ pub(in crate::format) enum Outcome<'a> {
     Unknown,
 }
 
+/// What Okta's `outcome.result` says, where it is one of the words that decide something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::format) enum Verdict {
+    Success,
+    Allow,
+    Failure,
+    Deny,
+    RateLimit,
+    Challenge,
+}
+
+/// Okta's words. What stands between Okta and us may have written them in other letters.
+const VERDICTS: [(&str, Verdict); 6] = [
+    ("SUCCESS", Verdict::Success),
+    ("ALLOW", Verdict::Allow),
+    ("FAILURE", Verdict::Failure),
+    ("DENY", Verdict::Deny),
+    ("RATE_LIMIT", Verdict::RateLimit),
+    ("CHALLENGE", Verdict::Challenge),
+];
+
+impl Verdict {
+    /// What the outcome of `event` says; None if it says nothing, or something else.
+    pub(in crate::format) fn of(event: &LogEvent<'_>) -> Option<Self> {
+        Self::read(&event.outcome.peek("result")?)
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        let word = word.trim_ascii();
+        VERDICTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, verdict)| *verdict)
+    }
+}
+
 /// Event types that tell of a consequence, and whose outcome tells of the cause: an account is locked because a sign-in
 /// failed, a request is denied by a decision. The consequence itself took place.
 const CONSEQUENCES: [&str; 6] = [
@@ -73,16 +106,13 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// How it ended by Okta's word for it, which what stands between Okta and us may have written in small letters.
+    /// How it ended by Okta's word for it.
     fn told(result: Cow<'a, str>) -> Self {
-        let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(result.trim_ascii()));
-        if is(&["SUCCESS", "ALLOW"]) {
-            return Self::Success;
+        match Verdict::read(&result) {
+            Some(Verdict::Success | Verdict::Allow) => Self::Success,
+            Some(Verdict::Failure | Verdict::Deny | Verdict::RateLimit) => Self::Failure,
+            Some(Verdict::Challenge) | None => Self::Other(result),
         }
-        if is(&["FAILURE", "DENY", "RATE_LIMIT"]) {
-            return Self::Failure;
-        }
-        Self::Other(result)
     }
 }
 

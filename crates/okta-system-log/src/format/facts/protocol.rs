@@ -42,7 +42,7 @@ impl<'a> Protocol<'a> {
             return Some(Self::Radius);
         }
         let credential = event.authentication.peek("credentialType")?;
-        (credential == "OAuth 2.0").then_some(Self::OAuth)
+        credential.eq_ignore_ascii_case("OAuth 2.0").then_some(Self::OAuth)
     }
 
     fn of_mode(mode: Cow<'a, str>) -> Option<Self> {

@@ -227,17 +227,19 @@ impl<'a> Risk<'a> {
                 self.detection.get_or_insert(Cow::Borrowed(content));
             }
             Part::Risk => self.add_map(content, depth),
-            Part::Claims => match Object::read(content) {
-                Some(claims) => self.add_members(&claims, content, true, depth),
-                None => self.add_map(content, depth),
-            },
-            Part::Events => match Object::read(content) {
-                Some(events) => {
-                    events.members().for_each(|(_, json)| self.add_nested(Part::Claims, json, depth));
-                }
-                None => self.add_map(content, depth),
-            },
+            Part::Claims | Part::Events => self.add_token(part, content, depth),
         }
+    }
+
+    /// Adds what the claims or the events of a token say.
+    fn add_token(&mut self, part: Part, content: &'a str, depth: usize) {
+        let (Some(inner), Some(token)) = (depth.checked_sub(1), Object::read(content)) else {
+            return self.add_map(content, depth);
+        };
+        if let Part::Events = part {
+            return token.members().for_each(|(_, json)| self.add_nested(Part::Claims, json, inner));
+        }
+        self.add_members(&token, content, true, inner);
     }
 
     /// Reasons are a list of JSON, one text in several languages, or texts with commas between.
@@ -286,7 +288,7 @@ impl<'a> Risk<'a> {
 }
 
 /// Deeper than any risk of Okta's goes.
-const DEPTH_MAX: usize = 4;
+const DEPTH_MAX: usize = 8;
 /// More than any risk of Okta's has. What is beyond stays where Okta wrote it.
 const REASONS_MAX: usize = 64;
 

@@ -1,4 +1,4 @@
-//! The map of fields: where each field of Okta's stands in OCSF and in ECS. For people and programs that translate rules;
+//! The map of fields: where each field of Okta's stands in OCSF, in ECS and in UDM. For people and programs that translate rules;
 //! the mapping itself does not read it.
 //!
 //! `fields.csv` is written by the test of this module from what the formats do with an event, and compared with it: all but
@@ -7,10 +7,10 @@
 #[cfg(test)]
 mod tests;
 
-/// The columns: Okta's path, the three of OCSF, the three of ECS, and how values are converted. Several paths are parted by
+/// The columns: Okta's path, the three of OCSF, of ECS and of UDM, and how values are converted. Several paths are parted by
 /// a blank.
 const TABLE: &str = include_str!("../fields.csv");
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 11;
 
 /// A field of Okta, and where it stands in the formats.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct FieldMapping {
     pub ocsf: Place,
     /// Where it stands in ECS.
     pub ecs: Place,
+    /// Where it stands in UDM. A label is told by its key, `detection_fields["dtHash"]`.
+    pub udm: Place,
     /// How values are converted, where they are.
     pub conversion: &'static str,
 }
@@ -44,14 +46,26 @@ pub fn fields() -> impl Iterator<Item = FieldMapping> {
     TABLE.lines().skip(1).filter_map(FieldMapping::read)
 }
 
+/// The paths of a cell. The key of a label may have blanks in it: `detection_fields["Risk Level"]`.
+fn paths(cell: &'static str) -> Vec<&'static str> {
+    let mut is_key = false;
+    let is_between = |letter: char| {
+        is_key ^= letter == '"';
+        letter == ' ' && !is_key
+    };
+    cell.split(is_between).filter(|path| !path.is_empty()).collect()
+}
+
 impl FieldMapping {
     fn read(line: &'static str) -> Option<Self> {
         let columns: Vec<_> = line.splitn(COLUMNS, ',').collect();
-        let [okta, ocsf, ocsf_also, ocsf_made, ecs, ecs_also, ecs_made, conversion] = columns[..] else {
+        let [okta, ocsf, ocsf_also, ocsf_made, ecs, ecs_also, ecs_made, udm, udm_also, udm_made, conversion] =
+            columns[..]
+        else {
             return None;
         };
         let place = |columns: [&'static str; 3]| {
-            let [same, also, made] = columns.map(|paths| paths.split_whitespace().collect());
+            let [same, also, made] = columns.map(paths);
             Place { same, also, made }
         };
         let (okta, target_type) = match okta.strip_prefix("target[").and_then(|rest| rest.split_once(']')) {
@@ -63,6 +77,7 @@ impl FieldMapping {
             target_type,
             ocsf: place([ocsf, ocsf_also, ocsf_made]),
             ecs: place([ecs, ecs_also, ecs_made]),
+            udm: place([udm, udm_also, udm_made]),
             conversion,
         })
     }

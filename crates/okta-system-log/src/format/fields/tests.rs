@@ -33,12 +33,16 @@ const TARGET_TYPES: [&str; 11] = [
 /// A type of targets that nobody knows.
 const OTHER_TYPE: &str = "NextYearsThing";
 
+/// The names of a device's system beside that of the API's document.
+const PLATFORMS: [&str; 2] = ["device.osPlatform", "device.platform"];
+
 /// Fields that are text of no particular kind.
 const TEXTS: &str = "uuid version displayMessage legacyEventType \
     actor.id actor.displayName actor.detailEntry.status \
     client.id client.zone client.userAgent.rawUserAgent client.userAgent.browser \
     client.geographicalContext.city client.geographicalContext.state client.geographicalContext.postalCode \
-    device.id device.name device.os_version device.screen_lock_type device.disk_encryption_type \
+    device.id device.name device.os_version device.osVersion device.screen_lock_type device.screenLockType \
+    device.disk_encryption_type device.diskEncryptionType \
     authenticationContext.credentialProvider authenticationContext.authenticationProvider \
     authenticationContext.interface authenticationContext.issuer.id authenticationContext.issuer.type \
     authenticationContext.externalSessionId authenticationContext.rootSessionId \
@@ -72,6 +76,11 @@ fn meaningful() -> Vec<(&'static str, Value, Value)> {
         ("client.geographicalContext.geolocation.lat", json!(47.25), json!(12.5)),
         ("client.geographicalContext.geolocation.lon", json!(8.25), json!(10.5)),
         ("device.os_platform", json!("WINDOWS"), json!("IOS")),
+        ("device.osPlatform", json!("WINDOWS"), json!("IOS")),
+        ("device.platform", json!("WINDOWS"), json!("IOS")),
+        ("device.jailbreak", json!(false), json!(true)),
+        ("device.secure_hardware_present", json!(false), json!(true)),
+        ("device.secureHardwarePresent", json!(false), json!(true)),
         ("device.managed", json!(false), json!(true)),
         ("device.registered", json!(false), json!(true)),
         ("authenticationContext.credentialType", json!("PASSWORD"), json!("OTP")),
@@ -164,6 +173,10 @@ impl Leaf {
             let types = std::iter::once(target_type).chain(others.copied());
             event["target"] = types.map(target).collect();
         }
+        // A device has its system under one of several names.
+        if PLATFORMS.contains(&&*self.path) {
+            event["device"] = json!({"id": "guo1"});
+        }
         let mut at = &mut event;
         for step in self.path.split('.') {
             if at.is_array() {
@@ -220,8 +233,25 @@ fn render(format: Format, event: &Value) -> Leaves {
     leaves
 }
 
+/// What UDM has for what has no field; in a search it is `additional.fields["key"]`.
+const ADDITIONAL: &str = "additional";
+
+/// Whether it is one of UDM's labels, whose key is a part of the path.
+fn is_label(members: &serde_json::Map<String, Value>) -> bool {
+    members.len() == 2 && ["key", "value"].iter().all(|name| members.contains_key(*name))
+}
+
 fn flatten(path: &str, value: &Value, leaves: &mut Leaves) {
     match value {
+        Value::Object(members) if is_label(members) => {
+            let key = members["key"].as_str().unwrap_or_default();
+            flatten(&format!("{path}[{key:?}]"), &members["value"], leaves);
+        }
+        Value::Object(members) if path == ADDITIONAL => {
+            members
+                .iter()
+                .for_each(|(name, value)| flatten(&format!("{path}.fields[{name:?}]"), value, leaves));
+        }
         Value::Object(members) => {
             for (name, value) in members {
                 let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -240,22 +270,22 @@ fn text(value: &Value) -> String {
 }
 
 /// Event types of which each renders an event with targets of all types in another way than the others.
-fn representatives() -> Vec<&'static str> {
+fn representatives(formats: &[Format]) -> Vec<&'static str> {
     let mut known = BTreeSet::new();
     let types = include_str!("../../catalogue.csv").lines().skip(1).filter_map(|line| line.split(',').next());
     let is_new = |event_type: &&str| {
         let base = Leaf { path: "uuid".to_owned(), target_type: None, values: [Value::Null, Value::Null] };
         let mut event = base.event(event_type, &json!("u"), false);
         event["target"] = TARGET_TYPES.iter().copied().map(target).collect();
-        let shape = [Format::Ocsf, Format::Ecs].map(|format| {
-            let mut leaves = render(format, &event);
+        let shape = formats.iter().map(|format| {
+            let mut leaves = render(*format, &event);
             let says_target = |value: &String| value.starts_with("id ") || value.starts_with("name ");
             for (path, values) in &mut leaves {
                 values.retain(|value| path == "class_uid" || says_target(value));
             }
             leaves
         });
-        known.insert(shape)
+        known.insert(shape.collect::<Vec<_>>())
     };
     types.filter(is_new).collect()
 }
@@ -313,8 +343,10 @@ fn cover(same: &BTreeMap<String, BTreeSet<(&str, bool)>>) -> BTreeSet<String> {
 
 #[test]
 fn the_map_of_fields_says_what_the_formats_do() {
-    let types = representatives();
-    assert!(types.len() > 15, "{types:?}");
+    // UDM tells others apart than the two do.
+    let (types, types_of_udm) =
+        (representatives(&[Format::Ocsf, Format::Ecs]), representatives(&[Format::Udm]));
+    assert!(types.len() > 15 && types_of_udm.len() > 15, "{types:?} {types_of_udm:?}");
     let conversions: BTreeMap<_, _> = TABLE
         .lines()
         .skip(1)
@@ -325,10 +357,11 @@ fn the_map_of_fields_says_what_the_formats_do() {
         .collect();
     let mut table = TABLE.lines().take(1).collect::<String>() + "\n";
     for leaf in Leaf::all() {
-        let (name, formats) = (leaf.name(), [Format::Ocsf, Format::Ecs]);
-        let [ocsf, ecs] = formats.map(|format| places(format, &leaf, &types).join(","));
+        let name = leaf.name();
+        let places = [(Format::Ocsf, &types), (Format::Ecs, &types), (Format::Udm, &types_of_udm)]
+            .map(|(format, types)| places(format, &leaf, types).join(","));
         let conversion = conversions.get(&*name).copied().unwrap_or_default();
-        table += &format!("{name},{ocsf},{ecs},{conversion}\n");
+        table += &format!("{name},{},{conversion}\n", places.join(","));
     }
     if std::env::var_os(WRITE).is_some() {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/format/fields.csv"), &table).unwrap();
@@ -343,8 +376,11 @@ fn the_map_of_fields_says_what_the_formats_do() {
 fn every_row_is_read_and_every_field_is_kept() {
     let all: Vec<_> = fields().collect();
     assert_eq!(all.len(), TABLE.lines().count() - 1);
+    let risk = all.iter().find(|field| field.okta == "securityContext.risk.level").unwrap();
+    assert_eq!(risk.udm.same, ["security_result.detection_fields[\"Risk Level\"]"]);
     for field in &all {
         assert!(!field.ecs.same.is_empty() || !field.ecs.made.is_empty(), "{field:?}");
         assert!(!field.ocsf.same.is_empty() || !field.ocsf.made.is_empty(), "{field:?}");
+        assert!(!field.udm.same.is_empty() || !field.udm.made.is_empty(), "{field:?}");
     }
 }

@@ -5,8 +5,9 @@ use std::{borrow::Cow, collections::HashSet};
 use super::{
     super::{
         distinct::Distinct,
+        facts::Verdict,
         log_event::LogEvent,
-        party::{Kind, Party},
+        party::Party,
         rights, whose,
         writer::{ArrayWriter, ObjectWriter},
     },
@@ -58,10 +59,10 @@ pub(super) fn write_group_privileges(
 fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
     let mut found = Distinct::default();
     rights::privileges(event).for_each(|privilege| found.add(privilege));
+    let roles = rights::roles_of_targets(event, &found.in_order, Party::take_name);
     rights::scopes(event).for_each(|(scope, _)| found.add(scope));
     rights::scopes_of_targets(event).for_each(|scope| found.add(scope));
-    let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
-    roles.filter_map(Party::take_name).for_each(|role| found.add(role));
+    roles.into_iter().for_each(|role| found.add(role));
     match note {
         Note::Privilege(privilege) if found.in_order.is_empty() => vec![Cow::Borrowed(privilege)],
         _ => found.in_order,
@@ -120,10 +121,10 @@ fn write_authorization(
 
 /// What policies decided, where the outcome is a decision.
 pub(super) fn decision(event: &LogEvent<'_>) -> Option<&'static str> {
-    match event.outcome.peek("result")?.as_ref() {
-        "ALLOW" => Some("Allowed"),
-        "DENY" => Some("Denied"),
-        "CHALLENGE" => Some("Challenged"),
-        _ => None,
+    match Verdict::of(event)? {
+        Verdict::Allow => Some("Allowed"),
+        Verdict::Deny => Some("Denied"),
+        Verdict::Challenge => Some("Challenged"),
+        Verdict::Success | Verdict::Failure | Verdict::RateLimit => None,
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        facts::{Assessment, ENROLLMENT, Factors, Method, Protocol},
+        facts::{Assessment, Factors, Method, Protocol, is_enrollment},
         log_event::LogEvent,
         party::{Kind, Party, lowest},
         whose,
@@ -119,13 +119,10 @@ pub(super) fn write_factors(event: &LogEvent<'_>, factors: &Factors<'_>, out: &m
     let is_one = factors.all.len() == 1;
     out.array("auth_factors", |out| {
         for factor in &factors.all {
-            let (id, name) = factor_type(factor.method).unwrap_or((99, &factor.word));
+            let (id, name) = factor_type(factor.method).unwrap_or((99, factor.name()));
             event.debug_data.mark_same("factor", name);
             event.authentication.mark_same("credentialType", name);
-            let enrollments = event
-                .targets
-                .iter()
-                .filter(|target| target.object.peek("type").is_some_and(|kind| kind == ENROLLMENT));
+            let enrollments = event.targets.iter().filter(|target| is_enrollment(target));
             enrollments.for_each(|target| target.object.mark_same("displayName", name));
             out.object(|out| {
                 out.integer("factor_type_id", id);

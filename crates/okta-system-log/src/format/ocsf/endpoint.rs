@@ -74,7 +74,7 @@ fn take_address<'a>(event: &LogEvent<'a>, notes: &mut Notes<'_>) -> Option<Addre
 
 fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let Some(name) = event.client.peek("device") else { return };
-    match ENDPOINTS.iter().find(|(known, ..)| *known == name) {
+    match ENDPOINTS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(&name)) {
         Some((_, id, caption)) => {
             out.integer("type_id", *id);
             out.text("type", caption);
@@ -95,11 +95,13 @@ fn write_system(
     event: &LogEvent<'_>,
     out: &mut ObjectWriter<'_>,
 ) {
+    // A version of nothing known is left.
+    let Some(name) = name else { return };
     let agent = event.user_agent.peek("rawUserAgent");
     let version = device.and_then(|device| take_first(device, &OS_VERSION));
-    let apple = || apple_mobile_version(name?, agent.as_deref());
+    let apple = || apple_mobile_version(name, agent.as_deref());
     let version = version.or_else(apple);
-    write_os(name, version.as_deref(), out);
+    write_os(Some(name), version.as_deref(), out);
 }
 
 /// Writes `os` by its name, if it has one.

@@ -6,7 +6,6 @@ use super::{
     super::{
         about::{is_only_actor, main_target},
         log_event::LogEvent,
-        object::Object,
         party::{Kind, Party},
         words::is_email,
         writer::ObjectWriter,
@@ -170,7 +169,7 @@ impl<'e, 'a> Pertaining<'e, 'a> {
             out.text_if("name", device.name.as_deref());
             endpoint::write_device_kind(platform.as_deref(), out);
             endpoint::write_os(platform.as_deref(), version.as_deref(), out);
-            if let Some(is_managed) = take_managed(detail) {
+            if let Some(is_managed) = detail.take_flag("managed") {
                 out.flag("is_managed", is_managed);
             }
         });
@@ -190,20 +189,6 @@ impl<'e, 'a> Pertaining<'e, 'a> {
         out.object("email", |out| out.texts("to", &address));
         notes.observe(Observed::EmailAddress, "entity.email", "to[]", address.as_ref());
     }
-}
-
-/// Whether a device is managed, which its detail tells as text.
-fn take_managed(detail: &Object<'_>) -> Option<bool> {
-    if let Some(is_managed) = detail.take_flag("managed") {
-        return Some(is_managed);
-    }
-    let is_managed = match detail.peek("managed")?.as_ref() {
-        "true" => true,
-        "false" => false,
-        _ => return None,
-    };
-    detail.mark("managed");
-    Some(is_managed)
 }
 
 /// Writes `group`.

@@ -1,13 +1,12 @@
 //! What Okta tells of an event for which OCSF has no attribute of its own: labels for what is the case, tags for words.
 
-use super::super::{facts::anonymizers, log_event::LogEvent, writer::ObjectWriter};
+use super::super::{facts::anonymizers, log_event::LogEvent, object::flag, writer::ObjectWriter};
 
 /// Writes `labels` and `tags` of the metadata. A flag that says no is no label, and stays with what is not mapped.
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let flags = [(&event.security, "isProxy"), (&event.debug_data, "threatSuspected")];
     let raised = flags.into_iter().filter(|(object, name)| {
-        let is_raised =
-            object.raw(name).is_some_and(|json| json.trim_matches('"').eq_ignore_ascii_case("true"));
+        let is_raised = object.raw(name).and_then(flag) == Some(true);
         if is_raised {
             object.mark(name);
         }

@@ -31,6 +31,11 @@ pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes
     }
 }
 
+/// What made the events.
+const PRODUCT: &str = r#""product":{"name":"Okta System Log","vendor_name":"Okta"}"#;
+/// Where they were found.
+const LOG: &str = r#""log_provider":"Okta","log_name":"System Log","log_format":"JSON""#;
+
 /// Writes `metadata`.
 pub(super) fn write(
     input: &Input<'_>,
@@ -41,10 +46,7 @@ pub(super) fn write(
 ) {
     out.object("metadata", |out| {
         out.text("version", version.name());
-        out.object("product", |out| {
-            out.text("name", "Okta System Log");
-            out.text("vendor_name", "Okta");
-        });
+        out.members(PRODUCT);
         out.texts("profiles", notes.profiles());
         // The same as the CloudEvents id of the message.
         out.text_of("uid", &[input.identity, ":ocsf"]);
@@ -52,9 +54,7 @@ pub(super) fn write(
         out.text_if("event_code", event.root.take("eventType").as_deref());
         out.text_if("original_time", event.root.take("published").as_deref());
         out.text_if("correlation_uid", event.transaction.take("id").as_deref());
-        out.text("log_provider", "Okta");
-        out.text("log_name", "System Log");
-        out.text("log_format", "JSON");
+        out.members(LOG);
         out.text_if("log_level", event.root.take("severity").as_deref());
         out.text_if("log_version", event.root.take("version").as_deref());
         out.text_if("log_source", input.tenant);

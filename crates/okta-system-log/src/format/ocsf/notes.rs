@@ -23,42 +23,43 @@ struct Observable<'a> {
     value: Cow<'a, str>,
 }
 
-/// What a value is: `type_id` of an observable.
+/// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Observed {
-    IpAddress = 2,
-    UserName = 4,
-    EmailAddress = 5,
-    ResourceUid = 10,
-    Country = 14,
-    UserAgent = 16,
-    CredentialUid = 19,
-    UserUid = 31,
-    GroupName = 32,
-    GroupUid = 33,
-    AccountName = 34,
-    AccountUid = 35,
-    ResourceName = 38,
-    DeviceUid = 47,
+    IpAddress,
+    UserName,
+    EmailAddress,
+    ResourceUid,
+    Country,
+    UserAgent,
+    CredentialUid,
+    UserUid,
+    GroupName,
+    GroupUid,
+    AccountName,
+    AccountUid,
+    ResourceName,
+    DeviceUid,
 }
 
 impl Observed {
-    fn caption(self) -> &'static str {
+    /// `type` and `type_id` of an observable.
+    fn kind(self) -> &'static str {
         match self {
-            Self::IpAddress => "IP Address",
-            Self::UserName => "User Name",
-            Self::EmailAddress => "Email Address",
-            Self::ResourceUid => "Resource UID",
-            Self::Country => "Country",
-            Self::UserAgent => "HTTP User-Agent",
-            Self::CredentialUid => "User Credential ID",
-            Self::UserUid => "User Object: uid",
-            Self::GroupName => "Group Object: name",
-            Self::GroupUid => "Group Object: uid",
-            Self::AccountName => "Account Object: name",
-            Self::AccountUid => "Account Object: uid",
-            Self::ResourceName => "Resource Details Object: name",
-            Self::DeviceUid => "Device Object: uid",
+            Self::IpAddress => r#""type":"IP Address","type_id":2"#,
+            Self::UserName => r#""type":"User Name","type_id":4"#,
+            Self::EmailAddress => r#""type":"Email Address","type_id":5"#,
+            Self::ResourceUid => r#""type":"Resource UID","type_id":10"#,
+            Self::Country => r#""type":"Country","type_id":14"#,
+            Self::UserAgent => r#""type":"HTTP User-Agent","type_id":16"#,
+            Self::CredentialUid => r#""type":"User Credential ID","type_id":19"#,
+            Self::UserUid => r#""type":"User Object: uid","type_id":31"#,
+            Self::GroupName => r#""type":"Group Object: name","type_id":32"#,
+            Self::GroupUid => r#""type":"Group Object: uid","type_id":33"#,
+            Self::AccountName => r#""type":"Account Object: name","type_id":34"#,
+            Self::AccountUid => r#""type":"Account Object: uid","type_id":35"#,
+            Self::ResourceName => r#""type":"Resource Details Object: name","type_id":38"#,
+            Self::DeviceUid => r#""type":"Device Object: uid","type_id":47"#,
         }
     }
 }
@@ -114,12 +115,8 @@ impl<'a> Notes<'a> {
         out.array("observables", |out| {
             for Observable { kind, path: (path, member), value } in &self.observables {
                 out.object(|out| {
-                    match path.is_empty() {
-                        true => out.text("name", member),
-                        false => out.text_of("name", &[path, ".", member]),
-                    }
-                    out.text("type", kind.caption());
-                    out.integer("type_id", *kind as u8);
+                    out.path("name", [path, member]);
+                    out.members(kind.kind());
                     out.text("value", value);
                 });
             }

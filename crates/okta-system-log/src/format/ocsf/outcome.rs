@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        facts::{Assessment, Level, Outcome, Threat},
+        facts::{Assessment, Level, Outcome, Threat, Verdict},
         log_event::LogEvent,
         severity::{self, Severity},
         writer::ObjectWriter,
@@ -53,7 +53,7 @@ pub(super) fn write_severity(
     notes: &mut Notes<'_>,
 ) {
     if severity::is_unread(assessment) {
-        notes.tell("risk: Okta wrote a risk or behaviours in a form that cannot be read");
+        notes.tell(severity::UNREAD);
     }
     let (id, caption) = match Severity::of(event, class.uid == DETECTION_FINDING, assessment, threat) {
         Severity::Unknown => (0, "Unknown"),
@@ -116,12 +116,12 @@ type Numbered = (u8, &'static str);
 
 /// `action` and `disposition`, where the outcome is a decision.
 fn decision(event: &LogEvent<'_>) -> Option<(Numbered, Numbered)> {
-    match event.outcome.peek("result")?.as_ref() {
-        "ALLOW" => Some(((1, "Allowed"), (1, "Allowed"))),
-        "DENY" => Some(((2, "Denied"), (2, "Blocked"))),
-        "RATE_LIMIT" => Some(((2, "Denied"), (25, "Rejected"))),
-        "CHALLENGE" => Some(((3, "Observed"), (23, "Challenge"))),
-        _ => None,
+    match Verdict::of(event)? {
+        Verdict::Allow => Some(((1, "Allowed"), (1, "Allowed"))),
+        Verdict::Deny => Some(((2, "Denied"), (2, "Blocked"))),
+        Verdict::RateLimit => Some(((2, "Denied"), (25, "Rejected"))),
+        Verdict::Challenge => Some(((3, "Observed"), (23, "Challenge"))),
+        Verdict::Success | Verdict::Failure => None,
     }
 }
 

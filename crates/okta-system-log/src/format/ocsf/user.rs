@@ -215,7 +215,7 @@ pub(super) fn write_actor<'a>(
     notes: &mut Notes<'a>,
 ) -> bool {
     let user = User::of(&event.actor).map(|user| User { credentials: credentials(event), ..user });
-    let is_job = event.transaction.peek("type").is_some_and(|kind| kind == "JOB");
+    let is_job = event.transaction.peek("type").is_some_and(|kind| kind.eq_ignore_ascii_case("JOB"));
     out.object("actor", |out| {
         let has_client = write_client(event, of, out);
         let has_session = of != ActorOf::OwnSignOn && write_session(event, out);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{facts::Moment, object::Object, writer::ObjectWriter},
+    super::{facts::Moment, object::Object, severity, writer::ObjectWriter},
     Scene, labels,
 };
 
@@ -12,8 +12,10 @@ use super::{
 const TRUNCATED: &str = "oktabus.truncated";
 /// The whole text of what is no event.
 const ORIGINAL: &str = "oktabus.original";
-/// What could not be read.
+/// What could not be read of the time.
 const NOTE: &str = "oktabus.note";
+/// That a risk could not be read.
+const RISK_NOTE: &str = "oktabus.note.risk";
 
 /// Writes `additional`.
 pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut ObjectWriter<'_>) {
@@ -30,6 +32,9 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut
             Moment::Unknown => {
                 out.text(NOTE, "published has no time that can be read; 1970 stands for an unknown time");
             }
+        }
+        if severity::is_unread(&scene.assessment) {
+            out.text(RISK_NOTE, severity::UNREAD);
         }
         if scene.has_rest() {
             write_rest(scene, out);
@@ -69,7 +74,7 @@ fn write_rest(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
 fn write_part(path: &str, object: &Object<'_>, out: &mut ObjectWriter<'_>) {
     for (name, json) in object.rest() {
         if let Some(text) = labels::text(json) {
-            out.text(&[path, &step(name)].concat(), &text);
+            out.okta_text(&[path, &step(name)].concat(), &text);
         }
     }
 }

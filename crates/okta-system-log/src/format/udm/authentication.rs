@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        facts::{Factors, Method, Outcome},
+        facts::{Factor, Factors, Method, Outcome},
         writer::ObjectWriter,
     },
     Scene,
@@ -30,7 +30,7 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
                 mechanisms.push("MECHANISM_UNSPECIFIED");
             }
             out.texts("mechanism", mechanisms);
-            let words: Vec<&str> = factors.all.iter().map(|factor| &*factor.word).collect();
+            let words: Vec<&str> = factors.all.iter().map(Factor::name).collect();
             if !words.is_empty() {
                 out.text("auth_details", &words.join(", "));
             }

@@ -11,7 +11,7 @@ use crate::event::{is_missing, json::Document};
 
 /// Writes the members that were not taken as the labels `name`. Those of an object are labels each, so that
 /// `detailEntry.policyType` can be searched for.
-pub(super) fn write(name: &str, object: &Object<'_>, out: &mut ObjectWriter<'_>) {
+pub(super) fn write(name: &'static str, object: &Object<'_>, out: &mut ObjectWriter<'_>) {
     out.array(name, |out| write_rest(object, out));
 }
 

@@ -39,19 +39,11 @@ fn write_network(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
         // A single dot is Okta's way to say that there is none.
         let domain = event.security.take("domain").filter(|domain| domain != ".");
         out.text_if("dns_domain", domain.as_deref());
-        if let Some(is_proxy) = take_flag(&event.security, "isProxy") {
+        if let Some(is_proxy) = event.security.take_flag("isProxy") {
             out.flag("is_proxy", is_proxy);
         }
         write_proxy(event, out);
     });
-}
-
-/// A flag that may be a text.
-fn take_flag(object: &Object<'_>, name: &str) -> Option<bool> {
-    let text = object.raw(name)?.trim_matches('"').to_ascii_lowercase();
-    let flag = text.parse().ok()?;
-    object.mark(name);
-    Some(flag)
 }
 
 /// UDM's flags for what hides where a request came from.

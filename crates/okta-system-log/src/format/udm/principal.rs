@@ -130,11 +130,10 @@ fn write_asset(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
     });
 }
 
+/// UDM's words for what Okta calls a device.
+const ASSETS: [(&str, &str); 4] =
+    [("Computer", "WORKSTATION"), ("Laptop", "LAPTOP"), ("Mobile", "MOBILE"), ("Tablet", "MOBILE")];
+
 fn asset_type(name: &str) -> Option<&'static str> {
-    match name {
-        "Computer" => Some("WORKSTATION"),
-        "Laptop" => Some("LAPTOP"),
-        "Mobile" | "Tablet" => Some("MOBILE"),
-        _ => None,
-    }
+    ASSETS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, asset)| *asset)
 }

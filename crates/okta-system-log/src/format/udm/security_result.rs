@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        facts::Verdict,
         findings::{Identity, Stage},
         party::Party,
         severity::Severity,
@@ -110,13 +111,14 @@ fn write_policy(
 
 /// What Okta did. A sign-on that fails is refused, and so is what a policy or a limit denies; what else fails has failed.
 fn action(scene: &Scene<'_, '_, '_>) -> Option<&'static str> {
-    Some(match scene.event.outcome.peek("result")?.as_ref() {
-        "SUCCESS" | "ALLOW" => "ALLOW",
-        "DENY" | "RATE_LIMIT" => "BLOCK",
-        "FAILURE" if scene.is_of(ocsf::AUTHENTICATION) || is_consequence(scene) => "BLOCK",
-        "FAILURE" => "FAIL",
-        "CHALLENGE" => "CHALLENGE",
-        _ => "UNKNOWN_ACTION",
+    scene.event.outcome.peek("result")?;
+    Some(match Verdict::of(scene.event) {
+        Some(Verdict::Success | Verdict::Allow) => "ALLOW",
+        Some(Verdict::Deny | Verdict::RateLimit) => "BLOCK",
+        Some(Verdict::Failure) if scene.is_of(ocsf::AUTHENTICATION) || is_consequence(scene) => "BLOCK",
+        Some(Verdict::Failure) => "FAIL",
+        Some(Verdict::Challenge) => "CHALLENGE",
+        None => "UNKNOWN_ACTION",
     })
 }
 

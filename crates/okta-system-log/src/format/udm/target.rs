@@ -4,6 +4,7 @@
 use super::{
     super::{
         about::main_target,
+        distinct::Distinct,
         log_event::LogEvent,
         ocsf::Class,
         party::{Kind, Party},
@@ -102,15 +103,17 @@ fn rights<'a>(scene: &Scene<'_, '_, 'a>) -> Rights<'a> {
     if !is_about_rights || !has_holder {
         return Rights::default();
     }
-    let mut permissions = Vec::new();
-    for (scope, _) in rights::scopes(event) {
-        if !permissions.contains(&scope) {
-            permissions.push(scope);
-        }
-    }
-    permissions.truncate(input.detail.elements_max());
-    let roles = rights::privileges(event).take(input.detail.elements_max());
-    Rights { roles: roles.collect(), permissions }
+    let (mut roles, mut permissions) = (Distinct::default(), Distinct::default());
+    rights::privileges(event).for_each(|role| roles.add(role));
+    let others = rights::roles_of_targets(event, &roles.in_order, Party::name);
+    others.into_iter().for_each(|role| roles.add(role));
+    rights::scopes(event).for_each(|(scope, _)| permissions.add(scope));
+    rights::scopes_of_targets(event).for_each(|scope| permissions.add(scope));
+    let [roles, permissions] = [roles, permissions].map(|mut rights| {
+        rights.in_order.truncate(input.detail.elements_max());
+        rights.in_order
+    });
+    Rights { roles, permissions }
 }
 
 /// Writes `url`, which for UDM has a scheme and a host.

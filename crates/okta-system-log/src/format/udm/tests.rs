@@ -108,6 +108,49 @@ fn who_gets_a_right_is_not_who_gives_it() {
 }
 
 #[test]
+fn roles_and_scopes_among_the_targets_are_rights_too() {
+    let scope = json!({"id": "scp1", "type": "OAuthScope", "displayName": "okta.users.manage"});
+    let mut app = party("0oaApp", "AppInstance");
+    app["detailEntry"] = json!({"scope": "okta.apps.read okta.users.manage"});
+    let mut role = party("crRole", "CUSTOM_ROLE");
+    role["displayName"] = "Auditor".into();
+    let udm = render(&event("user.account.privilege.grant", &[party("00uBob", "User"), scope, app, role]));
+    let attribute = &udm["target"]["user"]["attribute"];
+    assert_eq!(attribute["permissions"], json!([{"name": "okta.users.manage"}, {"name": "okta.apps.read"}]));
+    assert_eq!(attribute["roles"], json!([{"name": "Auditor"}]));
+    let mut same = event("user.account.privilege.grant", &[party("00uBob", "User"), party("r1", "ROLE")]);
+    same["debugContext"] = json!({"debugData": {"privilegeGranted": "NAME OF R1"}});
+    let roles = &render(&same)["target"]["user"]["attribute"]["roles"];
+    assert_eq!(roles, &json!([{"name": "NAME OF R1"}]), "one role in two spellings is one");
+    assert_eq!(udm["about"].as_array().unwrap().len() + 1, 3, "they stay targets: {}", udm["about"]);
+}
+
+#[test]
+fn fast_pass_is_told_from_a_push_and_results_are_known_in_any_letters() {
+    let details = |factor: &str| {
+        let mut mfa = event("user.authentication.auth_via_mfa", &[]);
+        mfa["debugContext"] = json!({"debugData": {"factor": factor}});
+        mfa["outcome"]["result"] = "deny".into();
+        let udm = render(&mfa);
+        assert_eq!(udm["security_result"][0]["action"], json!(["BLOCK"]));
+        udm["extensions"]["auth"]["auth_details"].clone()
+    };
+    assert_eq!(details("SIGNED_NONCE"), "Okta FastPass");
+    assert_eq!(details("Use Okta FastPass"), "Okta FastPass");
+    assert_eq!(details("OKTA_VERIFY_PUSH"), "OKTA_VERIFY_PUSH");
+}
+
+#[test]
+fn a_risk_that_nobody_can_read_is_told_whatever_stands_beside_it() {
+    let mut risky = event("user.session.start", &[]);
+    risky["debugContext"] = json!({"debugData": {"risk": "{level=VERY_HIGH}"}});
+    risky["securityContext"] = json!({"risk": {"level": "MEDIUM"}});
+    assert!(render(&risky)["additional"]["oktabus.note.risk"].is_string());
+    risky["debugContext"] = Value::Null;
+    assert!(render(&risky)["additional"].get("oktabus.note.risk").is_none());
+}
+
+#[test]
 fn a_rule_of_a_policy_is_changed_with_the_policy_and_all_targets_are_told_where_they_belong() {
     let policy =
         [party("00pPolicy", "PolicyEntity"), party("0prRule", "PolicyRule"), party("00gGroup", "UserGroup")];

@@ -54,13 +54,15 @@ fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWr
     let is_written = match name {
         "risk" => data.peek(name).is_some_and(|text| {
             let entries = notation::entries_by_name(&text, |_| false);
-            write_entries(name, &text, &entries, out)
+            write_entries("risk", &text, &entries, out)
         }),
         "behaviors" => data.peek(name).is_some_and(|text| {
             let (entries, _) = notation::entries_by_value(&text);
-            write_entries(name, &text, &entries, out)
+            write_entries("behaviors", &text, &entries, out)
         }),
-        "logOnlySecurityData" => data.peek(name).is_some_and(|text| write_json(name, &text, out)),
+        "logOnlySecurityData" => {
+            data.peek(name).is_some_and(|text| write_json("logOnlySecurityData", &text, out))
+        }
         _ => false,
     };
     if !is_written {
@@ -69,13 +71,18 @@ fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWr
 }
 
 /// The entries of the map that `text` is, as an object; false if that would not tell all that the text does.
-fn write_entries(name: &str, text: &str, entries: &[(&str, &str)], out: &mut ObjectWriter<'_>) -> bool {
+fn write_entries(
+    name: &'static str,
+    text: &str,
+    entries: &[(&str, &str)],
+    out: &mut ObjectWriter<'_>,
+) -> bool {
     let is_each_once =
         || entries.iter().enumerate().all(|(n, (own, _))| entries[..n].iter().all(|(name, _)| name != own));
     if text.contains('\0') || entries.len() > ENTRIES_MAX || !is_the_same(text, entries) || !is_each_once() {
         return false;
     }
-    out.object(name, |out| entries.iter().for_each(|(name, value)| out.text(name, value)))
+    out.object(name, |out| entries.iter().for_each(|(name, value)| out.okta_text(name, value)))
 }
 
 /// Whether `text` is `{name=value, name=value}` with these entries.
@@ -91,7 +98,7 @@ fn is_the_same(text: &str, entries: &[(&str, &str)]) -> bool {
 }
 
 /// The object whose JSON is in `text`; false if there is none.
-fn write_json(name: &str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
+fn write_json(name: &'static str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
     let json: &str = &repaired(text);
     Object::read(json).is_some() && flattened::write_objects(name, json.trim_ascii(), out)
 }

@@ -5,7 +5,11 @@
 use std::borrow::Cow;
 
 use super::{
-    super::super::{facts::Address, object::Object, writer::ObjectWriter},
+    super::super::{
+        facts::Address,
+        object::{Object, flag},
+        writer::ObjectWriter,
+    },
     flattened,
 };
 use crate::event::json::Key;
@@ -230,7 +234,7 @@ pub(super) fn write(object: &Object<'_>, fields: &[Field], out: &mut ObjectWrite
 }
 
 /// A text as it is, which an empty one needs not be; a number or a truth value as a text.
-fn write_keyword(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+fn write_keyword(name: &'static str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     match json.as_bytes().first() {
         Some(b'"') if json.len() == 2 => {}
         Some(b'"') => out.raw(name, json),
@@ -240,7 +244,7 @@ fn write_keyword(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     true
 }
 
-fn write_keywords(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+fn write_keywords(name: &'static str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     let Some(elements) = Object::read_elements(json) else { return write_keyword(name, json, out) };
     let fits = elements.iter().all(|json| json.starts_with('"'));
     if fits {
@@ -249,16 +253,14 @@ fn write_keywords(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     fits
 }
 
-fn write_boolean(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
-    match json {
-        "true" | "\"true\"" => out.flag(name, true),
-        "false" | "\"false\"" => out.flag(name, false),
-        _ => return false,
-    }
-    true
+fn write_boolean(name: &'static str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+    flag(json).is_some_and(|flag| {
+        out.flag(name, flag);
+        true
+    })
 }
 
-fn write_integer(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+fn write_integer(name: &'static str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     let digits = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(json);
     digits.parse::<u32>().is_ok_and(|number| {
         out.integer(name, number);
@@ -267,7 +269,7 @@ fn write_integer(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
 }
 
 /// The address alone; false if Okta wrote more than that.
-fn write_ip(name: &str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
+fn write_ip(name: &'static str, text: &str, out: &mut ObjectWriter<'_>) -> bool {
     let Some(address) = Address::read(Cow::Borrowed(text)) else { return false };
     out.text(name, &address.ip);
     address.ip == text

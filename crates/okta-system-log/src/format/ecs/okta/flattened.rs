@@ -12,20 +12,28 @@ const DEPTH_MAX: usize = 14;
 pub(super) fn write(name: &str, json: &str, out: &mut ObjectWriter<'_>) {
     let name = &name_without_null(name);
     if is_taken(json) {
-        out.raw(name, json);
+        out.okta_raw(name, json);
     } else {
-        out.text(name, json);
+        out.okta_text(name, json);
     }
 }
 
+/// How JSON writes a null character.
+const NULL: &str = "\\u0000";
+
 /// The name of a member of a flattened field: with a null character in it, Elasticsearch would refuse the whole event. As
-/// JSON writes one it is an ordinary text.
+/// JSON writes one it is an ordinary text. A name that says such a text itself is written as JSON would too, so that no two
+/// names become one.
 pub(super) fn name_without_null(name: &str) -> Cow<'_, str> {
-    if name.contains('\0') { Cow::Owned(name.replace('\0', "\\u0000")) } else { Cow::Borrowed(name) }
+    let may_have_null = name.bytes().any(|byte| matches!(byte, b'\0' | b'\\'));
+    if may_have_null && (name.contains('\0') || name.contains(NULL)) {
+        return Cow::Owned(name.replace('\\', "\\\\").replace('\0', NULL));
+    }
+    Cow::Borrowed(name)
 }
 
 /// Writes a flattened field, which is an object or several; false if `json` is neither.
-pub(super) fn write_objects(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
+pub(super) fn write_objects(name: &'static str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     let fits = is_objects(json) && is_taken(json);
     if fits {
         out.raw(name, json);
@@ -73,6 +81,15 @@ fn depth(json: &str) -> usize {
 mod tests {
     use super::super::super::super::writer::Writer;
     use super::*;
+
+    #[test]
+    fn names_stay_apart_without_their_null_characters() {
+        let names = ["a\0", "a\\u0000", "a\\\\u0000", "\\a\0", "\\\\a\0", "a\\\0", "a\\", "a"];
+        let written: std::collections::BTreeSet<_> = names.map(name_without_null).into_iter().collect();
+        assert_eq!(written.len(), names.len(), "{written:?}");
+        assert!(written.iter().all(|name| !name.contains('\0')));
+        assert!(written.contains("a\\") && written.contains("a"), "an ordinary name stays as it is");
+    }
 
     #[test]
     fn what_is_too_deep_becomes_a_text() {

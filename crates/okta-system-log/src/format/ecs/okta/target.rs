@@ -52,9 +52,9 @@ fn write_texts(object: &Object<'_>, out: &mut ObjectWriter<'_>) {
     for (name, json) in object.members() {
         let name = &flattened::name_without_null(name);
         if json.starts_with('"') {
-            out.raw(name, json);
+            out.okta_raw(name, json);
         } else {
-            out.text(name, json);
+            out.okta_text(name, json);
         }
     }
 }

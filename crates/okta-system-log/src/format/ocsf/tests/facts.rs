@@ -40,6 +40,28 @@ fn a_risk_that_nobody_can_read_is_never_harmless() {
 }
 
 #[test]
+fn what_was_decided_is_known_in_any_letters() {
+    for (result, status, action, disposition, decision) in [
+        ("allow", "Success", "Allowed", "Allowed", json!("Allowed")),
+        ("Deny", "Failure", "Denied", "Blocked", json!("Denied")),
+        ("rate_limit", "Failure", "Denied", "Rejected", Value::Null),
+        ("Challenge", "Challenge", "Observed", "Challenge", json!("Challenged")),
+    ] {
+        let mut event = sign_on(&json!({}));
+        event["outcome"] = json!({"result": result});
+        event["severity"] = "info".into();
+        event["target"] = json!([{"id": "0pr", "type": "PolicyRule"}]);
+        let event = render(&event);
+        assert_eq!(
+            [&event["status"], &event["action"], &event["disposition"], &event["severity"]],
+            [&json!(status), &json!(action), &json!(disposition), &json!("Informational")],
+            "{result}"
+        );
+        assert_eq!(event["authorizations"][0]["decision"], decision, "{result}");
+    }
+}
+
+#[test]
 fn a_search_for_a_behaviour_finds_the_events_in_which_it_fired() {
     let event = render(&sign_on(&json!({"behaviors": "{New Geo-Location=NEGATIVE, New Device=POSITIVE}"})));
     assert_eq!((&event["risk_details"], &event["is_new_logon"]), (&json!("New Device"), &json!(true)));
@@ -84,7 +106,10 @@ fn factors_and_protocol_are_those_that_were_used() {
     };
     assert_eq!(mfa(json!({"factor": "PASSWORD_AS_FACTOR"})), (json!(false), json!("Password")));
     assert_eq!(mfa(json!({"factor": "OKTA_VERIFY_PUSH"})), (json!(true), json!("Push Notification")));
-    assert_eq!(mfa(json!({"factor": "SIGNED_NONCE"})), (Value::Null, json!("SIGNED_NONCE")));
+    assert_eq!(mfa(json!({"factor": "SIGNED_NONCE"})), (Value::Null, json!("Okta FastPass")));
+    for word in ["signed_nonce", "Use Okta FastPass", "OKTA_FASTPASS"] {
+        assert_eq!(mfa(json!({"factor": word})).1, "Okta FastPass", "{word}");
+    }
     let event = render(&sign_on(
         &json!({"authMethodFirstType": "okta_password:password:a", "authMethodSecondType": "phone_number:sms:b"}),
     ));
@@ -105,6 +130,8 @@ fn a_device_is_known_by_the_names_of_real_events() {
     event["device"] = json!({"id": "guo1", "osPlatform": "IOS"});
     assert_eq!(render(&event)["device"]["type"], "Mobile");
     assert_eq!(render(&event)["unmapped"].get("device"), None);
+    event["device"] = json!({"name": "laptop", "os_version": "26.2.0"});
+    assert_eq!(render(&event)["unmapped"]["device"]["os_version"], "26.2.0", "a version of nothing known");
 }
 
 #[test]

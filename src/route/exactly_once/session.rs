@@ -1,0 +1,360 @@
+//! One session of a route: pages become transactions, one after another, until something is in doubt. Then it ends, and the
+//! next one begins with what the bus has.
+//!
+//! The next transaction is handed to the sink while the bus commits the last one; one commit at most is outstanding.
+
+use std::{future::pending, ops::Range, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    local_copy::LocalCopy,
+    record::{CheckpointRecord, Owner, RecordProblem},
+    refusals::{Refusals, RefusedPart},
+    transaction::{Transaction, WaitingPages},
+};
+use crate::{
+    halt::Stopped,
+    invariant::Invariant,
+    message::Messages,
+    retry::{Backoff, RetryPolicy, retry_until},
+    route::{
+        IntoBatch as _, RouteError,
+        delivery::{CHECK_EVERY, breaker::Ruling, patient, report_unanswered},
+        pages::PageInFlight,
+        status::{RouteStatus, RouteTask},
+    },
+    sink::{
+        CommitError, CommitReceipt, DeadLetters, Rejected, SinkError, TransactionalSink, payload_bytes_max,
+    },
+    telemetry::{chain, metrics},
+};
+
+/// Why a session ended before everything was committed.
+#[derive(Debug)]
+pub(super) enum Interruption {
+    /// It was stopped while the sink did not work.
+    Stopped,
+    /// The sink failed; what the last transaction became is to be read from the bus.
+    Sink(SinkError),
+    /// Somebody else writes, or a late commit of our own was applied.
+    Fenced(String),
+    /// The bus refuses a message.
+    Refused,
+    /// The sink refuses messages, and it is not known yet whether they or the sink are wrong.
+    Held { ruling: Ruling, messages: usize, reason: String },
+    /// Somebody else has taken the route over for good.
+    Superseded(Owner),
+    /// The route cannot go on.
+    Failed(RouteError),
+}
+
+/// What lasts from one session to the next.
+#[derive(Debug)]
+pub(super) struct Continuity {
+    pub(super) status: Arc<RouteStatus>,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) copy: LocalCopy,
+    pub(super) refusals: Refusals,
+    /// Grows with each session that committed nothing.
+    pub(super) backoff: Backoff,
+    /// Of the route, as its records bear it.
+    pub(super) identity: String,
+    pub(super) heartbeat: Option<Duration>,
+    /// A commit failed, and none has been applied since.
+    pub(super) is_commit_due: bool,
+}
+
+/// A session that owns its route.
+pub(super) struct Session<'a> {
+    sink: &'a mut dyn TransactionalSink,
+    continuity: &'a mut Continuity,
+    stop: &'a CancellationToken,
+    /// What the bus has.
+    record: CheckpointRecord,
+    /// What the stream asks today.
+    question: &'a str,
+    pages: WaitingPages,
+    outstanding: Option<Outstanding>,
+    committed_at: Instant,
+}
+
+/// A commit of which the bus has not said whether it is applied.
+struct Outstanding {
+    receipt: CommitReceipt,
+    transaction: Transaction,
+    record: CheckpointRecord,
+    refused: usize,
+    since: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// One that goes on after `record`, which is the bus's own.
+    pub(super) fn new(
+        sink: &'a mut dyn TransactionalSink,
+        continuity: &'a mut Continuity,
+        stop: &'a CancellationToken,
+        record: CheckpointRecord,
+        question: &'a str,
+    ) -> Self {
+        let (pages, committed_at) = (WaitingPages::default(), Instant::now());
+        Self { sink, continuity, stop, record, question, pages, outstanding: None, committed_at }
+    }
+
+    /// Commits `items` until there are no more.
+    pub(super) async fn run(mut self, mut items: mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_more = true;
+        loop {
+            while let Ok(item) = items.try_recv() {
+                self.take(item)?;
+            }
+            if let Some(transaction) = self.next_transaction() {
+                self.commit(transaction, false).await?;
+                continue;
+            }
+            if !is_more && self.outstanding.is_none() {
+                return self.release().await;
+            }
+            let beat_at = self.beat_at();
+            tokio::select! {
+                biased;
+                answer = answer(&mut self.outstanding) => self.answered(answer).await?,
+                item = items.recv(), if is_more => match item {
+                    Some(item) => self.take(item)?,
+                    None => is_more = false,
+                },
+                () = tokio::time::sleep_until(beat_at.unwrap_or(self.committed_at)), if beat_at.is_some() => {
+                    self.commit(Transaction::empty(), false).await?;
+                }
+                _ = check.tick() => self.check_stall()?,
+            }
+        }
+    }
+
+    /// What goes to the sink next: a full transaction at any time, a smaller one when the bus has nothing to commit. So
+    /// transactions grow under load, and a single event does not wait.
+    fn next_transaction(&mut self) -> Option<Transaction> {
+        let messages_max = self.sink.messages_max().min(self.continuity.refusals.messages_max());
+        let is_time = self.outstanding.is_none() || self.pages.messages() >= messages_max;
+        if is_time { self.pages.next_transaction(messages_max) } else { None }
+    }
+
+    fn take(&mut self, item: PageInFlight) -> Result<(), Interruption> {
+        let bytes_max = payload_bytes_max(self.sink.message_bytes_max());
+        let (batch, permit) = item.into_batch(bytes_max).map_err(Interruption::Failed)?;
+        self.pages.push(batch.messages, batch.checkpoint, permit);
+        Ok(())
+    }
+
+    /// When the checkpoint has to move although there is nothing to deliver.
+    fn beat_at(&self) -> Option<Instant> {
+        let heartbeat = self.continuity.heartbeat.filter(|_| self.outstanding.is_none())?;
+        Some(self.committed_at + heartbeat)
+    }
+
+    /// Leaves the route to a standby.
+    async fn release(&mut self) -> Result<(), Interruption> {
+        if self.continuity.heartbeat.is_none() {
+            return Ok(());
+        }
+        self.commit(Transaction::empty(), true).await?;
+        self.settle().await
+    }
+
+    /// Hands a transaction to the sink, and to the bus once the one before is committed.
+    async fn commit(&mut self, transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
+        let refused = self.stage(&transaction).await?;
+        self.settle().await?;
+        let refused_messages = refused.iter().map(|part| part.rejected.len()).sum();
+        self.judge(&transaction, refused).await?;
+
+        let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
+        cursor.delivered += (transaction.messages() - refused_messages) as u64;
+        cursor.advanced_at = jiff::Timestamp::now();
+        let record = CheckpointRecord {
+            generation: self.record.generation + 1,
+            is_released,
+            cursor,
+            ..self.record.clone()
+        };
+        let bytes = record.to_bytes(&self.continuity.identity);
+        let bytes = bytes.map_err(|source| self.unwritable(source))?;
+        let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
+        let stall_reason = self.sink.stall_reason();
+        let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
+        let receipt = committing.map_err(|err| self.failed(err, &transaction))?;
+        let since = Instant::now();
+        self.outstanding =
+            Some(Outstanding { receipt, transaction, record, refused: refused_messages, since });
+        Ok(())
+    }
+
+    /// Hands the messages of a transaction over. Gives those that are refused.
+    async fn stage(&mut self, transaction: &Transaction) -> Result<Vec<RefusedPart>, Interruption> {
+        let (mut refused, mut offset) = (Vec::new(), 0);
+        for part in transaction.parts() {
+            let (messages, range) = (&part.messages, part.range.clone());
+            let mut rejected: Vec<Rejected> = Vec::new();
+            let mut begin = range.start;
+            for index in range.clone() {
+                let Some(reason) = self.continuity.refusals.reason(messages, index) else { continue };
+                let rejection = Rejected { index, reason: reason.clone() };
+                rejected.extend(self.hand_over(messages, begin..index).await?);
+                rejected.push(rejection);
+                begin = index + 1;
+            }
+            rejected.extend(self.hand_over(messages, begin..range.end).await?);
+            if !rejected.is_empty() {
+                refused.push(RefusedPart {
+                    messages: Arc::clone(messages),
+                    offset,
+                    from: range.start,
+                    rejected,
+                });
+            }
+            offset += range.len();
+        }
+        Ok(refused)
+    }
+
+    async fn hand_over(
+        &mut self,
+        messages: &Arc<Messages>,
+        range: Range<usize>,
+    ) -> Result<Vec<Rejected>, Interruption> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
+        let stall_reason = self.sink.stall_reason();
+        let staged = patient(&status, stop, &*stall_reason, self.sink.stage(messages, range)).await?;
+        staged.map_err(|err| self.failed_with(err))
+    }
+
+    /// Waits until the outstanding commit is decided.
+    async fn settle(&mut self) -> Result<(), Interruption> {
+        if self.outstanding.is_none() {
+            return Ok(());
+        }
+        let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
+        let stall_reason = self.sink.stall_reason();
+        let answer = patient(&status, stop, &*stall_reason, answer(&mut self.outstanding)).await?;
+        self.answered(answer).await
+    }
+
+    /// The bus has said what became of the outstanding commit.
+    async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
+        let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
+        let Outstanding { transaction, record, refused, .. } = outstanding;
+        answer.map_err(|err| self.failed(err, &transaction))?;
+        Invariant::GenerationIncreases.check(record.generation > self.record.generation);
+        self.record = record;
+        self.committed_at = Instant::now();
+        let Continuity { status, dead_letters, copy, refusals, backoff, is_commit_due, .. } =
+            &mut *self.continuity;
+        *is_commit_due = false;
+        let delivered = transaction.messages() - refused;
+        refusals.committed(delivered);
+        backoff.reset();
+        status.hold(0);
+        status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
+        metrics::page_delivered(status.name(), delivered as u64, refused as u64);
+        if refused > 0 {
+            tracing::warn!(
+                route = status.name(), rejected = refused, file = %dead_letters.path().display(),
+                "messages that can never be delivered were kept as dead letters"
+            );
+        }
+        if status.sink_recovered() {
+            tracing::info!(route = status.name(), "the sink works again");
+        }
+        // What is committed needs no permit any more.
+        drop(transaction);
+        copy.write(&self.record).await;
+        Ok(())
+    }
+
+    fn failed(&mut self, error: CommitError, transaction: &Transaction) -> Interruption {
+        match error {
+            CommitError::Refused(reason) => {
+                self.continuity.refusals.narrow(transaction, reason);
+                Interruption::Refused
+            }
+            CommitError::Fenced(reason) => Interruption::Fenced(reason),
+            CommitError::Sink(err) => self.failed_with(err),
+        }
+    }
+
+    fn failed_with(&mut self, error: SinkError) -> Interruption {
+        self.continuity.is_commit_due = true;
+        Interruption::Sink(error)
+    }
+
+    /// A cursor can always be written; this keeps the route from going on without.
+    fn unwritable(&self, source: RecordProblem) -> Interruption {
+        let (route, place) = (self.continuity.status.name().to_owned(), self.sink.checkpoint_place());
+        Interruption::Failed(RouteError::Checkpoint { route, place, source })
+    }
+
+    /// Keeps what is refused as dead letters, or ends the session if that may be the sink's fault.
+    async fn judge(
+        &mut self,
+        transaction: &Transaction,
+        refused: Vec<RefusedPart>,
+    ) -> Result<(), Interruption> {
+        let Continuity { status, dead_letters, refusals, .. } = &mut *self.continuity;
+        let ruling = refusals.judge(transaction.messages(), &refused);
+        if ruling != Ruling::Odd {
+            let messages = refused.iter().map(|part| part.rejected.len()).sum();
+            let first = refused.iter().find_map(|part| part.rejected.first());
+            let reason = first.map_or_else(String::new, |first| first.reason.clone());
+            return Err(Interruption::Held { ruling, messages, reason });
+        }
+        for part in &refused {
+            let rejected = refusals.not_kept(part);
+            let mut backoff = RetryPolicy::STATE.backoff();
+            let attempt = || dead_letters.keep(&part.messages, &rejected);
+            retry_until(&mut backoff, self.stop, attempt, |err| {
+                metrics::state_failure(status.name());
+                if status.state_failed(&chain(err)) {
+                    tracing::error!(
+                        route = status.name(),
+                        error = chain(err),
+                        "dead letters cannot be kept; trying again"
+                    );
+                }
+            })
+            .await?;
+            refusals.keep(part);
+        }
+        Ok(())
+    }
+
+    /// Gives a sign of life, and reports a commit that stays outstanding. Stopped: there is one.
+    fn check_stall(&self) -> Result<(), Stopped> {
+        let status = &self.continuity.status;
+        status.alive(RouteTask::Delivery);
+        let Some(outstanding) = &self.outstanding else { return Ok(()) };
+        report_unanswered(status, &*self.sink.stall_reason(), outstanding.since.elapsed(), self.stop)
+    }
+}
+
+impl From<Stopped> for Interruption {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// What the bus says of the outstanding commit. Never resolves if there is none.
+async fn answer(outstanding: &mut Option<Outstanding>) -> Result<(), CommitError> {
+    match outstanding {
+        Some(outstanding) => (&mut outstanding.receipt).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,188 @@
+//! One daemon of a simulated world, life after life.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use okta_client::{OktaError, Priority, logs};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    END, ROUTE, STOP_MAX, World,
+    scenario::{DaemonLife, Scenario},
+};
+use crate::{
+    halt::Halt,
+    route::{
+        Route, RouteError, RouteStatus, Seams, SinkSeam,
+        exactly_once::{ExactlyOnce, Owner},
+    },
+    simulation::{CommitObserver, Death, FailingStore, Mortal},
+    source::{LogSource, simulation::stream_of_one_route},
+    state::MemoryStore,
+};
+
+pub(super) struct Daemon<'a> {
+    world: Arc<World>,
+    scenario: &'a Scenario,
+    store: Arc<FailingStore>,
+}
+
+/// The local copy is nobody's truth.
+#[derive(Debug)]
+struct Unobserved;
+
+impl CommitObserver for Unobserved {
+    fn committed(&self, _: &MemoryStore) {}
+}
+
+impl<'a> Daemon<'a> {
+    pub(super) fn new(world: Arc<World>, scenario: &'a Scenario, number: usize) -> Self {
+        let store = FailingStore::new(0xc0de ^ number as u64, world.bad_until, Arc::new(Unobserved));
+        Self { world, scenario, store }
+    }
+
+    /// Lives all `lives` and one more, in which everything must come to its end.
+    pub(super) async fn run(self, lives: &[DaemonLife]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for life in lives {
+            let stop = CancellationToken::new();
+            let route = self.route();
+            let status = route.status();
+            let paused = Paused::new(route.run(&stop, false), life.pause);
+            if life.pause.is_some() {
+                self.world.checks.happens("a daemon is paused");
+            }
+            match life.death {
+                Death::Dropped { batches, polls } => {
+                    let end = self.world.bus.commits() + batches;
+                    let has_happened =
+                        || self.world.bus.commits() >= end || Instant::now() > self.world.bad_until;
+                    if let Some(ended) = Mortal::new(paused, &has_happened, polls).await {
+                        wrong.push(format!("the route ends by itself: {ended:?}"));
+                    }
+                }
+                Death::Stopped { after } => {
+                    self.until(paused, &status, &stop, sleep(after), &mut wrong).await;
+                }
+            }
+            sleep(life.downtime).await;
+        }
+        let (stop, route) = (CancellationToken::new(), self.route());
+        let status = route.status();
+        let running = Paused::new(route.run(&stop, false), None);
+        let done = self.world.all_is_done(self.scenario);
+        self.until(running, &status, &stop, done, &mut wrong).await;
+        wrong
+    }
+
+    async fn until(
+        &self,
+        running: impl Future<Output = Result<(), Halt<RouteError>>>,
+        status: &RouteStatus,
+        stop: &CancellationToken,
+        until: impl Future<Output = ()>,
+        wrong: &mut Vec<String>,
+    ) {
+        let mut running = Box::pin(running);
+        tokio::select! {
+            biased;
+            ended = &mut running => return wrong.push(format!("the route ends by itself: {ended:?}")),
+            () = until => {}
+            () = tokio::time::sleep_until(self.world.bad_until + END) => {
+                return wrong.push(format!("not everything is delivered: {:?}", status.snapshot()));
+            }
+        }
+        stop.cancel();
+        // A paused daemon cannot stop.
+        match timeout(STOP_MAX + Duration::from_secs(60), running).await {
+            Ok(Err(Halt::Stopped)) => {}
+            Ok(ended) => wrong.push(format!("the stopped route says {ended:?}")),
+            Err(_) => wrong.push("it does not stop".to_owned()),
+        }
+    }
+
+    fn route(&self) -> Route {
+        let World { log, letters, .. } = &*self.world;
+        let exactly_once = ExactlyOnce {
+            factory: self.world.factory(),
+            takeover_after: self.scenario.takeover_after,
+            me: Owner::of_this_run(),
+        };
+        let seams = Seams {
+            sink: SinkSeam::ExactlyOnce(exactly_once),
+            state: self.store.state(),
+            dead_letters: letters.of_route(ROUTE),
+        };
+        let source = Calming { world: Arc::clone(&self.world) };
+        let stream = stream_of_one_route(log.begin(), Arc::new(source));
+        Route::with_seams(self.scenario.config.clone(), stream, seams)
+    }
+}
+
+/// Okta's log, which behaves once the bad time is over.
+#[derive(Debug)]
+struct Calming {
+    world: Arc<World>,
+}
+
+impl LogSource for Calming {
+    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::LogPage, OktaError>> {
+        if Instant::now() >= self.world.bad_until {
+            self.world.log.calm_down();
+        }
+        self.world.log.page(url)
+    }
+
+    fn part<'a>(
+        &'a self,
+        url: &'a Url,
+        priority: Priority,
+    ) -> BoxFuture<'a, Result<logs::BoundedPage, OktaError>> {
+        self.world.log.part(url, priority)
+    }
+
+    fn okta_now(&self) -> Timestamp {
+        self.world.log.okta_now()
+    }
+}
+
+/// Work that is not polled for a while, as if the process were stopped.
+struct Paused<F> {
+    work: Pin<Box<F>>,
+    begun_at: Instant,
+    pause: Option<(Duration, Duration)>,
+    waking: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F: Future> Paused<F> {
+    fn new(work: F, pause: Option<(Duration, Duration)>) -> Self {
+        Self { work: Box::pin(work), begun_at: Instant::now(), pause, waking: None }
+    }
+}
+
+impl<F: Future> Future for Paused<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        if let Some((after, length)) = self.pause
+            && self.begun_at.elapsed() >= after
+        {
+            let end = self.begun_at + after + length;
+            let waking = self.waking.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+            if waking.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        self.work.as_mut().poll(context)
+    }
+}

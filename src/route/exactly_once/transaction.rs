@@ -1,0 +1,119 @@
+//! Pages that wait to be committed, and the transactions that they become: whole pages, several at once, or a part of one that
+//! is larger than a transaction may be. Pure.
+
+use std::{collections::VecDeque, ops::Range, sync::Arc};
+
+use crate::{
+    message::Messages,
+    route::{InFlightPermit, pages::PageCheckpoint},
+    state::Cursor,
+};
+
+/// Pages that are not wholly part of a transaction, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct WaitingPages {
+    pages: VecDeque<WaitingPage>,
+}
+
+#[derive(Debug)]
+struct WaitingPage {
+    messages: Arc<Messages>,
+    /// Messages that are part of earlier transactions.
+    taken: usize,
+    end: PageEnd,
+}
+
+/// What holds once all messages of a page are committed, and the permit to be kept until then.
+#[derive(Debug)]
+struct PageEnd {
+    checkpoint: PageCheckpoint,
+    _permit: InFlightPermit,
+}
+
+/// Messages that are committed at a stroke.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    parts: Vec<Part>,
+}
+
+/// Messages of one page.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) messages: Arc<Messages>,
+    pub(super) range: Range<usize>,
+    /// Set if these are the page's last.
+    end: Option<PageEnd>,
+}
+
+impl WaitingPages {
+    pub(super) fn push(
+        &mut self,
+        messages: Arc<Messages>,
+        checkpoint: PageCheckpoint,
+        permit: InFlightPermit,
+    ) {
+        let end = PageEnd { checkpoint, _permit: permit };
+        self.pages.push_back(WaitingPage { messages, taken: 0, end });
+    }
+
+    /// How many messages wait.
+    pub(super) fn messages(&self) -> usize {
+        self.pages.iter().map(|page| page.messages.len() - page.taken).sum()
+    }
+
+    /// The next transaction, with at most so many messages. None: nothing waits.
+    pub(super) fn next_transaction(&mut self, messages_max: usize) -> Option<Transaction> {
+        let (mut parts, mut room) = (Vec::new(), messages_max.max(1));
+        while let Some(mut page) = self.pages.pop_front() {
+            let begin = page.taken;
+            let until = page.messages.len().min(begin + room);
+            room -= until - begin;
+            let messages = Arc::clone(&page.messages);
+            if until < page.messages.len() {
+                page.taken = until;
+                self.pages.push_front(page);
+                if begin < until {
+                    parts.push(Part { messages, range: begin..until, end: None });
+                }
+                break;
+            }
+            parts.push(Part { messages, range: begin..until, end: Some(page.end) });
+        }
+        (!parts.is_empty()).then_some(Transaction { parts })
+    }
+}
+
+impl Transaction {
+    /// One that moves nothing.
+    pub(super) fn empty() -> Self {
+        Self { parts: Vec::new() }
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        self.parts.iter().map(|part| part.range.len()).sum()
+    }
+
+    /// The cursor once it is committed, if that was `before`; links of whole pages are given for `question`. Within a page the link stays and the messages are remembered:
+    /// whoever begins there reads the page again and leaves them out.
+    pub(super) fn cursor_after(&self, before: &Cursor, question: &str) -> Cursor {
+        let mut next = before.clone();
+        for part in &self.parts {
+            let Some(PageEnd { checkpoint, .. }) = &part.end else {
+                let delivered = part.range.clone().filter_map(|index| part.messages.get(index));
+                delivered.for_each(|message| next.recent.remember(&message.event.identity()));
+                continue;
+            };
+            for event in checkpoint.events.iter() {
+                next.recent.remember(&event.identity());
+            }
+            next.link = checkpoint.position.link.clone().into();
+            question.clone_into(&mut next.question);
+            next.published_max = checkpoint.position.published_max;
+        }
+        next
+    }
+}

@@ -1,0 +1,107 @@
+//! From at least once to exactly once and back, and what happens when the bus and the local copy differ.
+
+use super::{STREAM, assert_each_once, in_jetstream};
+use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta};
+
+fn configuration(nats: &NatsServer, delivery: &str) -> String {
+    format!(
+        r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+page_size = 100
+routes = [{{ sink = "once" }}]
+{}
+[sinks.once]
+kind = "nats"
+stream = "{STREAM}"
+subject = "okta.{{org}}.{{format}}.{{event_type}}"
+delivery = "{delivery}"
+create = {{}}
+"#,
+        nats.section()
+    )
+}
+
+/// Events that come later, with their uuids in the order in which they were added.
+async fn more(okta: &Okta, from: usize) {
+    let events = (from..from + 250).map(|number| {
+        format!(
+            r#"{{"uuid":"later-{number}","published":"2026-11-30T10:00:00.000Z","eventType":"user.session.start"}}"#
+        )
+    });
+    okta.add(&format!("[{}]", events.collect::<Vec<_>>().join(","))).await;
+}
+
+#[tokio::test]
+async fn the_mode_is_changed_in_both_directions_without_a_gap_or_a_copy() {
+    let (okta, nats) = (Okta::with_backlog(1_500).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, "");
+    let mut from = 0;
+    // The stream is made for exactly once from the beginning: it serves both.
+    for delivery in ["exactly_once", "at_least_once", "exactly_once"] {
+        let org = format!(
+            "[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n",
+            okta.url()
+        );
+        workplace.configure(&format!("{org}{}", configuration(&nats, delivery)));
+        workplace.catch_up().await;
+        more(&okta, from).await;
+        from += 250;
+    }
+    workplace.catch_up().await;
+    assert_each_once("jetstream", &okta.uuids().await, &in_jetstream(&nats).await);
+}
+
+#[tokio::test]
+async fn a_daemon_without_its_state_goes_on_at_the_checkpoint_in_the_bus() {
+    let (okta, nats) = (Okta::with_backlog(1_500).await, NatsServer::start().await);
+    Workplace::new(&okta, &configuration(&nats, "exactly_once")).catch_up().await;
+    more(&okta, 0).await;
+    // Another machine: nothing of the first one's state is there.
+    Workplace::new(&okta, &configuration(&nats, "exactly_once")).catch_up().await;
+    assert_each_once("jetstream", &okta.uuids().await, &in_jetstream(&nats).await);
+}
+
+#[tokio::test]
+async fn a_stream_restored_from_a_backup_gets_again_what_it_lost() {
+    let (okta, mut nats) = (Okta::with_backlog(800).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, &configuration(&nats, "exactly_once"));
+    workplace.catch_up().await;
+    let copy = nats.back_up().await;
+    more(&okta, 0).await;
+    workplace.catch_up().await;
+    nats.restore(&copy).await;
+    workplace.catch_up().await;
+    assert_each_once("jetstream", &okta.uuids().await, &in_jetstream(&nats).await);
+    assert!(workplace.log().contains("older than its local copy"), "{}", workplace.log());
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_gone_is_told_and_the_local_copy_counts() {
+    let (okta, nats) = (Okta::with_backlog(800).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, &configuration(&nats, "exactly_once"));
+    workplace.catch_up().await;
+    let stream = nats.jetstream().await.get_stream(STREAM).await.unwrap();
+    stream.purge().filter("oktabus.checkpoints.>").await.unwrap();
+    more(&okta, 0).await;
+    workplace.catch_up().await;
+    assert!(workplace.log().contains("the bus has lost the route's checkpoint"), "{}", workplace.log());
+    assert_each_once("jetstream", &okta.uuids().await, &in_jetstream(&nats).await);
+}
+
+#[tokio::test]
+async fn junk_in_place_of_the_checkpoint_stops_the_start_with_the_way_out() {
+    let (okta, nats) = (Okta::with_backlog(300).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, &configuration(&nats, "exactly_once"));
+    workplace.catch_up().await;
+    let stored = nats.stored(STREAM).await;
+    let subject = stored.iter().map(|stored| &stored.subject).find(|subject| subject.starts_with("oktabus."));
+    let jetstream = nats.jetstream().await;
+    jetstream.publish(subject.unwrap().clone(), "junk".into()).await.unwrap().await.unwrap();
+    let ended = workplace.start(&[]).ended().await;
+    assert_eq!(ended.code(), Some(65));
+    let log = workplace.log();
+    assert!(log.contains("cannot be read") && log.contains("goes on at its local copy"), "{log}");
+    assert!(log.contains("nats stream purge OKTA --subject oktabus.checkpoints.OKTA."), "{log}");
+}
