@@ -46,7 +46,7 @@ pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, Transa
 
 use crate::{
     bus::Finding,
-    config::{self, SinkConfig},
+    config::SinkConfig,
     message::{Messages, Origin},
     state::SinkMark,
 };
@@ -133,17 +133,21 @@ impl TransactionalFactory for SinkConfig {
     }
 }
 
+#[cfg_attr(
+    not(any(feature = "kafka", feature = "nats")),
+    expect(unused_variables, reason = "only a bus commits messages and checkpoint together")
+)]
 async fn connect_transactional(
     config: &SinkConfig,
     origin: &Arc<Origin>,
 ) -> Result<Box<dyn TransactionalSink>, SinkError> {
     match config {
         #[cfg(feature = "kafka")]
-        SinkConfig::Kafka(config @ config::KafkaSink { transactions: Some(transactions), .. }) => {
+        SinkConfig::Kafka(config @ crate::config::KafkaSink { transactions: Some(transactions), .. }) => {
             Ok(Box::new(kafka::TransactionalKafka::open(config, transactions, origin).await?))
         }
         #[cfg(feature = "nats")]
-        SinkConfig::Nats(config @ config::NatsSink { transactions: Some(transactions), .. }) => {
+        SinkConfig::Nats(config @ crate::config::NatsSink { transactions: Some(transactions), .. }) => {
             Ok(Box::new(nats::TransactionalNats::open(config, transactions, origin).await?))
         }
         #[cfg(not(feature = "kafka"))]
