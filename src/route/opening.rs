@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     delivery::alive_while,
-    status::{RouteStatus, class_name, log_sink_failure},
+    status::{RouteStatus, report_sink},
 };
 use crate::{
     halt::Stopped,
@@ -14,7 +14,6 @@ use crate::{
     retry::{RetryPolicy, retry_until},
     sink::{Sink, SinkError, SinkFactory},
     state::SinkMark,
-    telemetry::{chain, metrics},
 };
 
 /// Opens the sink where `mark` says that it stood.
@@ -39,17 +38,11 @@ where
 {
     let mut backoff = RetryPolicy::SINK.backoff();
     let attempt = || alive_while(status, open());
-    let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
+    let opening = retry_until(&mut backoff, stop, attempt, |err| {
+        report_sink(status, err, "the sink cannot be used; trying again");
+    });
     // Opening a sink publishes nothing, so it may be given up.
     let sink = stop.run_until_cancelled(opening).await.ok_or(Stopped)??;
     status.sink_recovered();
     Ok(sink)
-}
-
-fn report(status: &RouteStatus, err: &SinkError) {
-    let (route, class, text) = (status.name(), err.class(), chain(err));
-    metrics::sink_failure(route, class_name(class));
-    if status.sink_failed(&text) {
-        log_sink_failure(route, class, &text, None, "the sink cannot be used; trying again");
-    }
 }

@@ -13,7 +13,11 @@ use super::{
     lag::{Frontier, Lag},
     trouble::{Trouble, essence},
 };
-use crate::{sink::SinkClass, state::Cursor};
+use crate::{
+    sink::{SinkClass, SinkError},
+    state::Cursor,
+    telemetry::{chain, metrics},
+};
 
 /// What a route does just now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -348,6 +352,27 @@ impl Snapshot {
     pub fn trouble(&self) -> Option<&str> {
         let troubles = [&self.state_trouble, &self.sink_trouble, &self.okta_trouble];
         troubles.into_iter().find_map(|trouble| trouble.as_deref())
+    }
+}
+
+/// Counts a failure of the sink, and logs it if it is news; `what` says what failed and what follows.
+pub(super) fn report_sink(status: &RouteStatus, error: &SinkError, what: &str) {
+    let (route, class, text) = (status.name(), error.class(), chain(error));
+    metrics::sink_failure(route, class_name(class));
+    if status.sink_failed(&text) {
+        log_sink_failure(route, class, &text, None, what);
+    }
+}
+
+/// Logs, if it is news, that the sink refuses what it is given, for this reason, and how many messages wait for it.
+pub(super) fn report_refusing_sink(status: &RouteStatus, reason: &str, held: usize) {
+    let class = class_name(SinkClass::Configuration);
+    let trouble = format!(
+        "the sink refuses more messages than it takes, so nothing more goes to the dead letters: {reason}; {held} \
+         message(s) are held until it takes them"
+    );
+    if status.breaker_opened(&trouble) {
+        tracing::error!(route = status.name(), class, "{trouble}; still trying");
     }
 }
 

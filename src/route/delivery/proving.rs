@@ -14,7 +14,10 @@ use crate::{
     halt::{Halt, Stopped},
     invariant::Invariant,
     retry::retry_until,
-    route::{CheckpointStore, InFlightPermit, RouteError, status::class_name},
+    route::{
+        CheckpointStore, InFlightPermit, RouteError,
+        status::{class_name, report_refusing_sink},
+    },
     sink::{Delivered, SinkClass},
     telemetry::{chain, metrics},
 };
@@ -144,17 +147,9 @@ impl<S: CheckpointStore> Delivery<S> {
 
     fn report_open(&self, refused: usize) {
         let Some(first) = self.pending.front().and_then(|front| front.refused().first()) else { return };
-        let class = class_name(SinkClass::Configuration);
         if self.retry_at.is_none() {
-            metrics::sink_failure(self.status.name(), class);
+            metrics::sink_failure(self.status.name(), class_name(SinkClass::Configuration));
         }
-        let trouble = format!(
-            "the sink refuses more messages than it takes, so nothing more goes to the dead letters: {}; {refused} \
-             message(s) are held until it takes them",
-            first.reason
-        );
-        if self.status.breaker_opened(&trouble) {
-            tracing::error!(route = self.status.name(), class, "{trouble}; still trying");
-        }
+        report_refusing_sink(&self.status, &first.reason, refused);
     }
 }

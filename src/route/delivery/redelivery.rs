@@ -12,12 +12,8 @@ use super::{
 };
 use crate::{
     halt::{Halt, Stopped},
-    route::{
-        CheckpointStore, RouteError,
-        status::{class_name, log_sink_failure},
-    },
+    route::{CheckpointStore, RouteError, status::report_sink},
     sink::SinkError,
-    telemetry::{chain, metrics},
 };
 
 /// How long receipts behind a failed one are awaited before they are given up.
@@ -90,10 +86,6 @@ impl<S: CheckpointStore> Delivery<S> {
     }
 
     fn report(&self, error: &SinkError) {
-        let (route, class, text) = (self.status.name(), error.class(), chain(error));
-        metrics::sink_failure(route, class_name(class));
-        if self.status.sink_failed(&text) {
-            log_sink_failure(route, class, &text, None, "delivery failed; trying again");
-        }
+        report_sink(&self.status, error, "delivery failed; trying again");
     }
 }

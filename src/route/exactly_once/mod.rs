@@ -31,7 +31,7 @@ use super::{
     prefetch::Prefetch,
     rendering::Rendering,
     state_retry::StateRetry,
-    status::{Phase, RouteStatus, RouteTask, class_name, log_sink_failure},
+    status::{Phase, RouteStatus, RouteTask, class_name, report_refusing_sink, report_sink},
     while_delivering,
 };
 use crate::{
@@ -40,7 +40,7 @@ use crate::{
     sink::{CommitError, SinkClass, SinkError, TransactionalFactory, TransactionalSink},
     source::{Position, Reader},
     state::{BusCheckpoint, Cursor},
-    telemetry::{chain, metrics},
+    telemetry::metrics,
 };
 use local_copy::LocalCopy;
 use ownership::{Claim, Ownership};
@@ -220,10 +220,7 @@ impl Run<'_> {
         let identity = &self.continuity.identity;
         let decode = |bytes: bytes::Bytes| CheckpointRecord::from_bytes(&bytes, identity);
         let found = found.map_err(Interruption::Sink)?.map(decode).transpose();
-        found.map_err(|source| {
-            let (route, place) = (self.route.name().to_owned(), self.sink.checkpoint_place());
-            Interruption::Failed(RouteError::Checkpoint { route, place, source })
-        })
+        found.map_err(|source| self.unusable(source))
     }
 
     /// Makes the route ours in the bus, where the checkpoint is the `last` one.
@@ -234,10 +231,7 @@ impl Run<'_> {
     ) -> Result<CheckpointRecord, Interruption> {
         let record = self.claimed(last);
         let identity = &self.continuity.identity;
-        let bytes = record.to_bytes(identity).map_err(|source| {
-            let (route, place) = (self.route.name().to_owned(), self.sink.checkpoint_place());
-            Interruption::Failed(RouteError::Checkpoint { route, place, source })
-        })?;
+        let bytes = record.to_bytes(identity).map_err(|source| self.unusable(source))?;
         let (status, stall_reason) = (self.route.status(), self.sink.stall_reason());
         let sink = &mut self.sink;
         let committing = async move { sink.commit(bytes).await?.await };
@@ -304,12 +298,13 @@ impl Run<'_> {
         }
     }
 
+    fn unusable(&self, source: RecordProblem) -> Interruption {
+        let (route, place) = (self.route.name().to_owned(), self.sink.checkpoint_place());
+        Interruption::Failed(RouteError::Checkpoint { route, place, source })
+    }
+
     fn report(&self, error: &SinkError) {
-        let (route, class, text) = (self.route.name(), error.class(), chain(error));
-        metrics::sink_failure(route, class_name(class));
-        if self.route.status.sink_failed(&text) {
-            log_sink_failure(route, class, &text, None, "delivery failed; trying again");
-        }
+        report_sink(&self.route.status, error, "delivery failed; trying again");
     }
 
     fn report_held(&self, ruling: Ruling, messages: usize, reason: &str) {
@@ -318,15 +313,8 @@ impl Run<'_> {
         if ruling != Ruling::Open {
             return;
         }
-        let class = class_name(SinkClass::Configuration);
-        metrics::sink_failure(status.name(), class);
-        let trouble = format!(
-            "the sink refuses more messages than it takes, so nothing more goes to the dead letters: {reason}; {messages} \
-             message(s) are held until it takes them"
-        );
-        if status.breaker_opened(&trouble) {
-            tracing::error!(route = status.name(), class, "{trouble}; still trying");
-        }
+        metrics::sink_failure(status.name(), class_name(SinkClass::Configuration));
+        report_refusing_sink(status, reason, messages);
     }
 }
 

@@ -12,6 +12,18 @@ mod outgoing;
 mod size_limits;
 mod transactional;
 
+use std::sync::Arc;
+
+use super::{Stall, StallReason};
+use crate::bus::nats::link::{Complaint, Link};
 pub(super) use at_least_once::Nats;
 pub(super) use check::check;
 pub(super) use transactional::TransactionalNats;
+
+/// Asks why the connection makes no progress, while the sink may be borrowed.
+fn stall_reason(link: Arc<Link>) -> StallReason {
+    Box::new(move || {
+        let Complaint { class, text } = link.trouble()?;
+        Some(Stall { class: class.into(), reason: text })
+    })
+}

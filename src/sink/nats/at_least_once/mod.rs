@@ -22,11 +22,11 @@ use std::{future::ready, sync::Arc};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use self::session::Session;
+use super::stall_reason;
 use crate::{
-    bus::nats::link::Complaint,
     config::NatsSink,
     message::{Messages, Origin},
-    sink::{Receipt, Sink, SinkError, Stall, StallReason},
+    sink::{Receipt, Sink, SinkError, StallReason},
     state::SinkMark,
 };
 
@@ -77,11 +77,7 @@ impl Sink for Nats {
     }
 
     fn stall_reason(&self) -> StallReason {
-        let link = self.session.link();
-        Box::new(move || {
-            let Complaint { class, text } = link.trouble()?;
-            Some(Stall { class: class.into(), reason: text })
-        })
+        stall_reason(self.session.link())
     }
 
     /// Begins a new session after what is delivered.

@@ -36,12 +36,12 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use self::session::Session;
-use super::atomic_batch::BATCH_MESSAGES_MAX;
+use super::{atomic_batch::BATCH_MESSAGES_MAX, stall_reason};
 use crate::{
-    bus::nats::{checkpoints, link::Complaint},
+    bus::nats::checkpoints,
     config::{NatsSink, NatsTransactions},
     message::{Messages, Origin},
-    sink::{CommitError, CommitReceipt, Rejected, SinkError, Stall, StallReason, TransactionalSink},
+    sink::{CommitError, CommitReceipt, Rejected, SinkError, StallReason, TransactionalSink},
 };
 
 /// Where the messages and the checkpoint of a route go.
@@ -126,11 +126,7 @@ impl TransactionalSink for TransactionalNats {
     }
 
     fn stall_reason(&self) -> StallReason {
-        let link = self.session.link();
-        Box::new(move || {
-            let Complaint { class, text } = link.trouble()?;
-            Some(Stall { class: class.into(), reason: text })
-        })
+        stall_reason(self.session.link())
     }
 
     /// Begins a new session.
