@@ -163,13 +163,15 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let mut problems = reader.problems;
 
     let (org_names, sink_names) = (typed_orgs.names.clone(), typed_sinks.names.clone());
-    let names = route::Names {
-        orgs: org_names.iter().map(String::as_str).collect(),
-        sinks: sink_names.iter().map(String::as_str).collect(),
-    };
     let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::resolve(name, raw, secrets));
     let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::resolve(name, raw, secrets));
     let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::resolve(name, raw, &buses));
+    let transactional_sinks = sinks.values.iter().filter(|(_, sink)| sink.is_transactional());
+    let names = route::Names {
+        orgs: org_names.iter().map(String::as_str).collect(),
+        sinks: sink_names.iter().map(String::as_str).collect(),
+        transactional_sinks: transactional_sinks.map(|(name, _)| name.as_str()).collect(),
+    };
     let streams = section("streams", typed_streams, &mut problems, |name, raw| {
         stream::resolve(name, raw, &names, secrets)
     });
