@@ -31,4 +31,5 @@ mod simulation;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod systemd;
 pub mod telemetry;

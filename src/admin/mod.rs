@@ -100,6 +100,11 @@ impl DaemonView {
         self.routes.iter().map(|route| route.status.snapshot()).collect()
     }
 
+    /// Whether every loop makes progress or waits for a reason that it reports, as `/livez` says.
+    pub fn is_alive(&self) -> bool {
+        health::alive(self).is_empty()
+    }
+
     fn status(&self) -> Status {
         let orgs = self.clients.iter().map(|client| {
             let BudgetStatus { limit, remaining, allowed, used, others, waiting } = client.logs_budget();
@@ -133,7 +138,7 @@ impl DaemonView {
                 metrics::budget(org, bucket, limit, remaining, allowed, used, others);
             }
         }
-        self.metrics.as_ref().map(PrometheusHandle::render)
+        self.metrics.as_ref().map(metrics::page)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a route stands, for the admin pages, the metrics and the demo. Says nothing that a cursor depends on.
 
 use std::{
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,9 +15,10 @@ use super::{
     trouble::{Trouble, essence},
 };
 use crate::{
+    message::Messages,
     sink::{SinkClass, SinkError},
     state::Cursor,
-    telemetry::{chain, metrics},
+    telemetry::{chain, histogram::Histogram, metrics},
 };
 
 /// What a route does just now.
@@ -42,6 +44,8 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct RouteStatus {
     name: String,
+    /// How old events are when they are delivered, where that says how the route does: not of a window of the past.
+    latency: Option<Arc<Histogram>>,
     inner: Mutex<Inner>,
 }
 
@@ -145,7 +149,28 @@ pub struct Snapshot {
 
 impl RouteStatus {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), inner: Mutex::default() }
+        Self { name: name.to_owned(), latency: None, inner: Mutex::default() }
+    }
+
+    /// The status of a stream's route, whose latency is measured.
+    pub(crate) fn of_stream(name: &str) -> Self {
+        let latency = metrics::DELIVERY_SECONDS.with(&[("route", name)]);
+        Self { latency: Some(latency), ..Self::new(name) }
+    }
+
+    /// What became of these messages is known: the sink has them, or they are dead letters.
+    pub(super) fn settled(&self, messages: &Messages, range: Range<usize>) {
+        let Some(latency) = &self.latency else { return };
+        let now = Timestamp::now();
+        let published = messages
+            .messages()
+            .skip(range.start)
+            .take(range.len())
+            .filter_map(|message| message.event.published()?.parse::<Timestamp>().ok());
+        // A clock that is behind Okta's makes no negative age.
+        latency.record_all(
+            published.map(|published| Duration::try_from(now.duration_since(published)).unwrap_or_default()),
+        );
     }
 
     /// How the route stands now.

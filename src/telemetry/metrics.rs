@@ -7,6 +7,8 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use super::{build_info, histogram::HistogramFamily, process};
+
 const DELIVERED: &str = "oktabus_messages_delivered_total";
 const DEAD_LETTERS: &str = "oktabus_dead_letters_total";
 const PAGES: &str = "oktabus_pages_delivered_total";
@@ -48,6 +50,20 @@ const LAG: &str = "oktabus_route_lag_seconds";
 const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 const HELD: &str = "oktabus_messages_held";
+const BUILD_INFO: &str = "oktabus_build_info";
+
+/// By route of a stream. A poll a second or a doorbell makes seconds; an outage or the first reading makes days.
+pub(crate) static DELIVERY_SECONDS: HistogramFamily = HistogramFamily::new(
+    "oktabus_delivery_latency_seconds",
+    "How long after they were published the sink had proved messages, or they were kept as dead letters.",
+    &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0],
+);
+/// By org and rate-limit bucket.
+pub(crate) static OKTA_SECONDS: HistogramFamily = HistogramFamily::new(
+    "oktabus_okta_request_duration_seconds",
+    "How long Okta took until its answer began, or until there was none.",
+    &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
+);
 
 /// What needs attention, of a sink and of Okta.
 const SINK_CLASSES: [&str; 3] = ["transient", "authentication", "configuration"];
@@ -90,7 +106,8 @@ const COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 18] = [
+const GAUGES: [(&str, &str); 19] = [
+    (BUILD_INFO, "1, with version, commit and features of this binary as labels."),
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -118,11 +135,28 @@ const GAUGES: [(&str, &str); 18] = [
 pub fn recorder() -> Option<PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
+        process::started();
         let handle = PrometheusBuilder::new().install_recorder().ok()?;
         describe();
+        gauge!(
+            BUILD_INFO,
+            "version" => build_info::VERSION,
+            "commit" => build_info::COMMIT,
+            "features" => build_info::features()
+        )
+        .set(1.0);
         Some(handle)
     };
     RECORDER.get_or_init(install).clone()
+}
+
+/// The page of metrics: the exporter's counters and gauges, then histograms and the figures of the process.
+pub(crate) fn page(handle: &PrometheusHandle) -> String {
+    let mut page = handle.render();
+    DELIVERY_SECONDS.render(&mut page);
+    OKTA_SECONDS.render(&mut page);
+    process::render(&mut page);
+    page
 }
 
 fn describe() {

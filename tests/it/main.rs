@@ -8,6 +8,7 @@
 
 mod command;
 mod daemon;
+mod deployment;
 mod documentation;
 mod format;
 mod okta;

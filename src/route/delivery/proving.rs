@@ -86,7 +86,9 @@ impl<S: CheckpointStore> Delivery<S> {
                 );
             }
         });
-        Ok((proof.await?, permit))
+        let proof = proof.await?;
+        status.settled(&batch.messages, 0..batch.messages.len());
+        Ok((proof, permit))
     }
 
     /// Commits the checkpoints of proved batches.
