@@ -3,6 +3,7 @@
 mod chain;
 pub mod logging;
 pub mod metrics;
+pub(crate) mod polling_metrics;
 mod printable;
 
 pub use chain::chain;
