@@ -19,6 +19,7 @@ use crate::{
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, ControlContext, Socket},
+    doorbell::{DoorbellError, Doorbells},
     replay::Replays,
     route::RouteError,
     search::SearchError,
@@ -47,6 +48,7 @@ pub struct App {
     control: Option<Socket>,
     replays: Replays,
     engines: Engines,
+    doorbells: Doorbells,
     asked: Arc<Notify>,
 }
 
@@ -91,6 +93,9 @@ pub enum AppError {
     /// The admin pages cannot be served as configured.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// Event hooks cannot be received as configured.
+    #[error(transparent)]
+    Doorbell(#[from] DoorbellError),
     /// The address of the admin pages cannot be bound.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
@@ -133,20 +138,22 @@ impl App {
             tracing::warn!("the state was recovered: {RECOVERY_CONSEQUENCE}");
         }
         let admin = opening::bind(&config.runtime.admin).await?;
+        let doorbells = Doorbells::open(&config.doorbells, &streams).await?;
 
         let mut loops = of_streams(&config, &streams, &state);
         loops.extend(of_searches(&config, &clients, &state));
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
-        series::register(&config, &engines);
+        series::register(&config, &engines, &doorbells.all());
         let mut view = DaemonView::new(config.runtime.admin.stalled_after);
         view.routes = loops.iter().filter_map(Loop::view).collect();
         view.commands = engines.all().map(|engine| engine.status()).collect();
+        (view.streams, view.doorbells) = (streams, doorbells.all());
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
         view.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
         let (view, asked) = (Arc::new(view), Arc::default());
-        Ok(Self { config, loops, state, view, admin, control, replays, engines, asked })
+        Ok(Self { config, loops, state, view, admin, control, replays, engines, doorbells, asked })
     }
 
     /// All buses, so that their secrets can be reloaded.
@@ -179,6 +186,11 @@ impl App {
         self.admin.address()
     }
 
+    /// Where event hooks are received.
+    pub fn doorbell_address(&self) -> Option<std::net::SocketAddr> {
+        self.doorbells.address()
+    }
+
     /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
     pub async fn run(self, until: Until, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         if until == Until::CaughtUp && self.loops.iter().all(Loop::is_endless) {
@@ -193,6 +205,7 @@ impl App {
         let (view, state, until_end) = (Arc::clone(&self.view), self.state.clone(), stop_admin.clone());
         pages.spawn(async move { watch_state(&state, &view.state_trouble, &until_end).await });
 
+        pages.spawn(self.doorbells.run(stop.child_token()));
         let grace = self.config.runtime.shutdown_grace;
         let (mut control, engines) = (JoinSet::new(), self.engines.clone());
         if let Some(socket) = self.control {

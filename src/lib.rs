@@ -12,6 +12,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod control;
+pub mod doorbell;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod halt;

@@ -31,8 +31,14 @@ use okta_client::{BudgetStatus, Client};
 
 use crate::{
     command::engine::{EngineSnapshot, EngineStatus},
+    doorbell::{Doorbell, DoorbellSnapshot},
     route::{RouteStatus, Snapshot},
-    telemetry::{metrics, printable, printable_json},
+    source::{Stream, StreamSnapshot},
+    telemetry::{
+        metrics,
+        polling_metrics::{self, PollGauges},
+        printable, printable_json,
+    },
 };
 
 /// The parts of a running daemon that the admin pages show.
@@ -42,6 +48,10 @@ pub struct DaemonView {
     pub routes: Vec<RouteView>,
     /// The commands.
     pub commands: Vec<Arc<EngineStatus>>,
+    /// The streams, with their polls.
+    pub streams: Vec<Arc<Stream>>,
+    /// Who may wake them.
+    pub doorbells: Vec<Arc<Doorbell>>,
     /// The clients of the orgs, for their rate budgets.
     pub clients: Vec<Arc<Client>>,
     /// Whether blocking work gets a thread.
@@ -57,7 +67,7 @@ pub struct DaemonView {
 pub struct RouteView {
     /// Its current status.
     pub status: Arc<RouteStatus>,
-    /// The time between two polls, in which it does nothing.
+    /// The longest time between two polls, in which it does nothing.
     pub poll_interval: Duration,
 }
 
@@ -66,6 +76,8 @@ struct Status {
     version: &'static str,
     routes: Vec<Snapshot>,
     commands: Vec<EngineSnapshot>,
+    streams: Vec<StreamSnapshot>,
+    doorbells: Vec<DoorbellSnapshot>,
     orgs: Vec<OrgStatus>,
 }
 
@@ -87,6 +99,8 @@ impl DaemonView {
         Self {
             routes: Vec::new(),
             commands: Vec::new(),
+            streams: Vec::new(),
+            doorbells: Vec::new(),
             clients: Vec::new(),
             pulse: Pulse::default(),
             state_trouble: StateTrouble::default(),
@@ -116,6 +130,8 @@ impl DaemonView {
             version: env!("CARGO_PKG_VERSION"),
             routes: self.snapshots(),
             commands: self.commands.iter().map(|status| status.snapshot()).collect(),
+            streams: self.streams.iter().map(|stream| stream.snapshot()).collect(),
+            doorbells: self.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect(),
             orgs: orgs.collect(),
         }
     }
@@ -130,6 +146,17 @@ impl DaemonView {
         for status in &self.commands {
             let snapshot = status.snapshot();
             metrics::commands(&snapshot.commands, &snapshot.gauges());
+        }
+        for stream in &self.streams {
+            let snapshot = stream.snapshot();
+            let gauges = PollGauges {
+                interval_seconds: snapshot.poll_interval_seconds,
+                idle_requests_per_hour: snapshot.idle_requests_per_hour,
+                polls_by_rings: snapshot.polls_by_rings,
+                rings_with_events: snapshot.rings_with_events,
+                seconds_saved: snapshot.seconds_saved,
+            };
+            polling_metrics::stream(&snapshot.stream, &gauges);
         }
         for client in &self.clients {
             let org = &client.org().name;

@@ -5,6 +5,7 @@ mod command;
 mod core_dump;
 #[cfg(feature = "simulator")]
 mod demo;
+mod doorbell;
 mod exit;
 mod progress;
 mod reload;
@@ -61,6 +62,8 @@ enum Command {
     /// Run a command now or put it on the queue, list commands, pause, cancel, release limits
     #[command(name = "command")]
     ByHand(command::CommandArguments),
+    /// Make, verify, show or remove the event hooks at Okta that wake streams early
+    Doorbell(doorbell::DoorbellArguments),
     /// Show, verify, export or change the durable state
     State(state::StateArguments),
     /// Run a demo: a simulated org, the real daemon, and live events
@@ -132,6 +135,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Replay(arguments) => replay::replay(arguments).await,
         Command::Search(arguments) => search::search(*arguments).await,
         Command::ByHand(arguments) => command::command(arguments).await,
+        Command::Doorbell(arguments) => doorbell::doorbell(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

@@ -50,6 +50,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         admin = app.admin_address().map(tracing::field::display),
+        doorbell = app.doorbell_address().map(tracing::field::display),
         purpose = app.purpose(),
         "oktabus is running"
     );

@@ -166,6 +166,7 @@ fn describe() {
     for (name, text) in GAUGES {
         describe_gauge!(name, text);
     }
+    super::polling_metrics::describe();
 }
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.

@@ -5,6 +5,7 @@ mod chain;
 pub(crate) mod histogram;
 pub mod logging;
 pub mod metrics;
+pub(crate) mod polling_metrics;
 mod printable;
 mod process;
 
