@@ -16,6 +16,7 @@ pub mod control;
 pub mod fuzzing;
 pub mod halt;
 pub mod invariant;
+pub mod live;
 pub mod message;
 pub mod permissions;
 mod random;
