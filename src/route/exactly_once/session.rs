@@ -335,6 +335,7 @@ impl<'a> Session<'a> {
                 }
             })
             .await?;
+            status.dead_letters_kept(&part.messages, &rejected);
             refusals.keep(part);
         }
         Ok(())
