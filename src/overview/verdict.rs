@@ -16,12 +16,12 @@ const WAITING_SECONDS: u64 = 20;
 /// Whether all is well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// The worst of the findings.
+    /// The worst of the concerns.
     pub grade: Grade,
     /// All of it in a sentence.
     pub sentence: String,
     /// What is not well, the worst first.
-    pub findings: Vec<Finding>,
+    pub concerns: Vec<Concern>,
 }
 
 /// How bad it is.
@@ -38,7 +38,7 @@ pub enum Grade {
 
 /// Something that is not well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Concern {
     /// How bad it is.
     pub grade: Grade,
     /// What it is about: `route system-log/siem`.
@@ -65,11 +65,11 @@ pub(super) struct Facts<'a> {
 
 impl Verdict {
     pub(super) fn of(facts: &Facts<'_>) -> Self {
-        let mut findings = Vec::new();
+        let mut concerns = Vec::new();
         if let Some(trouble) = &facts.state {
-            findings.push(Finding {
+            concerns.push(Concern {
                 detail: Some(trouble.clone()),
-                ..finding(
+                ..concern(
                     Grade::Trouble,
                     "the state",
                     "is not where it was",
@@ -77,30 +77,30 @@ impl Verdict {
                 )
             });
         }
-        findings.extend(facts.hanging.iter().map(|reason| Finding {
+        concerns.extend(facts.hanging.iter().map(|reason| Concern {
             detail: Some(reason.clone()),
-            ..finding(
+            ..concern(
                 Grade::Trouble,
                 "the daemon",
                 "does not go on",
                 "Restart it; nothing is lost. Please report it, with the log: this is a bug.",
             )
         }));
-        findings.extend(facts.routes.iter().flat_map(|route| of_route(&route.snapshot)));
-        findings.extend(facts.commands.iter().flat_map(of_commands));
-        findings.extend(facts.orgs.iter().flat_map(of_org));
+        concerns.extend(facts.routes.iter().flat_map(|route| of_route(&route.snapshot)));
+        concerns.extend(facts.commands.iter().flat_map(of_commands));
+        concerns.extend(facts.orgs.iter().flat_map(of_org));
         // Within a grade they stay in this order.
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.grade));
-        let grade = findings.first().map_or(Grade::Well, |finding| finding.grade);
-        Self { grade, sentence: sentence(&findings, facts), findings }
+        concerns.sort_by_key(|concern| std::cmp::Reverse(concern.grade));
+        let grade = concerns.first().map_or(Grade::Well, |concern| concern.grade);
+        Self { grade, sentence: sentence(&concerns, facts), concerns }
     }
 }
 
-fn sentence(findings: &[Finding], facts: &Facts<'_>) -> String {
-    let Some(first) = findings.first() else { return all_is_well(facts) };
+fn sentence(concerns: &[Concern], facts: &Facts<'_>) -> String {
+    let Some(first) = concerns.first() else { return all_is_well(facts) };
     let mut about = first.about.clone();
     about.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
-    let rest = match findings.len() - 1 {
+    let rest = match concerns.len() - 1 {
         0 => String::new(),
         1 => " One more thing needs a look.".to_owned(),
         more => format!(" {more} more things need a look."),
@@ -119,11 +119,11 @@ fn all_is_well(facts: &Facts<'_>) -> String {
     }
 }
 
-fn of_route(route: &Snapshot) -> Vec<Finding> {
+fn of_route(route: &Snapshot) -> Vec<Concern> {
     let about = format!("route {}", route.route);
-    let mut findings = Vec::new();
+    let mut concerns = Vec::new();
     let mut find = |grade, what: &str, detail: Option<&String>, remedy: &str| {
-        findings.push(Finding { detail: detail.cloned(), ..finding(grade, &about, what, remedy) });
+        concerns.push(Concern { detail: detail.cloned(), ..concern(grade, &about, what, remedy) });
     };
     if let Some(trouble) = &route.state_trouble {
         let remedy = "It goes on by itself once the state can be written: look at the disk.";
@@ -174,14 +174,14 @@ fn of_route(route: &Snapshot) -> Vec<Finding> {
         let remedy = "Read the reasons, mend what makes them, and deliver them again or drop them.";
         find(Grade::Attention, &what, newest.as_ref(), remedy);
     }
-    findings
+    concerns
 }
 
-fn of_commands(commands: &EngineSnapshot) -> Vec<Finding> {
+fn of_commands(commands: &EngineSnapshot) -> Vec<Concern> {
     let about = format!("commands {}", commands.commands);
-    let mut findings = Vec::new();
+    let mut concerns = Vec::new();
     let mut find = |grade, what: &str, detail: Option<&String>, remedy: &str| {
-        findings.push(Finding { detail: detail.cloned(), ..finding(grade, &about, what, remedy) });
+        concerns.push(Concern { detail: detail.cloned(), ..concern(grade, &about, what, remedy) });
     };
     for trouble in commands.troubles.values() {
         let remedy = "They go on by themselves once this is over. `oktabus check` tries org and bus.";
@@ -214,22 +214,22 @@ fn of_commands(commands: &EngineSnapshot) -> Vec<Finding> {
         let what = format!("have {} since the start", counted(commands.dead_letters, "dead letter"));
         find(Grade::Attention, &what, None, "Read the reasons, and mend whoever sends them.");
     }
-    findings
+    concerns
 }
 
-fn of_org(org: &OrgOverview) -> Vec<Finding> {
+fn of_org(org: &OrgOverview) -> Vec<Concern> {
     let waiting = org.buckets.iter().filter_map(|bucket| {
         let seconds = bucket.waiting_seconds.filter(|seconds| *seconds >= WAITING_SECONDS)?;
         let what = format!("holds requests of {} back for {seconds} s", bucket.bucket);
         let remedy = "It goes on by itself with Okta's next window; if that is often so, raise `budget.share` or have others ask less.";
-        Some(finding(Grade::Attention, &format!("org {}", org.org), &what, remedy))
+        Some(concern(Grade::Attention, &format!("org {}", org.org), &what, remedy))
     });
     waiting.collect()
 }
 
-fn finding(grade: Grade, about: &str, what: &str, remedy: &str) -> Finding {
+fn concern(grade: Grade, about: &str, what: &str, remedy: &str) -> Concern {
     let (about, what, remedy) = (about.to_owned(), what.to_owned(), remedy.to_owned());
-    Finding { grade, about, what, detail: None, remedy }
+    Concern { grade, about, what, detail: None, remedy }
 }
 
 fn counted(number: u64, one: &str) -> String {
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn all_is_well_in_one_sentence() {
         let well = verdict(&[route(|route| route.lag_seconds = 3.4)]);
-        assert_eq!((well.grade, well.findings.len()), (Grade::Well, 0));
+        assert_eq!((well.grade, well.concerns.len()), (Grade::Well, 0));
         assert_eq!(well.sentence, "All is well: one route delivers and is 3 s behind.");
     }
 
@@ -289,9 +289,9 @@ mod tests {
             found.sentence,
             "Route system-log/archive cannot deliver to its sink. One more thing needs a look."
         );
-        assert_eq!(found.findings[0].detail.as_deref(), Some("no such topic"));
-        assert_eq!(found.findings[1].what, "has 2 dead letters since the start");
-        assert!(found.findings.iter().all(|finding| finding.remedy.ends_with('.')));
+        assert_eq!(found.concerns[0].detail.as_deref(), Some("no such topic"));
+        assert_eq!(found.concerns[1].what, "has 2 dead letters since the start");
+        assert!(found.concerns.iter().all(|concern| concern.remedy.ends_with('.')));
     }
 
     #[test]
@@ -302,14 +302,14 @@ mod tests {
             reason: Some("a move".into()),
         };
         let found = verdict(&[route(|route| (route.phase, route.paused) = (Phase::Paused, Some(pause)))]);
-        assert_eq!((found.grade, found.findings.len()), (Grade::Attention, 1));
-        assert_eq!(found.findings[0].detail.as_deref(), Some("by ada at 1970-01-01T00:00:00Z: a move"));
+        assert_eq!((found.grade, found.concerns.len()), (Grade::Attention, 1));
+        assert_eq!(found.concerns[0].detail.as_deref(), Some("by ada at 1970-01-01T00:00:00Z: a move"));
         let behind = verdict(&[route(|route| (route.phase, route.lag_seconds) = (Phase::Reading, 7_300.0))]);
-        assert_eq!(behind.findings[0].what, "is 2 h behind and catches up");
+        assert_eq!(behind.concerns[0].what, "is 2 h behind and catches up");
         let troubled = verdict(&[route(|route| {
             (route.phase, route.lag_seconds) = (Phase::Reading, 7_300.0);
             route.okta_trouble = Some("401".to_owned());
         })]);
-        assert_eq!(troubled.findings.len(), 1, "the trouble says it");
+        assert_eq!(troubled.concerns.len(), 1, "the trouble says it");
     }
 }

@@ -10,9 +10,9 @@ export function showVerdict(verdict) {
   attribute(id("verdict"), "data-grade", verdict.grade);
   text(id("sentence"), verdict.sentence);
   document.title = `${GRADES[verdict.grade]} · oktabus`;
-  each(id("findings"), verdict.findings, (finding) => `${finding.about} ${finding.what}`, makeFinding);
+  each(id("concerns"), verdict.concerns, (concern) => `${concern.about} ${concern.what}`, makeConcern);
   // Said aloud when it changes, and not each time that a number does.
-  const said = verdict.findings.map((finding) => finding.about).join(" ") + verdict.grade;
+  const said = verdict.concerns.map((concern) => concern.about).join(" ") + verdict.grade;
   if (said !== announced) {
     announced = said;
     text(id("announcement"), verdict.grade === "well" ? GRADES.well : `${GRADES[verdict.grade]}: ${verdict.sentence}`);
@@ -22,19 +22,19 @@ export function showVerdict(verdict) {
 export function showUnknown(sentence) {
   attribute(id("verdict"), "data-grade", "unknown");
   text(id("sentence"), sentence);
-  each(id("findings"), [], () => "", makeFinding);
+  each(id("concerns"), [], () => "", makeConcern);
   document.title = "oktabus";
 }
 
-function makeFinding() {
+function makeConcern() {
   const [what, detail, remedy] = [h("strong"), h("p", { class: "detail" }), h("p", { class: "remedy" })];
   const node = h("li", {}, h("p", {}, what), detail, remedy);
-  const update = (finding) => {
-    attribute(node, "data-grade", finding.grade);
-    text(what, `${finding.about[0].toUpperCase()}${finding.about.slice(1)} ${finding.what}.`);
-    text(detail, finding.detail);
-    detail.hidden = !finding.detail;
-    text(remedy, finding.remedy);
+  const update = (concern) => {
+    attribute(node, "data-grade", concern.grade);
+    text(what, `${concern.about[0].toUpperCase()}${concern.about.slice(1)} ${concern.what}.`);
+    text(detail, concern.detail);
+    detail.hidden = !concern.detail;
+    text(remedy, concern.remedy);
   };
   return { node, update };
 }
