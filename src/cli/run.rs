@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     manager.ready(&purpose);
     let view = app.view();
-    let _alive = manager.keep_alive(move || view.is_alive());
+    let _alive = manager.keep_alive(move || view.alive().is_empty());
     let stopped = async move {
         signals.first().await;
         manager.stopping();

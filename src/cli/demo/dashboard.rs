@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::{admin::DaemonView, route::Phase};
+use crate::{overview::DaemonView, route::Phase};
 
 const DIM: Style = AnsiColor::BrightBlack.on_default();
 
@@ -25,6 +25,7 @@ impl Dashboard {
                 Phase::Starting => "starting",
                 Phase::Reading => "catching up",
                 Phase::AtTail => "live",
+                Phase::Paused => "paused",
                 Phase::Standby => "standby",
                 Phase::Superseded => "superseded",
                 Phase::Ended => "ended",

@@ -9,7 +9,7 @@ use clap::Args;
 use okta_simulator::{Options, Simulator};
 
 use super::{Exit, fail, print, run::prepare};
-use crate::{admin::DaemonView, app::Until};
+use crate::{app::Until, overview::DaemonView};
 use dashboard::Dashboard;
 use layout::Layout;
 

@@ -88,6 +88,11 @@ impl<S: CheckpointStore> Delivery<S> {
         });
         let proof = proof.await?;
         status.settled(&batch.messages, 0..batch.messages.len());
+        let rejected = judged.settled.rejected();
+        status.dead_letters_kept(&batch.messages, rejected);
+        status.tap().pass(&batch.messages, 0..batch.messages.len(), |index| {
+            rejected.binary_search_by_key(&index, |rejected| rejected.index).is_ok()
+        });
         Ok((proof, permit))
     }
 

@@ -259,6 +259,10 @@ impl<'a> Session<'a> {
         let Continuity { status, dead_letters, copy, refusals, backoff, is_commit_due, .. } =
             &mut *self.continuity;
         *is_commit_due = false;
+        for part in transaction.parts() {
+            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
+            status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
+        }
         let delivered = transaction.messages() - refused;
         refusals.committed(delivered);
         backoff.reset();
@@ -332,6 +336,7 @@ impl<'a> Session<'a> {
                 }
             })
             .await?;
+            status.dead_letters_kept(&part.messages, &rejected);
             refusals.keep(part);
         }
         Ok(())

@@ -44,6 +44,7 @@ mod redaction;
 mod schema;
 mod service;
 mod shutdown;
+mod status_page;
 mod throttling;
 
 use crate::support::daemon::TO_FILES;
