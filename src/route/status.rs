@@ -253,6 +253,9 @@ impl RouteStatus {
 
     /// These messages became dead letters.
     pub(super) fn dead_letters_kept(&self, messages: &Messages, rejected: &[Rejected]) {
+        if rejected.is_empty() {
+            return;
+        }
         let at = Timestamp::now();
         let newest = rejected.iter().rev().take(RECENT_DEAD_LETTERS).filter_map(|rejected| {
             let mut id = String::new();

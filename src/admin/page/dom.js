@@ -22,6 +22,13 @@ export function text(node, value) {
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 
+/** Sets a text in which `…` is what a computer takes. */
+export function prose(node, value) {
+  if (node.said === value) return;
+  node.said = value;
+  node.replaceChildren(...value.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part)));
+}
+
 /** Sets an attribute, if it is another; removes it if there is none. */
 export function attribute(node, name, value) {
   if (value == null || value === false) node.removeAttribute(name);

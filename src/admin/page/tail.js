@@ -1,7 +1,7 @@
 // Events as they are delivered, and one of them beside its rendering in each format.
 
 import { follow, postJson } from "./api.js";
-import { attribute, each, h, id, text } from "./dom.js";
+import { each, h, id, prose, text } from "./dom.js";
 import { clock, number } from "./words.js";
 
 const SHOWN_MAX = 200;
@@ -109,7 +109,7 @@ async function show(passed) {
   id("event").hidden = false;
   text(id("event-title"), passed.event?.eventType ?? "An event");
   text(id("event-raw"), pretty(passed.event));
-  text(id("event-why"), "");
+  prose(id("event-why"), "");
   text(id("event-rendered"), "");
   id("event-formats").replaceChildren();
   id("event-title").focus();
@@ -117,12 +117,12 @@ async function show(passed) {
     const formats = await postJson("api/render", { event: passed.event });
     choose(formats, formats.find(({ format }) => format === passed.format) ?? formats[0]);
   } catch (err) {
-    text(id("event-why"), err.message || "The daemon does not answer.");
+    prose(id("event-why"), err.message || "The daemon does not answer.");
   }
 }
 
 function choose(formats, chosen) {
-  text(id("event-why"), chosen.explanation);
+  prose(id("event-why"), chosen.explanation);
   text(id("event-rendered"), pretty(chosen.payload));
   const buttons = formats.map((rendered) => {
     const isChosen = rendered === chosen;
@@ -144,5 +144,3 @@ function choose(formats, chosen) {
 }
 
 const pretty = (value) => JSON.stringify(value, null, 2);
-
-export const tailIsOpen = () => watching !== null;

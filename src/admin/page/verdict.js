@@ -1,6 +1,6 @@
 // Whether all is well, and what to do if not.
 
-import { attribute, each, h, id, text } from "./dom.js";
+import { attribute, each, h, id, prose, text } from "./dom.js";
 
 const GRADES = { well: "All is well", attention: "Needs a look", trouble: "Trouble", unknown: "Not known" };
 
@@ -34,7 +34,7 @@ function makeConcern() {
     text(what, `${concern.about[0].toUpperCase()}${concern.about.slice(1)} ${concern.what}.`);
     text(detail, concern.detail);
     detail.hidden = !concern.detail;
-    text(remedy, concern.remedy);
+    prose(remedy, concern.remedy);
   };
   return { node, update };
 }
