@@ -9,6 +9,7 @@
 mod command;
 mod daemon;
 mod documentation;
+mod doorbell;
 mod format;
 mod okta;
 mod replay;
