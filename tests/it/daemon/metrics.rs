@@ -11,7 +11,7 @@ const BY_OKTA: [&str; 3] =
 /// Names of metrics with their labels, as `docs/` has them.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
-    for page in ["docs/operations.md", "docs/commands.md"] {
+    for page in ["docs/operations.md", "docs/commands.md", "docs/doorbell.md"] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let text = std::fs::read_to_string(path).unwrap();
         for row in text.lines().filter(|line| line.starts_with("| `oktabus_")) {
@@ -47,6 +47,7 @@ async fn every_documented_series_is_there_from_the_start() {
         &okta,
         &format!(
             r#"
+doorbell = {{ kind = "nats", subject = "ring" }}
 [streams.log]
 org = "acme"
 routes = [{{ sink = "nobody" }}]
@@ -94,6 +95,8 @@ allow = ["user.get"]
         r#"oktabus_search_slots_left_out_total{route="logins/nobody"}"#,
         r#"oktabus_commands_total{commands="people",action="user.deactivate",status="failed"}"#,
         r#"oktabus_command_failures_total{commands="people",what="outcomes"}"#,
+        r#"oktabus_doorbell_refused_total{org="acme",reason="wrong_secret"}"#,
+        r#"oktabus_doorbell_finds_total{stream="log"}"#,
     ] {
         assert_eq!(workplace.metric(series).await, Some(0.0), "{series}\n{page}");
     }
