@@ -10,6 +10,7 @@ mod command;
 mod daemon;
 mod deployment;
 mod documentation;
+mod doorbell;
 mod format;
 mod okta;
 mod replay;

@@ -222,8 +222,15 @@ async fn remove(which: &WhichHooks, dry_run: bool) -> Result<Exit, DoorbellComma
 
 /// Exit code 1 if not all is well: there is none, or one that Okta does not send.
 async fn status(which: &WhichHooks, json: bool) -> Result<Exit, DoorbellCommandError> {
-    let scene = Scene::open(which, Scope::EventHooksRead)?;
-    let hooks = scene.hooks().await?;
+    let mut scene = Scene::open(which, Scope::EventHooksRead)?;
+    let hooks = match scene.hooks().await {
+        // To whom changes are granted, reading alone may not be.
+        Err(DoorbellCommandError::Okta { source, .. }) if source.is_ungranted_scope() => {
+            scene = Scene::open(which, Scope::EventHooksManage)?;
+            scene.hooks().await?
+        }
+        found => found?,
+    };
     let own = plan::own(&scene.name, &hooks);
     let shown: Vec<_> = own
         .iter()

@@ -67,6 +67,7 @@ fn shown(page: &str) -> BTreeMap<String, Series> {
 
 /// Routes and commands of every kind. A free port could become that of another test's server, so nobody listens on 1.
 const EVERYTHING: &str = r#"
+doorbell = { kind = "nats", subject = "ring" }
 [streams.log]
 org = "acme"
 routes = [{ sink = "events" }, { sink = "siem" }, { sink = "once" }, { sink = "files" }, { sink = "printed" }]
@@ -137,6 +138,8 @@ async fn the_page_and_the_documentation_have_the_same_series_from_the_start() {
         r#"oktabus_search_slots_left_out_total{route="logins/files"}"#,
         r#"oktabus_commands_total{commands="people",action="user.deactivate",status="failed"}"#,
         r#"oktabus_command_failures_total{commands="people",what="outcomes"}"#,
+        r#"oktabus_doorbell_refused_total{org="acme",reason="wrong_secret"}"#,
+        r#"oktabus_doorbell_finds_total{stream="log"}"#,
     ] {
         assert_eq!(workplace.metric(series).await, Some(0.0), "{series}\n{page}");
     }

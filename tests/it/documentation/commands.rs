@@ -9,7 +9,7 @@ use super::{blocks, pages, repository};
 use crate::support::{nats::NatsServer, tools::free_port};
 
 /// Why commands are not run, by how they begin.
-const NOT_RUN: [(&str, &str); 25] = [
+const NOT_RUN: [(&str, &str); 26] = [
     ("# ", "root's: changes the machine; the set-up is followed by hand on a clean Debian"),
     ("$ curl --proto", "installs Rust"),
     ("$ . \"$HOME/.cargo/env\"", "installs Rust"),
@@ -28,6 +28,7 @@ const NOT_RUN: [(&str, &str); 25] = [
     ("$ oktabus state ", "`state::commands` runs each"),
     ("$ oktabus replay", "`replay` runs it"),
     ("$ oktabus search", "`search::command` runs it"),
+    ("$ oktabus doorbell", "`doorbell::command` runs each"),
     ("$ oktabus run --config oktabus.toml", "docs/state.md: a refused state, which `state` provokes"),
     ("$ openssl ", "makes a key for a real org; `okta::service_app` makes keys"),
     ("$ chmod 600 okta-key.pem", "likewise"),
