@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, future::join_all};
 use jiff::Timestamp;
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
@@ -59,23 +59,14 @@ type Arrivals = Arc<Mutex<BTreeMap<String, i64>>>;
 async fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let broker = Arc::new(Broker::start().await);
-    let mut running = JoinSet::new();
-    for (index, mode) in MODES.into_iter().enumerate() {
-        if wanted.is_empty() || wanted.iter().any(|name| name == mode.0) {
-            let broker = Arc::clone(&broker);
-            running.spawn(async move { (index, run(mode, &broker).await) });
-        }
-    }
-    let mut rows = BTreeMap::new();
-    while let Some(ended) = running.join_next().await {
-        let (index, row) = ended.unwrap();
-        rows.insert(index, row);
-    }
+    let broker = Broker::start().await;
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let modes = MODES.into_iter().filter(|(name, ..)| is_wanted(name));
+    let rows = join_all(modes.map(|mode| run(mode, &broker))).await;
     let mut out = std::io::stdout();
     writeln!(out, "mode      events  seconds  requests  kafka median/p99/max ms   nats median/p99/max ms")
         .unwrap();
-    rows.values().for_each(|row| writeln!(out, "{row}").unwrap());
+    rows.iter().for_each(|row| writeln!(out, "{row}").unwrap());
 }
 
 async fn run(

@@ -14,6 +14,8 @@ import sys
 TEXT = re.compile(r"(licen[cs]e|copying|notice|copyright|unlicense)", re.IGNORECASE)
 # C sources that a crate brings along, with licences of their own.
 BUNDLED = ["librdkafka", "zstd", "src/zlib", "openssl"]
+# What a build script compiles and links.
+LINKED_BY_BUILD = {"openssl-src"}
 
 
 def host():
@@ -33,6 +35,7 @@ def linked(data):
     proc_macros = {
         package["id"] for package in data["packages"] if any("proc-macro" in target["kind"] for target in package["targets"])
     }
+    by_build = {package["id"] for package in data["packages"] if package["name"] in LINKED_BY_BUILD}
     found, ahead = set(), [data["resolve"]["root"]]
     while ahead:
         package = ahead.pop()
@@ -40,7 +43,7 @@ def linked(data):
             continue
         found.add(package)
         for dependency in nodes[package]["deps"]:
-            if any(kind["kind"] is None for kind in dependency["dep_kinds"]):
+            if dependency["pkg"] in by_build or any(kind["kind"] is None for kind in dependency["dep_kinds"]):
                 ahead.append(dependency["pkg"])
     return found
 
@@ -58,6 +61,8 @@ def main():
     print("oktabus is linked with these crates. Each is followed by the licences in its package.\n")
     for package in others:
         print(f"  {package['name']} {package['version']}: {package['license'] or 'see its text'}")
+    # Where a text was printed first: most crates have the same ones.
+    printed = {}
     for package in sorted(others, key=lambda package: (package["name"], package["version"])):
         print(f"\n{'=' * 100}\n{package['name']} {package['version']} ({package['license'] or 'no expression'})")
         if package["repository"]:
@@ -67,7 +72,13 @@ def main():
         if not found:
             print("\nThere is no text in its package: see the licence's name above.")
         for file in found:
-            print(f"\n--- {file.relative_to(folder)}\n\n{file.read_text(errors='replace').rstrip()}")
+            text, place = file.read_text(errors="replace").strip(), f"{file.relative_to(folder)} of {package['name']}"
+            words = " ".join(text.split())
+            if words in printed:
+                print(f"\n--- {file.relative_to(folder)}: the same text as {printed[words]}")
+                continue
+            printed[words] = place
+            print(f"\n--- {file.relative_to(folder)}\n\n{text}")
 
 
 main()

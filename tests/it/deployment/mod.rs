@@ -2,6 +2,7 @@
 
 mod alerts;
 mod dashboard;
+mod package;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -5,6 +5,7 @@ mod commands;
 mod configurations;
 mod field_failures;
 mod glossary;
+mod links;
 mod unit;
 
 use std::{fs, path::Path};

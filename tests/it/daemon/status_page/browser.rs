@@ -158,7 +158,12 @@ async fn the_judge_of_the_page_refuses_what_is_wrong() {
     let folder = folder.path().display().to_string();
     let (is_content, _, complaints) = judge(&["look", &url, TOKEN, "well", &folder, "bad"]).await;
     assert!(!is_content);
-    for told in ["image-alt", "color-contrast", "asks another place: http://localhost:1/other.js", "wider than its window"] {
+    for told in [
+        "image-alt",
+        "color-contrast",
+        "asks another place: http://localhost:1/other.js",
+        "wider than its window",
+    ] {
         assert!(complaints.contains(told), "{told}: {complaints}");
     }
 }
