@@ -19,6 +19,7 @@ use crate::{
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, ControlContext, Socket},
+    dead_letters::LetterRetries,
     replay::Replays,
     route::RouteError,
     search::SearchError,
@@ -47,6 +48,7 @@ pub struct App {
     control: Option<Socket>,
     replays: Replays,
     engines: Engines,
+    letters: LetterRetries,
     asked: Arc<Notify>,
 }
 
@@ -143,10 +145,11 @@ impl App {
         view.routes = loops.iter().filter_map(Loop::view).collect();
         view.commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
+        let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
         view.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
         let (view, asked) = (Arc::new(view), Arc::default());
-        Ok(Self { config, loops, state, view, admin, control, replays, engines, asked })
+        Ok(Self { config, loops, state, view, admin, control, replays, engines, letters, asked })
     }
 
     /// All buses, so that their secrets can be reloaded.
@@ -198,7 +201,13 @@ impl App {
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
-                ControlContext::new(stop.clone(), self.state.clone(), self.replays, self.engines),
+                ControlContext::new(
+                    stop.clone(),
+                    self.state.clone(),
+                    self.replays,
+                    self.engines,
+                    self.letters,
+                ),
                 stop.clone(),
                 grace,
             ));

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod control;
+pub mod dead_letters;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod halt;

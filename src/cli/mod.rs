@@ -3,6 +3,7 @@
 mod check;
 mod command;
 mod core_dump;
+mod dead_letters;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
@@ -16,6 +17,7 @@ mod search;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod span;
 mod state;
 mod table;
 
@@ -61,6 +63,8 @@ enum Command {
     /// Run a command now or put it on the queue, list commands, pause, cancel, release limits
     #[command(name = "command")]
     ByHand(command::CommandArguments),
+    /// List, show, retry or drop what could not be delivered or carried out
+    DeadLetters(dead_letters::DeadLettersArguments),
     /// Show, verify, export or change the durable state
     State(state::StateArguments),
     /// Run a demo: a simulated org, the real daemon, and live events
@@ -132,6 +136,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Replay(arguments) => replay::replay(arguments).await,
         Command::Search(arguments) => search::search(*arguments).await,
         Command::ByHand(arguments) => command::command(arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::dead_letters(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

@@ -113,7 +113,7 @@ impl Config {
     }
 
     /// All routes, each with where in the configuration it is and the org that it reads.
-    fn owned_routes(&self) -> impl Iterator<Item = (String, &str, &RouteConfig)> {
+    pub(crate) fn owned_routes(&self) -> impl Iterator<Item = (String, &str, &RouteConfig)> {
         let streams = self.streams.values().flat_map(|stream| {
             let owned = move |route| (format!("streams.{}", stream.name), stream.org.as_str(), route);
             stream.routes.iter().map(owned)

@@ -7,6 +7,7 @@
 mod client;
 mod commands;
 mod daemon;
+mod dead_letters;
 mod lines;
 mod peer;
 mod replays;
@@ -24,9 +25,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use client::{Answers, Client, ControlError};
 pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
+pub use dead_letters::NamedLetters;
 pub use socket::{NAME, Socket};
 
-use crate::{command::engine::Engines, replay::Replays, state::State, telemetry::chain};
+use crate::{
+    command::engine::Engines, dead_letters::LetterRetries, replay::Replays, state::State, telemetry::chain,
+};
 
 /// How long connections may take to end when all work has ended.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -41,12 +45,19 @@ pub struct ControlContext {
     state: State,
     replays: Replays,
     engines: Engines,
+    letters: LetterRetries,
 }
 
 impl ControlContext {
     /// Work goes on until `stop`.
-    pub fn new(stop: CancellationToken, state: State, replays: Replays, engines: Engines) -> Self {
-        Self { stop, work: TaskTracker::new(), state, replays, engines }
+    pub fn new(
+        stop: CancellationToken,
+        state: State,
+        replays: Replays,
+        engines: Engines,
+        letters: LetterRetries,
+    ) -> Self {
+        Self { stop, work: TaskTracker::new(), state, replays, engines, letters }
     }
 }
 
@@ -77,6 +88,8 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
         .route("/commands/cancel", post(commands::cancel))
         .route("/limits", get(commands::limits))
         .route("/limits/release", post(commands::release))
+        .route("/dead-letters/retry", post(dead_letters::retry))
+        .route("/dead-letters/drop", post(dead_letters::drop_named))
         .route("/state/export", get(state::export))
         .route("/state/verification", get(state::verification))
         .with_state(Arc::clone(&context));
@@ -111,10 +124,10 @@ mod tests {
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
-        serving.spawn(serve(
-            socket,
-            Arc::new(ControlContext::new(stop.clone(), replays.state(), replays, Engines::default())),
-        ));
+        let letters = LetterRetries::new(replays.config(), directory.join("dead-letters"));
+        let context =
+            ControlContext::new(stop.clone(), replays.state(), replays, Engines::default(), letters);
+        serving.spawn(serve(socket, Arc::new(context)));
         (stop, serving)
     }
 

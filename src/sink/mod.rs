@@ -36,10 +36,10 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub(crate) use dead_letters::DeadLetterFiles;
+pub(crate) use dead_letters::{DeadLetterFiles, KeptLetters};
 #[cfg(test)]
 pub(crate) use dead_letters::SimulatedLetters;
-pub use dead_letters::{DeadLetters, DeadLettersError};
+pub use dead_letters::{DeadLetters, DeadLettersError, LetterId};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
 pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
