@@ -17,6 +17,7 @@ pub mod dead_letters;
 pub mod fuzzing;
 pub mod halt;
 pub mod invariant;
+pub mod live;
 pub mod message;
 pub mod permissions;
 mod random;

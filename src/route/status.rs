@@ -14,6 +14,7 @@ use super::{
     trouble::{Trouble, essence},
 };
 use crate::{
+    live::Tap,
     sink::{SinkClass, SinkError},
     state::Cursor,
     telemetry::{chain, metrics},
@@ -43,6 +44,7 @@ pub enum Phase {
 pub struct RouteStatus {
     name: String,
     inner: Mutex<Inner>,
+    tap: Arc<Tap>,
 }
 
 #[derive(Debug, Default)]
@@ -145,7 +147,7 @@ pub struct Snapshot {
 
 impl RouteStatus {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), inner: Mutex::default() }
+        Self { name: name.to_owned(), inner: Mutex::default(), tap: Arc::default() }
     }
 
     /// How the route stands now.
@@ -175,6 +177,11 @@ impl RouteStatus {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where its delivered messages pass.
+    pub fn tap(&self) -> &Arc<Tap> {
+        &self.tap
     }
 
     /// The route begins at `cursor`, and if that is a new one, with what was published from `start` on.

@@ -86,7 +86,12 @@ impl<S: CheckpointStore> Delivery<S> {
                 );
             }
         });
-        Ok((proof.await?, permit))
+        let proof = proof.await?;
+        let rejected = judged.settled.rejected();
+        status.tap().pass(&batch.messages, 0..batch.messages.len(), |index| {
+            rejected.binary_search_by_key(&index, |rejected| rejected.index).is_ok()
+        });
+        Ok((proof, permit))
     }
 
     /// Commits the checkpoints of proved batches.

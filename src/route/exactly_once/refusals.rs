@@ -124,10 +124,13 @@ impl Refusals {
 
     /// Those of `part` that are to be kept as dead letters and are not yet.
     pub(super) fn not_kept<'a>(&'a self, part: &'a RefusedPart) -> Vec<Rejected> {
-        let is_kept = |rejected: &&Rejected| {
-            id(&part.messages, rejected.index).is_some_and(|id| self.kept.contains(&id))
-        };
+        let is_kept = |rejected: &&Rejected| self.is_kept(&part.messages, rejected.index);
         part.rejected.iter().filter(|rejected| !is_kept(rejected)).cloned().collect()
+    }
+
+    /// Whether the message at `index` of `messages` is a dead letter.
+    pub(super) fn is_kept(&self, messages: &Messages, index: usize) -> bool {
+        !self.kept.is_empty() && id(messages, index).is_some_and(|id| self.kept.contains(&id))
     }
 
     /// The refused messages of `part` are dead letters.

@@ -258,6 +258,10 @@ impl<'a> Session<'a> {
         self.committed_at = Instant::now();
         let Continuity { status, copy, refusals, backoff, is_commit_due, .. } = &mut *self.continuity;
         *is_commit_due = false;
+        for part in transaction.parts() {
+            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
+            status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
+        }
         let delivered = transaction.messages() - refused;
         refusals.committed(delivered);
         backoff.reset();
