@@ -36,11 +36,12 @@ pub struct AdminTls {
     pub key_file: PathBuf,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAdmin {
     listen: Option<String>,
     stalled_after: Option<Span>,
+    #[schemars(with = "Option<String>")]
     token: Option<SecretString>,
     token_file: Option<PathBuf>,
     token_env: Option<String>,
@@ -52,7 +53,7 @@ pub(super) struct RawAdmin {
     hosts: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawTls {
     certificate_file: PathBuf,

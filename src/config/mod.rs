@@ -8,6 +8,7 @@ mod auth;
 mod bus;
 mod commands;
 mod cross_checks;
+mod descriptions;
 mod exposure;
 mod file_owners;
 mod layers;
@@ -20,8 +21,10 @@ mod quantity;
 mod redaction;
 mod route;
 mod runtime;
+mod schema;
 mod search;
 mod secret;
+mod settings;
 mod signature;
 mod sink;
 mod standby;
@@ -29,6 +32,7 @@ mod stem;
 mod stream;
 mod trusted_file;
 mod typed;
+mod variables;
 mod warnings;
 
 use std::{collections::BTreeMap, path::Path};
@@ -55,8 +59,10 @@ pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};
 pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
+pub use schema::configuration_schema;
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
+pub use settings::Setting;
 pub use sink::*;
 pub use standby::StandbyConfig;
 pub(crate) use stem::FileStem;
@@ -96,6 +102,12 @@ impl Config {
     /// that cannot read the service's credentials.
     pub fn load_without_secrets(file: &Path) -> Result<Self, ConfigError> {
         load::load(file, false)
+    }
+
+    /// What is set in `file`, in what is beside it and in the environment, and where; without secrets. Refuses what `load`
+    /// refuses.
+    pub fn settings(file: &Path) -> Result<Vec<Setting>, ConfigError> {
+        load::settings(file)
     }
 
     /// The configuration that has `text` as its only file, for whoever tries many. Reads no secret.

@@ -36,7 +36,7 @@ impl fmt::Display for AuthoritiesFile {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOrg {
     domain: Option<String>,
@@ -48,13 +48,13 @@ pub(super) struct RawOrg {
     http: RawHttp,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawBudget {
     share: Option<f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawHttp {
     connect_timeout: Option<Span>,
@@ -64,6 +64,7 @@ struct RawHttp {
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     proxy_user: Option<String>,
+    #[schemars(with = "Option<String>")]
     proxy_password: Option<SecretString>,
     proxy_password_file: Option<PathBuf>,
     proxy_password_env: Option<String>,

@@ -32,6 +32,22 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 const START: Duration = Duration::from_secs(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
+/// `path` with `query`, whose members are texts, numbers or absent.
+pub fn with_query<T: Serialize>(path: &str, query: &T) -> String {
+    let mut text = url::form_urlencoded::Serializer::new(format!("{path}?"));
+    // Texts and numbers can always be written.
+    if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(query) {
+        for (name, value) in members {
+            match value {
+                serde_json::Value::Null => {}
+                serde_json::Value::String(value) => drop(text.append_pair(&name, &value)),
+                value => drop(text.append_pair(&name, &value.to_string())),
+            }
+        }
+    }
+    text.finish()
+}
+
 /// A connection to the daemon.
 #[derive(Debug)]
 pub struct Client {

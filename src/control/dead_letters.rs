@@ -27,7 +27,12 @@ pub(super) async fn retry(
     Json(named): Json<NamedLetters>,
 ) -> Result<Response, ErrorReply> {
     let by = peer.user().await;
-    tracing::info!(letters = named.letters.len(), uid = by.uid, user = by.name, "dead letters are delivered again");
+    tracing::info!(
+        letters = named.letters.len(),
+        uid = by.uid,
+        user = by.name,
+        "dead letters are delivered again"
+    );
     // Goes on if the client leaves: a message that is on its way is settled, and its letter removed.
     let retrying = Arc::clone(&context);
     let retried = context.work.spawn(async move { retrying.letters.retry(named.letters).await }).await;
@@ -43,7 +48,12 @@ pub(super) async fn drop_named(
     let by = peer.user().await;
     let letters = named.letters.into_iter().collect();
     let dropped = drop_letters(context.letters.directory(), letters).await.map_err(|err| refuse(&err))?;
-    tracing::warn!(letters = dropped.dropped.len(), uid = by.uid, user = by.name, "dead letters were dropped");
+    tracing::warn!(
+        letters = dropped.dropped.len(),
+        uid = by.uid,
+        user = by.name,
+        "dead letters were dropped"
+    );
     Ok(lines::one(&dropped))
 }
 

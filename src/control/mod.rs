@@ -9,6 +9,7 @@ mod commands;
 mod daemon;
 mod dead_letters;
 mod lines;
+mod live;
 mod peer;
 mod replays;
 mod socket;
@@ -22,10 +23,11 @@ use axum::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use client::{Answers, Client, ControlError};
+pub use client::{Answers, Client, ControlError, with_query};
 pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
 pub use dead_letters::NamedLetters;
+pub use live::Passed;
 pub use socket::{NAME, Socket};
 
 use crate::{

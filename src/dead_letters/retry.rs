@@ -113,7 +113,11 @@ impl LetterRetries {
                     by_route.entry(route).or_default().push(Outgoing { letter, id, event });
                 }
                 (_, id, _) => {
-                    results.push(LetterRetry { letter, id, result: LetterResult::Refused(NO_COMMAND.to_owned()) });
+                    results.push(LetterRetry {
+                        letter,
+                        id,
+                        result: LetterResult::Refused(NO_COMMAND.to_owned()),
+                    });
                 }
             }
         }
@@ -173,7 +177,8 @@ impl LetterRetries {
         let mut rendering = Rendering::of_kept(route, org);
         // A file belongs to the route, which may be writing it.
         if sink.has_one_writer() {
-            let origin = Origin { route: format!("{}.retry", route.name), ..Origin::clone(&rendering.origin) };
+            let origin =
+                Origin { route: format!("{}.retry", route.name), ..Origin::clone(&rendering.origin) };
             rendering.origin = Arc::new(origin);
         }
         Some((route, sink, rendering))
@@ -188,11 +193,17 @@ impl LetterRetries {
         }
         let count = delivered.len();
         match drop_letters(&self.directory, delivered).await {
-            Ok(_) => tracing::info!(route = route.name, delivered = count, "dead letters were delivered and removed"),
+            Ok(_) => tracing::info!(
+                route = route.name,
+                delivered = count,
+                "dead letters were delivered and removed"
+            ),
             Err(err) => {
                 let reason = chain(&err);
                 tracing::error!(
-                    route = route.name, delivered = count, error = reason,
+                    route = route.name,
+                    delivered = count,
+                    error = reason,
                     "dead letters were delivered and cannot be removed: they would be delivered again by another retry"
                 );
                 for sent in sent.iter_mut().filter(|sent| sent.result == LetterResult::Delivered) {
@@ -327,9 +338,10 @@ impl<'a> Results<'a> {
     }
 
     fn told(self) -> Vec<LetterRetry> {
-        let told = self.letters.iter().zip(self.results).filter_map(|(Outgoing { letter, id, .. }, result)| {
-            Some(LetterRetry { letter: letter.clone(), id: Some(id.clone()), result: result? })
-        });
+        let told =
+            self.letters.iter().zip(self.results).filter_map(|(Outgoing { letter, id, .. }, result)| {
+                Some(LetterRetry { letter: letter.clone(), id: Some(id.clone()), result: result? })
+            });
         told.collect()
     }
 }

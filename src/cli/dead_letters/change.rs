@@ -47,9 +47,8 @@ pub(super) async fn retry(
         return Exit::Done;
     }
     print(&display::retries(&retried, json));
-    let is_kept = |retry: &&LetterRetry| {
-        !matches!(retry.result, LetterResult::Delivered | LetterResult::Unknown)
-    };
+    let is_kept =
+        |retry: &&LetterRetry| !matches!(retry.result, LetterResult::Delivered | LetterResult::Unknown);
     match retried.iter().filter(is_kept).count() {
         0 => Exit::Done,
         kept => fail(Exit::Failed, &ChangeError::Kept(kept)),

@@ -147,7 +147,11 @@ impl KeptLetters {
     }
 
     /// Copies everything else, byte for byte. How many bytes there are.
-    fn copy_others(file: &KeptFile, found: &BTreeSet<LetterId>, mut draft: BufWriter<File>) -> io::Result<u64> {
+    fn copy_others(
+        file: &KeptFile,
+        found: &BTreeSet<LetterId>,
+        mut draft: BufWriter<File>,
+    ) -> io::Result<u64> {
         let mut lines = BufReader::new(File::open(&file.path)?);
         let (mut line, mut bytes) = (Vec::new(), 0);
         while lines.read_until(b'\n', &mut line)? > 0 {
@@ -176,7 +180,9 @@ impl KeptLetters {
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            let Some((stem, rest)) = name.to_str().and_then(|name| name.rsplit_once(EXTENSION)) else { continue };
+            let Some((stem, rest)) = name.to_str().and_then(|name| name.rsplit_once(EXTENSION)) else {
+                continue;
+            };
             let number = match rest.strip_prefix('.') {
                 Some(number) => number.parse().ok(),
                 None => rest.is_empty().then_some(u64::MAX),

@@ -19,8 +19,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::files::Files;
-pub use self::kept::LetterId;
 pub(crate) use self::kept::KeptLetters;
+pub use self::kept::LetterId;
 #[cfg(test)]
 pub(crate) use self::simulated::SimulatedLetters;
 use super::Rejected;
