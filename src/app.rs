@@ -15,11 +15,13 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, AdminError, DaemonView},
+    admin::{self, AdminError},
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, ControlContext, Socket},
     dead_letters::LetterRetries,
+    operations::{Operations, OperatorLog},
+    overview::DaemonView,
     replay::Replays,
     route::RouteError,
     search::SearchError,
@@ -49,6 +51,7 @@ pub struct App {
     replays: Replays,
     engines: Engines,
     letters: LetterRetries,
+    operations: Operations,
     asked: Arc<Notify>,
 }
 
@@ -141,15 +144,18 @@ impl App {
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
         series::register(&config, &engines);
-        let mut view = DaemonView::new(config.runtime.admin.stalled_after);
-        view.routes = loops.iter().filter_map(Loop::view).collect();
-        view.commands = engines.all().map(|engine| engine.status()).collect();
+        let routes: Vec<_> = loops.iter().filter_map(Loop::view).collect();
+        let statuses = routes.iter().map(|route| Arc::clone(&route.status));
+        let log = OperatorLog::under(&config.runtime.state.path);
+        let operations = Operations::new(statuses, engines.clone(), state.clone(), log);
+        operations.load().await?;
+        let commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
         let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
-        view.clients = clients.into_values().collect();
+        let view = DaemonView::new(&config, routes, commands, clients.into_values().collect());
         let control = control::bind(&config.runtime.state.path).await;
         let (view, asked) = (Arc::new(view), Arc::default());
-        Ok(Self { config, loops, state, view, admin, control, replays, engines, letters, asked })
+        Ok(Self { config, loops, state, view, admin, control, replays, engines, letters, operations, asked })
     }
 
     /// All buses, so that their secrets can be reloaded.
@@ -190,7 +196,9 @@ impl App {
         let stop = CancellationToken::new();
         let stop_admin = CancellationToken::new();
         let mut pages = JoinSet::new();
-        pages.spawn(admin::serve(self.admin, Arc::clone(&self.view), stop_admin.clone()));
+        pages.spawn(admin::serve(self.admin, Arc::clone(&self.view), self.operations, stop_admin.clone()));
+        let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
+        pages.spawn(async move { view.keep_history(&until_end).await });
         let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
         pages.spawn(async move { view.pulse.run(&until_end).await });
         let (view, state, until_end) = (Arc::clone(&self.view), self.state.clone(), stop_admin.clone());
@@ -207,6 +215,7 @@ impl App {
                     self.replays,
                     self.engines,
                     self.letters,
+                    Arc::clone(&self.view),
                 ),
                 stop.clone(),
                 grace,

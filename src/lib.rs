@@ -19,6 +19,8 @@ pub mod halt;
 pub mod invariant;
 pub mod live;
 pub mod message;
+pub mod operations;
+pub mod overview;
 pub mod permissions;
 mod random;
 mod remedy;

@@ -1,9 +1,19 @@
 //! HTTP served within bounds: how many connections there are at a time, how long a request may take to arrive, and how
 //! large its head may be. Does not know the pages.
 
-use std::{collections::VecDeque, io, pin::pin, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Router, serve::Listener};
+use axum::{Extension, Router, serve::Listener};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -34,10 +44,54 @@ pub(crate) struct Bounds {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConnectionLimits {
     /// Each has one answer, which must be taken within this time; the oldest gives way to a new one, so that idle
-    /// clients and slow readers do not block others.
+    /// clients and slow readers do not block others. A [`LongAnswer`] is exempt from both and is not counted.
     OneAnswer(Duration),
     /// Each has as many answers, for as long, as it likes; new ones wait until one of them ends.
     Endless,
+}
+
+/// An answer that goes on for as long as its page likes. Pages find it among the extensions of a request; whoever begins one bounds
+/// their number, and cuts off what does not read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LongAnswer {
+    is_begun: Arc<AtomicBool>,
+    cut: CancellationToken,
+}
+
+impl LongAnswer {
+    /// From now on the connection may last.
+    pub(crate) fn begin(&self) {
+        self.is_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn cut_off(&self) {
+        self.cut.cancel();
+    }
+
+    fn is_begun(&self) -> bool {
+        self.is_begun.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the connection has to end: after `time`, unless a long answer has begun.
+    async fn is_over(&self, time: Duration) {
+        let in_time = async {
+            tokio::time::sleep(time).await;
+            if self.is_begun() {
+                pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = in_time => {}
+            () = self.cut.cancelled() => {}
+        }
+    }
+}
+
+/// A connection that is served.
+struct Served {
+    task: AbortHandle,
+    answer: LongAnswer,
 }
 
 /// Speaks TLS to a client, or not.
@@ -66,9 +120,11 @@ pub(crate) async fn serve<L: Listener>(
     stop: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
-    let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
+    let mut by_age: VecDeque<Served> = VecDeque::new();
     loop {
-        let is_full = connections.len() >= bounds.connections_max;
+        by_age.retain(|served| !served.task.is_finished());
+        let short = by_age.iter().filter(|served| !served.answer.is_begun()).count();
+        let is_full = short >= bounds.connections_max;
         let may_accept = !is_full || matches!(bounds.connections, ConnectionLimits::OneAnswer(_));
         let io = tokio::select! {
             biased;
@@ -76,20 +132,24 @@ pub(crate) async fn serve<L: Listener>(
             Some(_) = connections.join_next() => continue,
             (io, _) = listener.accept(), if may_accept => io,
         };
-        by_age.retain(|connection| !connection.is_finished());
-        if is_full && let Some(oldest) = by_age.pop_front() {
-            oldest.abort();
+        if is_full && let Some(oldest) = by_age.iter().find(|served| !served.answer.is_begun()) {
+            oldest.task.abort();
         }
-        let (security, pages, stop) = (security.clone(), pages(&io), stop.clone());
-        by_age.push_back(connections.spawn(async move {
+        let answer = LongAnswer::default();
+        let pages = pages(&io).layer(Extension(answer.clone()));
+        let (security, stop, long) = (security.clone(), stop.clone(), answer.clone());
+        let task = connections.spawn(async move {
+            let serving = secured(io, &security, pages, bounds, stop);
             match bounds.connections {
-                ConnectionLimits::OneAnswer(time) => {
-                    // A slower connection is closed.
-                    let _ = tokio::time::timeout(time, secured(io, &security, pages, bounds, stop)).await;
-                }
-                ConnectionLimits::Endless => secured(io, &security, pages, bounds, stop).await,
+                // A slower connection is closed.
+                ConnectionLimits::OneAnswer(time) => tokio::select! {
+                    () = serving => {}
+                    () = long.is_over(time) => {}
+                },
+                ConnectionLimits::Endless => serving.await,
             }
-        }));
+        });
+        by_age.push_back(Served { task, answer });
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
@@ -177,6 +237,36 @@ mod tests {
         // Whoever is cut off may see a reset.
         let _ = stream.read_to_end(&mut read).await;
         read
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_lasts_while_others_come_and_go_and_is_cut_off_at_a_word() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (begun, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        let long = get(async move |Extension(answer): Extension<LongAnswer>| {
+            answer.begin();
+            begun.send(answer).unwrap();
+            axum::body::Body::from_stream(futures_util::stream::pending::<io::Result<bytes::Bytes>>())
+        });
+        let pages = Router::new().route("/long", long).route("/small", get(async || "small"));
+        let connections = ConnectionLimits::OneAnswer(Duration::from_millis(300));
+        let bounds = Bounds { connections_max: 2, head_time: Duration::from_secs(5), connections };
+        let serving = serve(listener, PlainText, move |_| pages.clone(), bounds, CancellationToken::new());
+        let _serving = AbortOnDropHandle::new(tokio::spawn(serving));
+
+        let lasting = ask(address, "GET /long HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let answer = answers.recv().await.unwrap();
+        let mut read = tokio::spawn(whole(lasting));
+        for _ in 0..20 {
+            assert!(whole(ask(address, SMALL).await).await.ends_with(b"small"));
+        }
+        let idle = ask(address, "").await;
+        // As long as an idle connection lasts, and longer.
+        assert_eq!(whole(idle).await, b"");
+        assert!(!read.is_finished());
+        answer.cut_off();
+        tokio::time::timeout(Duration::from_secs(5), &mut read).await.unwrap().unwrap();
     }
 
     const SMALL: &str = "GET /small HTTP/1.1\r\nhost: a\r\n\r\n";

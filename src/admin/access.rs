@@ -1,4 +1,5 @@
-//! Access to the admin pages: the host names that requests may use, and the token.
+//! Access to the admin address: the host names that requests may use, the token, which sites' pages may ask, and what browsers are
+//! told to keep to.
 
 use std::{
     net::IpAddr,
@@ -7,7 +8,13 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION, header::HOST},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{
+            AUTHORIZATION, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+            X_FRAME_OPTIONS,
+        },
+    },
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -26,10 +33,21 @@ pub(super) struct Access {
 /// How much a client may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Everything.
+    /// Everything, since no token is configured; nothing may be changed.
     Everything,
+    /// Everything, and may act: the token was shown.
+    EverythingAndActs,
     /// Whether all is well, without the reasons if it is not.
     HealthAlone,
+}
+
+impl Seen {
+    pub(super) fn is_everything(self) -> bool {
+        match self {
+            Self::Everything | Self::EverythingAndActs => true,
+            Self::HealthAlone => false,
+        }
+    }
 }
 
 impl Access {
@@ -48,7 +66,7 @@ impl Access {
     /// address (DNS rebinding) sends that name; a request with an IP address or without a name cannot come from such a
     /// page.
     fn knows(&self, request: &Request) -> bool {
-        let host = |value: &axum::http::HeaderValue| value.to_str().ok().map(str::to_owned);
+        let host = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let named = request.headers().get_all(HOST).iter().map(host);
         let in_target = request.uri().authority().map(|authority| Some(authority.as_str().to_owned()));
         named.chain(in_target).all(|name| name.is_some_and(|name| self.is_own(&name)))
@@ -71,7 +89,7 @@ impl Access {
         // Digests are compared, so that the time that it takes says nothing of the token.
         let digest = |text: &str| Sha256::digest(text.trim());
         let is_it = shown.is_some_and(|shown| digest(shown) == digest(token.expose_secret()));
-        if is_it { Seen::Everything } else { Seen::HealthAlone }
+        if is_it { Seen::EverythingAndActs } else { Seen::HealthAlone }
     }
 }
 
@@ -99,11 +117,70 @@ pub(super) async fn guard(State(access): State<Arc<Access>>, mut request: Reques
 
 /// Refuses clients that may see health alone.
 pub(super) async fn require_token(request: Request, next: Next) -> Response {
-    if request.extensions().get() == Some(&Seen::Everything) {
-        return next.run(request).await;
+    match request.extensions().get() {
+        Some(Seen::Everything | Seen::EverythingAndActs) => next.run(request).await,
+        Some(Seen::HealthAlone) | None => token_is_missing(),
     }
+}
+
+/// Refuses clients that have not shown the token, also where none is needed to look: a page of another site, or another user of
+/// this machine, may not change anything.
+pub(super) async fn require_to_act(request: Request, next: Next) -> Response {
+    match request.extensions().get() {
+        Some(Seen::EverythingAndActs) => next.run(request).await,
+        Some(Seen::Everything) => {
+            let told = "nothing can be changed here without a token: set `admin.token_file` and show it\n";
+            (StatusCode::FORBIDDEN, told).into_response()
+        }
+        Some(Seen::HealthAlone) | None => token_is_missing(),
+    }
+}
+
+fn token_is_missing() -> Response {
     let told = "show the token: `Authorization: Bearer …`, with what `admin.token` names\n";
     (StatusCode::UNAUTHORIZED, [("www-authenticate", "Bearer")], told).into_response()
+}
+
+/// Refuses what a page of another site has its browser ask for: neither to act, nor to use up the room for watchers.
+pub(super) async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    if is_of_other_site(request.headers()) {
+        let told = "pages of other sites may not ask here\n";
+        return (StatusCode::FORBIDDEN, told).into_response();
+    }
+    next.run(request).await
+}
+
+/// Browsers say where a request comes from. Those that do not say it by `Sec-Fetch-Site`, as on plain http, say it by `Origin`
+/// where it matters; a program that is no browser says neither.
+fn is_of_other_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(ORIGIN.as_str()) else { return false };
+    let own = text(HOST.as_str()).unwrap_or_default();
+    origin.split_once("://").is_none_or(|(_, host)| !host.eq_ignore_ascii_case(own))
+}
+
+/// What the page may load and who may show it: nothing but its own files, and nobody.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// Tells browsers what to keep to.
+pub(super) async fn protect(mut response: Response) -> Response {
+    let headers = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 #[cfg(test)]
@@ -158,13 +235,37 @@ mod tests {
             headers
         };
         let access = access(Some("0123456789abcdef"));
-        assert_eq!(access.seen(&headers("Bearer 0123456789abcdef")), Seen::Everything);
+        assert_eq!(access.seen(&headers("Bearer 0123456789abcdef")), Seen::EverythingAndActs);
         for wrong in ["Bearer 0123456789abcde", "Basic 0123456789abcdef", "0123456789abcdef", "Bearer "] {
             assert_eq!(access.seen(&headers(wrong)), Seen::HealthAlone, "{wrong}");
         }
         assert_eq!(access.seen(&HeaderMap::new()), Seen::HealthAlone);
         access.exchange_token(SecretString::from("another-one-of-16"));
         assert_eq!(access.seen(&headers("Bearer 0123456789abcdef")), Seen::HealthAlone);
-        assert_eq!(access.seen(&headers("Bearer another-one-of-16")), Seen::Everything);
+        assert_eq!(access.seen(&headers("Bearer another-one-of-16")), Seen::EverythingAndActs);
+        let open = Access::new(Vec::new(), None);
+        assert_eq!(open.seen(&headers("Bearer anything-at-all-it")), Seen::Everything, "nothing to act with");
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_known_by_what_browsers_say() {
+        let is_other = |said: &[(&str, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "localhost:8088".parse().unwrap());
+            for (name, value) in said {
+                headers.insert(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+            }
+            is_of_other_site(&headers)
+        };
+        assert!(!is_other(&[]), "a program");
+        assert!(!is_other(&[("sec-fetch-site", "same-origin"), ("origin", "https://oktabus.internal")]));
+        assert!(!is_other(&[("sec-fetch-site", "none")]), "typed into the address bar");
+        assert!(!is_other(&[("origin", "http://localhost:8088")]));
+        for site in ["cross-site", "same-site", "whatever"] {
+            assert!(is_other(&[("sec-fetch-site", site), ("origin", "http://localhost:8088")]), "{site}");
+        }
+        for origin in ["https://evil.example", "http://localhost:3000", "http://localhost", "null", ""] {
+            assert!(is_other(&[("origin", origin)]), "{origin}");
+        }
     }
 }

@@ -5,17 +5,17 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Extension, Router};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use secrecy::SecretString;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::{access::Access, actions::Caller};
 use crate::{
     config::{AdminConfig, AdminTls, SecretError},
     permissions::{self, PermissionError, Trust},
@@ -23,7 +23,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// All pages are small and come from memory. A probe or a scraper asks once in some seconds.
+/// All pages are small and come from memory, and a probe or a scraper asks once in some seconds. What streams has bounds of its own.
 const BOUNDS: Bounds = Bounds {
     connections_max: 64,
     head_time: Duration::from_secs(5),
@@ -99,8 +99,11 @@ impl Server {
     pub(super) async fn serve(self, pages: Router, stop: CancellationToken) {
         let Self { listener, config, access, acceptor } = self;
         let refreshing = refresh(&config, &access, &acceptor);
-        let serving =
-            serving::serve(listener, acceptor.clone(), move |_| pages.clone(), BOUNDS, stop.clone());
+        let pages = move |io: &TcpStream| {
+            let caller = Caller(io.peer_addr().ok().map(|address| address.ip().to_canonical()));
+            pages.clone().layer(Extension(caller))
+        };
+        let serving = serving::serve(listener, acceptor.clone(), pages, BOUNDS, stop.clone());
         let over = async {
             stop.cancelled().await;
             tokio::time::sleep(FAREWELL).await;

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::{
-    admin::RouteView,
     command::engine::{Engine, EnginePhase},
     config::Config,
     halt::Halt,
+    overview::RouteView,
     route::Route,
     search::{Search, SearchRoute},
     source::Stream,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::StateTrouble,
+    overview::StateTrouble,
     state::{State, StateError},
     telemetry::chain,
 };

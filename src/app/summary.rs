@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use crate::{admin::DaemonView, config::Config};
+use crate::{config::Config, overview::DaemonView};
 
 /// The time between two summaries.
 const TELL_EVERY: Duration = Duration::from_secs(600);

@@ -106,7 +106,7 @@ pub fn configuration_schema() -> Value {
         ("properties".to_owned(), Value::Object(properties)),
         ("additionalProperties".to_owned(), json!(false)),
     ]));
-    adapt(&mut whole);
+    adapt(&mut whole, false);
     descriptions::add(&mut whole);
     if let Value::Object(members) = &mut whole {
         members.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -125,10 +125,14 @@ fn named(table: &mut Schema) -> Value {
     })
 }
 
-/// Makes a schema of Rust's types one of TOML: there is no null, and a text with a variable may stand for any value.
-fn adapt(schema: &mut Value) {
+/// Makes a schema of Rust's types one of TOML: there is no null, a text with a variable may stand for any value, and what is
+/// missing in a table may be in another file. An item of a list is in one file.
+fn adapt(schema: &mut Value, is_item: bool) {
     let Value::Object(members) = schema else { return };
     remove_null(members);
+    if !is_item {
+        members.remove("required");
+    }
     // Widths of Rust's numbers are no formats of JSON Schema.
     let is_width = |format: &Value| format.as_str().is_some_and(|format| !format.starts_with("ip"));
     if members.get("format").is_some_and(is_width) {
@@ -136,8 +140,10 @@ fn adapt(schema: &mut Value) {
     }
     for key in ["properties", "additionalProperties", "items"] {
         match members.get_mut(key) {
-            Some(Value::Object(each)) if key == "properties" => each.values_mut().for_each(adapt),
-            Some(schema) => adapt(schema),
+            Some(Value::Object(each)) if key == "properties" => {
+                each.values_mut().for_each(|schema| adapt(schema, false));
+            }
+            Some(schema) => adapt(schema, key == "items"),
             None => {}
         }
     }

@@ -21,8 +21,8 @@ use tokio::{net::UnixStream, task::JoinSet};
 use super::socket::{self, NAME};
 use crate::permissions::{self, PermissionError};
 
-/// An answer's line is never longer.
-const LINE_MAX_BYTES: usize = 1 << 20;
+/// An answer's line is never longer: an event, and what was rendered of it.
+const LINE_MAX_BYTES: usize = 16 << 20;
 
 /// An answer may take long. After this time without a byte the daemon is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(3);

@@ -96,7 +96,7 @@ pub(super) async fn release(
     Extension(peer): Extension<Peer>,
     Json(request): Json<ReleaseLimit>,
 ) -> Result<Response, ErrorReply> {
-    let released = context.engines.release(&request, &peer.user().await).await;
+    let released = context.engines.release(&request, Some(&peer.user().await)).await;
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn pause(
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, ErrorReply> {
-    stop_change(context.engines.pause(&request, &peer.user().await).await)
+    stop_change(context.engines.pause(&request, Some(&peer.user().await)).await)
 }
 
 pub(super) async fn resume(
@@ -113,7 +113,7 @@ pub(super) async fn resume(
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, ErrorReply> {
-    stop_change(context.engines.resume(&request, &peer.user().await).await)
+    stop_change(context.engines.resume(&request, Some(&peer.user().await)).await)
 }
 
 pub(super) async fn cancel(
@@ -121,7 +121,7 @@ pub(super) async fn cancel(
     Extension(peer): Extension<Peer>,
     Json(request): Json<CancelCommand>,
 ) -> Result<Response, ErrorReply> {
-    stop_change(context.engines.cancel(&request, &peer.user().await).await)
+    stop_change(context.engines.cancel(&request, Some(&peer.user().await)).await)
 }
 
 pub(super) async fn pauses(

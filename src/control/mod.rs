@@ -31,7 +31,8 @@ pub use live::Passed;
 pub use socket::{NAME, Socket};
 
 use crate::{
-    command::engine::Engines, dead_letters::LetterRetries, replay::Replays, state::State, telemetry::chain,
+    command::engine::Engines, dead_letters::LetterRetries, overview::DaemonView, replay::Replays,
+    state::State, telemetry::chain,
 };
 
 /// How long connections may take to end when all work has ended.
@@ -48,6 +49,7 @@ pub struct ControlContext {
     replays: Replays,
     engines: Engines,
     letters: LetterRetries,
+    view: Arc<DaemonView>,
 }
 
 impl ControlContext {
@@ -58,8 +60,9 @@ impl ControlContext {
         replays: Replays,
         engines: Engines,
         letters: LetterRetries,
+        view: Arc<DaemonView>,
     ) -> Self {
-        Self { stop, work: TaskTracker::new(), state, replays, engines, letters }
+        Self { stop, work: TaskTracker::new(), state, replays, engines, letters, view }
     }
 }
 
@@ -82,6 +85,9 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
 pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
     let subjects = Router::new()
         .route("/daemon", get(daemon::show))
+        .route("/overview", get(live::overview))
+        .route("/history", get(live::history))
+        .route("/tail", get(live::tail))
         .route("/replays", post(replays::begin))
         .route("/commands", get(commands::list).post(commands::run))
         .route("/audit", get(commands::audit))
@@ -126,9 +132,11 @@ mod tests {
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
-        let letters = LetterRetries::new(replays.config(), directory.join("dead-letters"));
-        let context =
-            ControlContext::new(stop.clone(), replays.state(), replays, Engines::default(), letters);
+        let config = replays.config();
+        let view = Arc::new(DaemonView::new(&config, Vec::new(), Vec::new(), Vec::new()));
+        let letters = LetterRetries::new(config, directory.join("dead-letters"));
+        let (state, engines) = (replays.state(), Engines::default());
+        let context = ControlContext::new(stop.clone(), state, replays, engines, letters, view);
         serving.spawn(serve(socket, Arc::new(context)));
         (stop, serving)
     }

@@ -15,6 +15,7 @@ mod in_flight;
 mod lag;
 mod opening;
 mod pages;
+mod pause;
 mod prefetch;
 mod rendering;
 mod selection;
@@ -33,10 +34,11 @@ pub(crate) use delivery::Delivery;
 pub(crate) use in_flight::{InFlightLimit, InFlightPermit, IntoBatch};
 use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
+pub use pause::RoutePause;
 pub(crate) use rendering::Rendering;
 pub use selection::Selection;
 pub(crate) use state_retry::StateRetry;
-pub use status::{Phase, RouteStatus, SearchStatus, Snapshot};
+pub use status::{Phase, RecentDeadLetter, RouteStatus, SearchStatus, Snapshot};
 pub(crate) use trouble::{report_okta, report_okta_answer};
 
 use crate::{

@@ -64,6 +64,7 @@ impl Prefetch {
 
     async fn walk(&mut self) -> Option<()> {
         loop {
+            self.until_running().await;
             let page_room = self.room(self.limit.batch()).await?;
             match self.reader.step().await {
                 ReadStep::Read(read) => {
@@ -93,6 +94,24 @@ impl Prefetch {
                     );
                     tokio::time::sleep(wait).await;
                 }
+            }
+        }
+    }
+
+    /// Waits while an operator has paused the route, and gives signs of life meanwhile.
+    async fn until_running(&self) {
+        if !self.status.is_paused() {
+            return;
+        }
+        tracing::info!(
+            route = self.status.name(),
+            "the route is paused, and reads nothing until it is resumed"
+        );
+        let mut running = std::pin::pin!(self.status.until_running());
+        loop {
+            self.status.alive(RouteTask::Reading);
+            if timeout(SIGN_OF_LIFE, &mut running).await.is_ok() {
+                return tracing::info!(route = self.status.name(), "the route is resumed");
             }
         }
     }

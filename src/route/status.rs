@@ -1,6 +1,7 @@
 //! How a route stands, for the admin pages, the metrics and the demo. Says nothing that a cursor depends on.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,11 +12,13 @@ use tokio::time::Instant;
 
 use super::{
     lag::{Frontier, Lag},
+    pause::{PauseSwitch, RoutePause},
     trouble::{Trouble, essence},
 };
 use crate::{
     live::Tap,
-    sink::{SinkClass, SinkError},
+    message::Messages,
+    sink::{Rejected, SinkClass, SinkError},
     state::Cursor,
     telemetry::{chain, metrics},
 };
@@ -31,6 +34,8 @@ pub enum Phase {
     Reading,
     /// All that Okta had is delivered.
     AtTail,
+    /// An operator has paused it: it reads nothing.
+    Paused,
     /// Another daemon owns the route, and this one waits to take over.
     Standby,
     /// Another daemon has taken the route over, and this one does not take it back.
@@ -45,6 +50,21 @@ pub struct RouteStatus {
     name: String,
     inner: Mutex<Inner>,
     tap: Arc<Tap>,
+    pause: PauseSwitch,
+}
+
+/// How many of the newest dead letters a status has.
+const RECENT_DEAD_LETTERS: usize = 5;
+
+/// A message that became a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecentDeadLetter {
+    /// When.
+    pub at: Timestamp,
+    /// The message's id.
+    pub id: String,
+    /// Why.
+    pub reason: String,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +74,7 @@ struct Inner {
     link: String,
     delivered: u64,
     dead_letters: u64,
+    recent_dead_letters: VecDeque<RecentDeadLetter>,
     published_max: Option<Timestamp>,
     advanced_at: Option<Timestamp>,
     lag: Lag,
@@ -120,6 +141,8 @@ pub struct Snapshot {
     pub delivered: u64,
     /// Dead letters since this start.
     pub dead_letters: u64,
+    /// The newest of them, newest first.
+    pub recent_dead_letters: Vec<RecentDeadLetter>,
     /// The latest `published` among what was delivered.
     pub published_max: Option<Timestamp>,
     /// When the cursor moved last.
@@ -129,6 +152,8 @@ pub struct Snapshot {
     pub lag_seconds: f64,
     /// Messages that the sink refused and that wait until it is known whether they are wrong or the sink.
     pub held: usize,
+    /// Who has paused it, if it is paused.
+    pub paused: Option<RoutePause>,
     /// What keeps Okta from answering.
     pub okta_trouble: Option<String>,
     /// What keeps the sink from taking messages.
@@ -147,24 +172,32 @@ pub struct Snapshot {
 
 impl RouteStatus {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), inner: Mutex::default(), tap: Arc::default() }
+        let (inner, tap, pause) = (Mutex::default(), Arc::default(), PauseSwitch::default());
+        Self { name: name.to_owned(), inner, tap, pause }
     }
 
     /// How the route stands now.
     pub fn snapshot(&self) -> Snapshot {
+        let paused = self.pause.current();
         let inner = self.lock();
         let text = |trouble: &Trouble| trouble.text().map(str::to_owned);
+        let phase = match inner.phase() {
+            Phase::Reading | Phase::AtTail if paused.is_some() => Phase::Paused,
+            phase => phase,
+        };
         Snapshot {
             route: self.name.clone(),
-            phase: inner.phase(),
+            phase,
             generation: inner.generation,
             cursor: inner.link.clone(),
             delivered: inner.delivered,
             dead_letters: inner.dead_letters,
+            recent_dead_letters: inner.recent_dead_letters.iter().cloned().collect(),
             published_max: inner.published_max,
             advanced_at: inner.advanced_at,
             lag_seconds: inner.lag_seconds(Timestamp::now()),
             held: inner.held,
+            paused,
             okta_trouble: text(&inner.okta_trouble),
             // Why the breaker opened says more than the last attempt to recover.
             sink_trouble: text(&inner.breaker_trouble).or_else(|| text(&inner.sink_trouble)),
@@ -177,6 +210,35 @@ impl RouteStatus {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Pauses the route, or lets it go on; gives what was before.
+    pub fn set_pause(&self, pause: Option<RoutePause>) -> Option<RoutePause> {
+        self.pause.set(pause)
+    }
+
+    /// Whether an operator has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.pause.is_paused()
+    }
+
+    /// Waits while it is paused. Cancel-safe.
+    pub(crate) async fn until_running(&self) {
+        self.pause.until_running().await;
+    }
+
+    /// These messages became dead letters.
+    pub(super) fn dead_letters_kept(&self, messages: &Messages, rejected: &[Rejected]) {
+        let at = Timestamp::now();
+        let newest = rejected.iter().rev().take(RECENT_DEAD_LETTERS).filter_map(|rejected| {
+            let mut id = String::new();
+            messages.get(rejected.index)?.write_id(&mut id);
+            Some(RecentDeadLetter { at, id, reason: rejected.reason.clone() })
+        });
+        let newest: Vec<_> = newest.collect();
+        let recent = &mut self.lock().recent_dead_letters;
+        newest.into_iter().rev().for_each(|letter| recent.push_front(letter));
+        recent.truncate(RECENT_DEAD_LETTERS);
     }
 
     /// Where its delivered messages pass.

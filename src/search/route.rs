@@ -136,6 +136,11 @@ impl SearchRoute {
                 search.next_slot = plan.next_slot(progress);
                 search.running = progress.run.map(|run| run.slot);
             });
+            if self.status.is_paused() {
+                let resumed = tokio::time::timeout(SLEEP_MAX, self.status.until_running());
+                let _ = stop.run_until_cancelled(resumed).await.ok_or(Stopped)?;
+                continue;
+            }
             let now = self.seams.clock.now();
             let kept = match plan.next(progress, now, self.up_since) {
                 Next::Never => return Ok(()),

@@ -47,6 +47,7 @@ const OTHERS: &str = "oktabus_rate_limit_others";
 const LAG: &str = "oktabus_route_lag_seconds";
 const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
+const ROUTE_PAUSED: &str = "oktabus_route_paused";
 const HELD: &str = "oktabus_messages_held";
 
 /// What needs attention, of a sink and of Okta.
@@ -90,7 +91,7 @@ const COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 18] = [
+const GAUGES: [(&str, &str); 19] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -111,6 +112,7 @@ const GAUGES: [(&str, &str); 18] = [
         "Messages that the sink refused and that wait until it is known whether they are wrong or the sink.",
     ),
     (CURSOR_AGE, "Seconds since the cursor moved last."),
+    (ROUTE_PAUSED, "Whether an operator has paused the route: 1 or 0."),
     (TROUBLE, "1 while Okta, the sink or the state keeps the route from making progress."),
 ];
 
@@ -361,4 +363,9 @@ pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_t
     gauge!(CURSOR_AGE, "route" => route.to_owned()).set(cursor_age_seconds);
     gauge!(TROUBLE, "route" => route.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
     gauge!(HELD, "route" => route.to_owned()).set(held as f64);
+}
+
+/// Sets whether an operator has paused `route`; called for each scrape.
+pub(crate) fn route_paused(route: &str, is_paused: bool) {
+    gauge!(ROUTE_PAUSED, "route" => route.to_owned()).set(if is_paused { 1.0 } else { 0.0 });
 }

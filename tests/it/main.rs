@@ -17,3 +17,4 @@ mod security;
 mod sinks;
 mod state;
 mod support;
+mod terminal;

@@ -170,7 +170,7 @@ impl JournalAccess {
             }
             Self::State { engines, state, file } => {
                 let released = engines
-                    .release(wanted, &LocalUser::of_process())
+                    .release(wanted, Some(&LocalUser::of_process()))
                     .await
                     .map_err(|err| failed(&err, &file));
                 close(&state, &file).await?;
@@ -186,7 +186,7 @@ impl JournalAccess {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/pause", wanted).await,
             Self::State { engines, state, file } => {
-                closed(engines.pause(wanted, &LocalUser::of_process()).await, &state, &file).await
+                closed(engines.pause(wanted, Some(&LocalUser::of_process())).await, &state, &file).await
             }
         }
     }
@@ -196,7 +196,7 @@ impl JournalAccess {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/resume", wanted).await,
             Self::State { engines, state, file } => {
-                closed(engines.resume(wanted, &LocalUser::of_process()).await, &state, &file).await
+                closed(engines.resume(wanted, Some(&LocalUser::of_process())).await, &state, &file).await
             }
         }
     }
@@ -206,7 +206,7 @@ impl JournalAccess {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/cancel", wanted).await,
             Self::State { engines, state, file } => {
-                closed(engines.cancel(wanted, &LocalUser::of_process()).await, &state, &file).await
+                closed(engines.cancel(wanted, Some(&LocalUser::of_process())).await, &state, &file).await
             }
         }
     }

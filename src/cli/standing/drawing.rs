@@ -41,14 +41,14 @@ pub(in crate::cli) fn draw(standing: &Standing, charts: &Charts, width: Option<u
     push(&mut text, style, &format!("{word}  {}", verdict.sentence), width);
     let up = standing.now.duration_since(standing.up_since).try_into().unwrap_or_default();
     push(&mut text, DIM, &format!("oktabus {}, up for {}", standing.version, span(up)), width);
-    for finding in &verdict.findings {
-        let style = if finding.grade == StandingGrade::Trouble { BAD } else { LOOK };
+    for concern in &verdict.concerns {
+        let style = if concern.grade == StandingGrade::Trouble { BAD } else { LOOK };
         text.push('\n');
-        push(&mut text, style, &format!("{} {}", finding.about, finding.what), width);
-        if let Some(detail) = &finding.detail {
+        push(&mut text, style, &format!("{} {}", concern.about, concern.what), width);
+        if let Some(detail) = &concern.detail {
             push_wrapped(&mut text, DIM, detail, width);
         }
-        push_wrapped(&mut text, Style::new(), &format!("-> {}", finding.remedy), width);
+        push_wrapped(&mut text, Style::new(), &format!("-> {}", concern.remedy), width);
     }
     let sections = [
         routes(standing, charts),
@@ -67,6 +67,7 @@ pub(in crate::cli) fn draw(standing: &Standing, charts: &Charts, width: Option<u
 }
 
 /// A line a route, and one a budget: what the demo shows now and then.
+#[cfg(feature = "simulator")]
 pub(in crate::cli) fn route_lines(standing: &Standing) -> String {
     let routes = standing.routes.iter().map(|route| {
         format!(
@@ -295,7 +296,7 @@ mod tests {
             "version": "0.1.0", "now": "2026-01-02T00:00:00Z", "up_since": "2026-01-01T00:00:00Z",
             "verdict": {
                 "grade": "trouble", "sentence": "Route log/siem cannot deliver to its sink.",
-                "findings": [{
+                "concerns": [{
                     "grade": "trouble", "about": "route log/siem", "what": "cannot deliver to its sink",
                     "detail": "the broker \u{1b}[2J is away and has been for some time now", "remedy": "Start it.",
                 }],
@@ -352,6 +353,7 @@ mod tests {
         assert_eq!((bars.len(), bars[0], bars[1], bars[19]), (20, ' ', '▂', '█'));
     }
 
+    #[cfg(feature = "simulator")]
     #[test]
     fn the_demo_shows_a_line_a_route_and_one_a_budget() {
         let text = plain(&route_lines(&standing()));

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-pub(super) use drawing::{Charts, draw, route_lines};
+#[cfg(feature = "simulator")]
+pub(super) use drawing::route_lines;
+pub(super) use drawing::{Charts, draw};
 pub(super) use screen::{Screen, terminal_width};
 
 /// How the daemon stands.
@@ -32,7 +34,7 @@ pub(super) struct Standing {
 pub(super) struct StandingVerdict {
     pub(super) grade: StandingGrade,
     pub(super) sentence: String,
-    pub(super) findings: Vec<StandingFinding>,
+    pub(super) concerns: Vec<StandingConcern>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -44,7 +46,7 @@ pub(super) enum StandingGrade {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct StandingFinding {
+pub(super) struct StandingConcern {
     pub(super) grade: StandingGrade,
     pub(super) about: String,
     pub(super) what: String,
@@ -122,6 +124,14 @@ pub(super) struct CommandsStanding {
     pub(super) dead_letters: u64,
     pub(super) tripped: Vec<String>,
     pub(super) troubles: BTreeMap<String, String>,
+}
+
+impl Standing {
+    /// What a daemon in this process says of itself; none if it cannot be read, which would be a bug.
+    #[cfg(feature = "simulator")]
+    pub(super) fn of(overview: &crate::overview::Overview) -> Option<Self> {
+        serde_json::to_value(overview).and_then(serde_json::from_value).ok()
+    }
 }
 
 impl RouteStanding {

@@ -60,7 +60,7 @@ pub use sections::{
     CancelCommand, Engines, ListCommands, ListedChain, ListedPause, PauseCommands, ReleaseLimit,
     UnknownCommands, pick,
 };
-pub use status::{EnginePhase, EngineSnapshot, EngineStatus, LastFailure};
+pub use status::{EnginePhase, EngineSnapshot, EngineStatus, LastFailure, RecentOutcome};
 pub use stops::StopRecord;
 pub use trouble::Trouble;
 

@@ -58,7 +58,8 @@ pub enum PendingStep {
 struct OperatorAction {
     action: Option<String>,
     id: Option<String>,
-    user: LocalUser,
+    /// None: not a user of this machine; `requested_by` says who it is.
+    user: Option<LocalUser>,
     requested_by: Option<String>,
     reason: Option<String>,
 }
@@ -69,7 +70,7 @@ impl Engine {
     pub async fn release(
         self: &Arc<Self>,
         wanted: &ReleaseLimit,
-        user: &LocalUser,
+        user: Option<&LocalUser>,
     ) -> Result<bool, EngineError> {
         let limit = wanted.limit.clone();
         let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
@@ -89,7 +90,7 @@ impl Engine {
     pub async fn pause(
         self: &Arc<Self>,
         wanted: &PauseCommands,
-        user: &LocalUser,
+        user: Option<&LocalUser>,
     ) -> Result<StopChange, EngineError> {
         let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
         self.admission.stops.require_loaded().await?;
@@ -113,7 +114,7 @@ impl Engine {
     pub async fn resume(
         self: &Arc<Self>,
         wanted: &PauseCommands,
-        user: &LocalUser,
+        user: Option<&LocalUser>,
     ) -> Result<StopChange, EngineError> {
         const STANDING: &str = "the commands are still paused";
         let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
@@ -147,7 +148,7 @@ impl Engine {
     pub async fn cancel(
         self: &Arc<Self>,
         wanted: &CancelCommand,
-        user: &LocalUser,
+        user: Option<&LocalUser>,
     ) -> Result<StopChange, EngineError> {
         let id = wanted.id.clone();
         if !is_good_id(&id) {
@@ -227,8 +228,8 @@ impl Engine {
 
     fn stopped_by(&self, operation: &OperatorAction) -> StopRecord {
         let OperatorAction { user, requested_by, reason, .. } = operation;
-        let by_system = || user.name.clone().unwrap_or_else(|| format!("user {}", user.uid));
-        let by = Some(requested_by.clone().unwrap_or_else(by_system));
+        let by_system = |user: &LocalUser| user.name.clone().unwrap_or_else(|| format!("user {}", user.uid));
+        let by = requested_by.clone().or_else(|| user.as_ref().map(by_system));
         StopRecord { at: self.seams.clock.now(), by, reason: reason.clone() }
     }
 
@@ -253,7 +254,7 @@ impl Engine {
             action: operation.action.as_deref(),
             command_id: operation.id.as_deref(),
             requested_by: operation.requested_by.as_deref(),
-            local_user: Some(&operation.user),
+            local_user: operation.user.as_ref(),
             reason: operation.reason.as_deref(),
             ..audit.decision(decision)
         };
@@ -263,8 +264,8 @@ impl Engine {
 }
 
 impl OperatorAction {
-    fn new(user: &LocalUser, requested_by: Option<&String>, reason: Option<&String>) -> Self {
+    fn new(user: Option<&LocalUser>, requested_by: Option<&String>, reason: Option<&String>) -> Self {
         let (requested_by, reason) = (requested_by.cloned(), reason.cloned());
-        Self { action: None, id: None, user: user.clone(), requested_by, reason }
+        Self { action: None, id: None, user: user.cloned(), requested_by, reason }
     }
 }

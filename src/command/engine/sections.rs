@@ -178,7 +178,7 @@ impl Engines {
     }
 
     /// Releases a limit on behalf of `by`; returns whether it had tripped.
-    pub async fn release(&self, wanted: &ReleaseLimit, by: &LocalUser) -> Result<bool, EngineError> {
+    pub async fn release(&self, wanted: &ReleaseLimit, by: Option<&LocalUser>) -> Result<bool, EngineError> {
         let engine = self.get(wanted.commands.as_deref())?;
         let limits = engine.limits().await?;
         if !limits.iter().any(|listed| listed.limit == wanted.limit) {
@@ -208,17 +208,29 @@ impl Engines {
     }
 
     /// Pauses a section.
-    pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<StopChange, EngineError> {
+    pub async fn pause(
+        &self,
+        wanted: &PauseCommands,
+        by: Option<&LocalUser>,
+    ) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.pause(wanted, by).await
     }
 
     /// Resumes a section.
-    pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<StopChange, EngineError> {
+    pub async fn resume(
+        &self,
+        wanted: &PauseCommands,
+        by: Option<&LocalUser>,
+    ) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.resume(wanted, by).await
     }
 
     /// Cancels a command.
-    pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<StopChange, EngineError> {
+    pub async fn cancel(
+        &self,
+        wanted: &CancelCommand,
+        by: Option<&LocalUser>,
+    ) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.cancel(wanted, by).await
     }
 

@@ -1,7 +1,7 @@
 //! The status of a section for the admin pages and the metrics. No decision depends on it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -54,7 +54,27 @@ struct StatusFields {
     troubles: Troubles,
     lost_names: Vec<String>,
     last_failure: Option<LastFailure>,
+    recent: VecDeque<RecentOutcome>,
     alive_at: Option<Instant>,
+}
+
+/// How many outcomes a status has.
+const RECENT_OUTCOMES: usize = 20;
+
+/// An outcome, without what it is about.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecentOutcome {
+    /// When the command ended.
+    #[serde(serialize_with = "milliseconds::serialize")]
+    pub at: Timestamp,
+    /// The id of the command.
+    pub command_id: String,
+    /// The action, or `unknown`.
+    pub action: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// The code of the error.
+    pub code: Option<String>,
 }
 
 /// Reports one trouble for one task, while it lasts. Dropping it clears the report.
@@ -109,6 +129,8 @@ pub struct EngineSnapshot {
     pub troubles: BTreeMap<Trouble, String>,
     /// The last outcome that was a failure.
     pub last_failure: Option<LastFailure>,
+    /// The newest outcomes since the start, newest first.
+    pub recent: Vec<RecentOutcome>,
     /// How long ago the engine last did something, even without success.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
@@ -145,6 +167,7 @@ impl EngineStatus {
             lost_names: fields.lost_names.clone(),
             troubles: fields.troubles.texts(),
             last_failure: fields.last_failure.clone(),
+            recent: fields.recent.iter().cloned().collect(),
             since_alive: fields.alive_at.map(|at| at.elapsed()),
         }
     }
@@ -170,6 +193,14 @@ impl EngineStatus {
         metrics::command_ended(&self.name, action, status);
         let mut fields = self.fields();
         *fields.outcomes.entry(status).or_default() += 1;
+        fields.recent.push_front(RecentOutcome {
+            at: outcome.finished_at,
+            command_id: outcome.command_id.clone(),
+            action,
+            status: outcome.status,
+            code: outcome.error.as_ref().map(|error| error.code.clone()),
+        });
+        fields.recent.truncate(RECENT_OUTCOMES);
         if let Some(error) = &outcome.error {
             let (command_id, code) = (outcome.command_id.clone(), error.code.clone());
             fields.last_failure = Some(LastFailure { at: outcome.finished_at, command_id, code });

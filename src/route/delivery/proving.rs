@@ -88,6 +88,7 @@ impl<S: CheckpointStore> Delivery<S> {
         });
         let proof = proof.await?;
         let rejected = judged.settled.rejected();
+        status.dead_letters_kept(&batch.messages, rejected);
         status.tap().pass(&batch.messages, 0..batch.messages.len(), |index| {
             rejected.binary_search_by_key(&index, |rejected| rejected.index).is_ok()
         });

@@ -328,6 +328,7 @@ impl<'a> Session<'a> {
                 }
             })
             .await?;
+            status.dead_letters_kept(&part.messages, &rejected);
             refusals.keep(part);
         }
         Ok(())

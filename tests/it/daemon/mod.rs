@@ -43,6 +43,7 @@ mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod schema;
 mod shutdown;
+mod status_page;
 mod throttling;
 
 use crate::support::daemon::TO_FILES;

@@ -33,6 +33,11 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The configurations of `page`, of which some are parts.
+pub(crate) fn toml_blocks(page: &str) -> Vec<String> {
+    blocks(page, "toml").into_iter().map(|block| block.text).collect()
+}
+
 /// The blocks of `page` in this language, in its order.
 fn blocks(page: &str, language: &str) -> Vec<Block> {
     let text = fs::read_to_string(repository().join(page)).unwrap();

@@ -11,6 +11,7 @@ mod distinct;
 pub mod ecs;
 #[cfg(test)]
 mod examples;
+mod explanation;
 mod facts;
 pub mod fields;
 mod findings;
@@ -34,6 +35,7 @@ use bytes::Bytes;
 
 use crate::event::{Event, json::Document, repaired};
 use detail::Detail;
+pub use explanation::explanation;
 pub use lines::push_line;
 pub use rules::Rule;
 

@@ -82,14 +82,22 @@ fn is_unready(route: &Snapshot) -> Option<String> {
     match (route.trouble(), route.phase) {
         (Some(trouble), _) => Some(format!("{}: {trouble}", route.route)),
         (None, Phase::Starting) => Some(format!("{}: starting", route.route)),
-        (None, Phase::Reading | Phase::AtTail | Phase::Standby | Phase::Superseded | Phase::Ended) => None,
+        (
+            None,
+            Phase::Reading
+            | Phase::AtTail
+            | Phase::Paused
+            | Phase::Standby
+            | Phase::Superseded
+            | Phase::Ended,
+        ) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{admin::Pulse, command::engine::Trouble};
+    use crate::{command::engine::Trouble, overview::Pulse};
 
     fn snapshot(phase: Phase, since_alive: u64, sink_trouble: Option<&str>) -> Snapshot {
         Snapshot {
@@ -99,10 +107,12 @@ mod tests {
             cursor: String::new(),
             delivered: 0,
             dead_letters: 0,
+            recent_dead_letters: Vec::new(),
             published_max: None,
             advanced_at: None,
             lag_seconds: 0.0,
             held: 0,
+            paused: None,
             okta_trouble: None,
             sink_trouble: sink_trouble.map(str::to_owned),
             state_trouble: None,
@@ -131,6 +141,7 @@ mod tests {
             outcomes: [].into(),
             repeated: 0,
             dead_letters: 0,
+            recent: Vec::new(),
             tripped: Vec::new(),
             lost_names: lost_names.iter().map(|name| (*name).to_owned()).collect(),
             troubles: troubles.iter().map(|(trouble, text)| (*trouble, (*text).to_owned())).collect(),

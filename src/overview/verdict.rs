@@ -1,0 +1,315 @@
+//! Whether all is well, in one sentence, and what to do about each thing that is not. Pure.
+
+use serde::Serialize;
+
+use super::status::{OrgOverview, RouteOverview};
+use crate::{
+    command::engine::{EnginePhase, EngineSnapshot},
+    route::{Phase, Snapshot},
+};
+
+/// A route that is further behind than this without any trouble is worth a look.
+const BEHIND_SECONDS: f64 = 300.0;
+/// Requests that wait longer than this for Okta's rate limit are worth a look.
+const WAITING_SECONDS: u64 = 20;
+
+/// Whether all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The worst of the concerns.
+    pub grade: Grade,
+    /// All of it in a sentence.
+    pub sentence: String,
+    /// What is not well, the worst first.
+    pub concerns: Vec<Concern>,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// Nothing has to be done.
+    Well,
+    /// Somebody should look at it, in time.
+    Attention,
+    /// Something does not work.
+    Trouble,
+}
+
+/// Something that is not well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Concern {
+    /// How bad it is.
+    pub grade: Grade,
+    /// What it is about: `route system-log/siem`.
+    pub about: String,
+    /// What is wrong with that: `cannot deliver to its sink`.
+    pub what: String,
+    /// The details, as they are in the log.
+    pub detail: Option<String>,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// What is judged.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) routes: &'a [RouteOverview],
+    pub(super) orgs: &'a [OrgOverview],
+    pub(super) commands: &'a [EngineSnapshot],
+    /// Why the daemon is not alive.
+    pub(super) hanging: Vec<String>,
+    /// What is wrong with the place of the state.
+    pub(super) state: Option<String>,
+}
+
+impl Verdict {
+    pub(super) fn of(facts: &Facts<'_>) -> Self {
+        let mut concerns = Vec::new();
+        if let Some(trouble) = &facts.state {
+            concerns.push(Concern {
+                detail: Some(trouble.clone()),
+                ..concern(
+                    Grade::Trouble,
+                    "the state",
+                    "is not where it was",
+                    "Nothing is committed until it is back: look at the disk and its mount.",
+                )
+            });
+        }
+        concerns.extend(facts.hanging.iter().map(|reason| Concern {
+            detail: Some(reason.clone()),
+            ..concern(
+                Grade::Trouble,
+                "the daemon",
+                "does not go on",
+                "Restart it; nothing is lost. Please report it, with the log: this is a bug.",
+            )
+        }));
+        concerns.extend(facts.routes.iter().flat_map(|route| of_route(&route.snapshot)));
+        concerns.extend(facts.commands.iter().flat_map(of_commands));
+        concerns.extend(facts.orgs.iter().flat_map(of_org));
+        // Within a grade they stay in this order.
+        concerns.sort_by_key(|concern| std::cmp::Reverse(concern.grade));
+        let grade = concerns.first().map_or(Grade::Well, |concern| concern.grade);
+        Self { grade, sentence: sentence(&concerns, facts), concerns }
+    }
+}
+
+fn sentence(concerns: &[Concern], facts: &Facts<'_>) -> String {
+    let Some(first) = concerns.first() else { return all_is_well(facts) };
+    let mut about = first.about.clone();
+    about.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
+    let rest = match concerns.len() - 1 {
+        0 => String::new(),
+        1 => " One more thing needs a look.".to_owned(),
+        more => format!(" {more} more things need a look."),
+    };
+    format!("{about} {}.{rest}", first.what)
+}
+
+fn all_is_well(facts: &Facts<'_>) -> String {
+    let behind = facts.routes.iter().map(|route| route.snapshot.lag_seconds).fold(0.0, f64::max);
+    let running = facts.commands.len();
+    match facts.routes.len() {
+        0 if running == 0 => "All is well, and there is nothing to do.".to_owned(),
+        0 => "All is well: commands are carried out.".to_owned(),
+        1 => format!("All is well: one route delivers and is {} behind.", span(behind)),
+        routes => format!("All is well: {routes} routes deliver, none more than {} behind.", span(behind)),
+    }
+}
+
+fn of_route(route: &Snapshot) -> Vec<Concern> {
+    let about = format!("route {}", route.route);
+    let mut concerns = Vec::new();
+    let mut find = |grade, what: &str, detail: Option<&String>, remedy: &str| {
+        concerns.push(Concern { detail: detail.cloned(), ..concern(grade, &about, what, remedy) });
+    };
+    if let Some(trouble) = &route.state_trouble {
+        let remedy = "It goes on by itself once the state can be written: look at the disk.";
+        find(Grade::Trouble, "cannot save how far it is", Some(trouble), remedy);
+    }
+    if let Some(trouble) = &route.sink_trouble {
+        let remedy = "Nothing is lost: it catches up by itself once the sink takes messages. `oktabus check` tries the sink.";
+        find(Grade::Trouble, "cannot deliver to its sink", Some(trouble), remedy);
+    }
+    if let Some(trouble) = &route.okta_trouble {
+        let remedy = "It goes on by itself once Okta answers, and Okta keeps events for 90 days. `oktabus check` tries the org.";
+        find(Grade::Trouble, "gets no answer from Okta", Some(trouble), remedy);
+    }
+    let is_in_trouble = route.trouble().is_some();
+    match route.phase {
+        Phase::Superseded => {
+            let remedy = "Stop one of the two daemons, or give both `[standby]`.";
+            find(Grade::Trouble, "was taken over by another daemon", None, remedy);
+        }
+        Phase::Starting if !is_in_trouble => {
+            find(Grade::Attention, "is starting", None, "Wait: it tells here what it waits for.");
+        }
+        Phase::Reading if !is_in_trouble && route.lag_seconds > BEHIND_SECONDS => {
+            let what = format!("is {} behind and catches up", span(route.lag_seconds));
+            find(
+                Grade::Attention,
+                &what,
+                None,
+                "Wait; if the lag grows, look at the budget and at the sink.",
+            );
+        }
+        Phase::Paused => {}
+        Phase::Starting | Phase::Reading | Phase::AtTail | Phase::Standby | Phase::Ended => {}
+    }
+    if let Some(pause) = &route.paused {
+        let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let detail = format!("by {} at {:.0}{why}", pause.by, pause.at);
+        let remedy = "Resume it when the reason is gone; Okta keeps events for 90 days.";
+        find(Grade::Attention, "is paused", Some(&detail), remedy);
+    }
+    if route.possible_gaps > 0 {
+        let remedy = "Compare with Okta from the time in the log, or deliver it again with `oktabus replay`.";
+        find(Grade::Attention, "may have a gap", None, remedy);
+    }
+    if route.dead_letters > 0 {
+        let what = format!("has {} since the start", counted(route.dead_letters, "dead letter"));
+        let newest = route.recent_dead_letters.first().map(|letter| letter.reason.clone());
+        let remedy = "Read the reasons, mend what makes them, and deliver them again or drop them.";
+        find(Grade::Attention, &what, newest.as_ref(), remedy);
+    }
+    concerns
+}
+
+fn of_commands(commands: &EngineSnapshot) -> Vec<Concern> {
+    let about = format!("commands {}", commands.commands);
+    let mut concerns = Vec::new();
+    let mut find = |grade, what: &str, detail: Option<&String>, remedy: &str| {
+        concerns.push(Concern { detail: detail.cloned(), ..concern(grade, &about, what, remedy) });
+    };
+    for trouble in commands.troubles.values() {
+        let remedy = "They go on by themselves once this is over. `oktabus check` tries org and bus.";
+        find(Grade::Trouble, "cannot be carried out", Some(trouble), remedy);
+    }
+    for limit in &commands.tripped {
+        let what = format!("are refused: the limit {limit} has tripped");
+        let remedy =
+            "Look at what was asked for and by whom, and release the limit if that is as it should be.";
+        find(Grade::Trouble, &what, None, remedy);
+    }
+    if let Some(pause) = &commands.paused {
+        let detail = pause.to_string().trim().to_owned();
+        find(Grade::Attention, "are paused", Some(&detail), "Resume them when the reason is gone.");
+    }
+    if commands.phase == EnginePhase::Starting && commands.troubles.is_empty() {
+        find(Grade::Attention, "are starting", None, "Wait: they tell here what they wait for.");
+    }
+    if commands.awaits_approval > 0 {
+        let number = u64::try_from(commands.awaits_approval).unwrap_or(u64::MAX);
+        let what = format!("have {} that waits for a second key", counted(number, "command"));
+        find(Grade::Attention, &what, None, "Approve it or let it expire.");
+    }
+    if !commands.lost_names.is_empty() {
+        let names = commands.lost_names.join(", ");
+        let remedy = "Correct `protect`: whom the names found once stays protected, and nobody else.";
+        find(Grade::Attention, "protect names that are not found any more", Some(&names), remedy);
+    }
+    if commands.dead_letters > 0 {
+        let what = format!("have {} since the start", counted(commands.dead_letters, "dead letter"));
+        find(Grade::Attention, &what, None, "Read the reasons, and mend whoever sends them.");
+    }
+    concerns
+}
+
+fn of_org(org: &OrgOverview) -> Vec<Concern> {
+    let waiting = org.buckets.iter().filter_map(|bucket| {
+        let seconds = bucket.waiting_seconds.filter(|seconds| *seconds >= WAITING_SECONDS)?;
+        let what = format!("holds requests of {} back for {seconds} s", bucket.bucket);
+        let remedy = "It goes on by itself with Okta's next window; if that is often so, raise `budget.share` or have others ask less.";
+        Some(concern(Grade::Attention, &format!("org {}", org.org), &what, remedy))
+    });
+    waiting.collect()
+}
+
+fn concern(grade: Grade, about: &str, what: &str, remedy: &str) -> Concern {
+    let (about, what, remedy) = (about.to_owned(), what.to_owned(), remedy.to_owned());
+    Concern { grade, about, what, detail: None, remedy }
+}
+
+fn counted(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// A time in the largest unit that fits, for people.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is not negative and not large"
+)]
+fn span(seconds: f64) -> String {
+    match seconds.max(0.0) as u64 {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{RoutePause, RouteStatus};
+
+    fn route(change: impl FnOnce(&mut Snapshot)) -> RouteOverview {
+        let mut snapshot = RouteStatus::new("system-log/siem").snapshot();
+        snapshot.phase = Phase::AtTail;
+        change(&mut snapshot);
+        RouteOverview { snapshot, rate: None, setup: None }
+    }
+
+    fn verdict(routes: &[RouteOverview]) -> Verdict {
+        Verdict::of(&Facts { routes, orgs: &[], commands: &[], hanging: Vec::new(), state: None })
+    }
+
+    #[test]
+    fn all_is_well_in_one_sentence() {
+        let well = verdict(&[route(|route| route.lag_seconds = 3.4)]);
+        assert_eq!((well.grade, well.concerns.len()), (Grade::Well, 0));
+        assert_eq!(well.sentence, "All is well: one route delivers and is 3 s behind.");
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_each_finding_says_what_to_do() {
+        let routes = [
+            route(|route| route.dead_letters = 2),
+            route(|route| {
+                route.route = "system-log/archive".to_owned();
+                route.sink_trouble = Some("no such topic".to_owned());
+            }),
+        ];
+        let found = verdict(&routes);
+        assert_eq!(found.grade, Grade::Trouble);
+        assert_eq!(
+            found.sentence,
+            "Route system-log/archive cannot deliver to its sink. One more thing needs a look."
+        );
+        assert_eq!(found.concerns[0].detail.as_deref(), Some("no such topic"));
+        assert_eq!(found.concerns[1].what, "has 2 dead letters since the start");
+        assert!(found.concerns.iter().all(|concern| concern.remedy.ends_with('.')));
+    }
+
+    #[test]
+    fn a_route_that_is_paused_or_far_behind_is_worth_a_look() {
+        let pause = RoutePause {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            by: "ada".to_owned(),
+            reason: Some("a move".into()),
+        };
+        let found = verdict(&[route(|route| (route.phase, route.paused) = (Phase::Paused, Some(pause)))]);
+        assert_eq!((found.grade, found.concerns.len()), (Grade::Attention, 1));
+        assert_eq!(found.concerns[0].detail.as_deref(), Some("by ada at 1970-01-01T00:00:00Z: a move"));
+        let behind = verdict(&[route(|route| (route.phase, route.lag_seconds) = (Phase::Reading, 7_300.0))]);
+        assert_eq!(behind.concerns[0].what, "is 2 h behind and catches up");
+        let troubled = verdict(&[route(|route| {
+            (route.phase, route.lag_seconds) = (Phase::Reading, 7_300.0);
+            route.okta_trouble = Some("401".to_owned());
+        })]);
+        assert_eq!(troubled.concerns.len(), 1, "the trouble says it");
+    }
+}
