@@ -31,7 +31,7 @@ pub enum LetterOwner {
 }
 
 /// A dead letter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct KeptLetter {
     /// Which one.
     pub letter: LetterId,

@@ -3,6 +3,7 @@
 mod architecture;
 mod commands;
 mod configurations;
+mod examples;
 mod field_failures;
 mod glossary;
 mod unit;
