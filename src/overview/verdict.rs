@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::status::{OrgOverview, RouteOverview};
 use crate::{
     command::engine::{EnginePhase, EngineSnapshot},
+    doorbell::DoorbellSnapshot,
     route::{Phase, Snapshot},
 };
 
@@ -57,6 +58,7 @@ pub(super) struct Facts<'a> {
     pub(super) routes: &'a [RouteOverview],
     pub(super) orgs: &'a [OrgOverview],
     pub(super) commands: &'a [EngineSnapshot],
+    pub(super) doorbells: &'a [DoorbellSnapshot],
     /// Why the daemon is not alive.
     pub(super) hanging: Vec<String>,
     /// What is wrong with the place of the state.
@@ -89,6 +91,7 @@ impl Verdict {
         concerns.extend(facts.routes.iter().flat_map(|route| of_route(&route.snapshot)));
         concerns.extend(facts.commands.iter().flat_map(of_commands));
         concerns.extend(facts.orgs.iter().flat_map(of_org));
+        concerns.extend(facts.doorbells.iter().filter_map(of_doorbell));
         // Within a grade they stay in this order.
         concerns.sort_by_key(|concern| std::cmp::Reverse(concern.grade));
         let grade = concerns.first().map_or(Grade::Well, |concern| concern.grade);
@@ -227,6 +230,13 @@ fn of_org(org: &OrgOverview) -> Vec<Concern> {
     waiting.collect()
 }
 
+fn of_doorbell(doorbell: &DoorbellSnapshot) -> Option<Concern> {
+    let trouble = doorbell.trouble.clone()?;
+    let remedy = "Nothing is lost: the org is polled at its normal interval until rings arrive again.";
+    let about = format!("doorbell {}", doorbell.org);
+    Some(Concern { detail: Some(trouble), ..concern(Grade::Attention, &about, "cannot be rung", remedy) })
+}
+
 fn concern(grade: Grade, about: &str, what: &str, remedy: &str) -> Concern {
     let (about, what, remedy) = (about.to_owned(), what.to_owned(), remedy.to_owned());
     Concern { grade, about, what, detail: None, remedy }
@@ -264,7 +274,14 @@ mod tests {
     }
 
     fn verdict(routes: &[RouteOverview]) -> Verdict {
-        Verdict::of(&Facts { routes, orgs: &[], commands: &[], hanging: Vec::new(), state: None })
+        Verdict::of(&Facts {
+            routes,
+            orgs: &[],
+            commands: &[],
+            doorbells: &[],
+            hanging: Vec::new(),
+            state: None,
+        })
     }
 
     #[test]

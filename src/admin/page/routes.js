@@ -99,7 +99,7 @@ function makeDetails({ route: { route: name } }) {
         figure("Lag", `at most ${span(most(hour.lag_seconds))}`, line(hour.lag_seconds, 64, `Lag over the last hour: at most ${span(most(hour.lag_seconds))}`)),
       );
     }
-    each(facts, factsOf(route, overview.now), ([term]) => term, makeFact);
+    each(facts, factsOf(route, overview), ([term]) => term, makeFact);
   };
   return { node, update };
 }
@@ -108,8 +108,11 @@ function figure(title, note, chart) {
   return h("figure", {}, h("figcaption", {}, h("strong", {}, title), ` ${note}`), chart, h("p", { class: "axis", "aria-hidden": "true" }, h("span", {}, "an hour ago"), h("span", {}, "now")));
 }
 
-function factsOf(route, now) {
+function factsOf(route, { now, streams, doorbells }) {
   const setup = route.setup;
+  const stream = setup?.reads === "stream" ? streams.find(({ stream }) => stream === setup.source) : null;
+  const doorbell = stream && doorbells.find(({ org }) => org === stream.org);
+  const ring = doorbell?.last_ring_at ? `last rung ${when(doorbell.last_ring_at, now)}` : "not rung since the start";
   const facts = [
     ["Reads", setup && `${setup.reads} ${setup.source} of ${setup.org}`],
     ["Wants", setup && (setup.selection.join("; ") || "all events")],
@@ -117,6 +120,8 @@ function factsOf(route, now) {
     ["Delivered", number(route.delivered)],
     ["Newest event", route.published_max && when(route.published_max, now)],
     ["Cursor moved", route.advanced_at && when(route.advanced_at, now)],
+    ["Polls", stream && `every ${span(stream.poll_interval_seconds)} while nothing happens`],
+    ["Doorbell", doorbell && `${doorbell.kind}, ${ring}`],
     ["Held", route.held ? `${number(route.held)} messages, until it is known whether they are wrong or the sink` : null],
     ["Possible gaps", route.possible_gaps ? number(route.possible_gaps) : null],
     ["Paused", route.paused && `by ${route.paused.by}, ${when(route.paused.at, now)}${route.paused.reason ? `: ${route.paused.reason}` : ""}`],
