@@ -112,7 +112,8 @@ fn sentence(concerns: &[Concern], facts: &Facts<'_>) -> String {
 }
 
 fn all_is_well(facts: &Facts<'_>) -> String {
-    let behind = facts.routes.iter().map(|route| route.snapshot.lag_seconds).fold(0.0, f64::max);
+    // A lag that goes up and down below a second is no news.
+    let behind = facts.routes.iter().map(|route| route.snapshot.lag_seconds.ceil()).fold(1.0, f64::max);
     let running = facts.commands.len();
     match facts.routes.len() {
         0 if running == 0 => "All is well, and there is nothing to do.".to_owned(),
@@ -288,7 +289,7 @@ mod tests {
     fn all_is_well_in_one_sentence() {
         let well = verdict(&[route(|route| route.lag_seconds = 3.4)]);
         assert_eq!((well.grade, well.concerns.len()), (Grade::Well, 0));
-        assert_eq!(well.sentence, "All is well: one route delivers and is 3 s behind.");
+        assert_eq!(well.sentence, "All is well: one route delivers and is 4 s behind.");
     }
 
     #[test]

@@ -16,6 +16,9 @@ const PHASES = {
   ended: ["ended", "attention"],
 };
 
+/** Events come all the time: a route that reads and is not behind is live. */
+const LIVE_WITHIN = 60;
+
 const open = new Set();
 let history = {};
 let body = null;
@@ -57,7 +60,8 @@ function makeRow({ route: { route: name } }) {
   const update = ({ route }) => {
     attribute(toggle, "aria-expanded", String(open.has(name)));
     const trouble = troubleOf(route);
-    const [word, grade] = trouble ? ["in trouble", "trouble"] : PHASES[route.phase];
+    const phase = route.phase === "reading" && route.lag_seconds < LIVE_WITHIN ? "at_tail" : route.phase;
+    const [word, grade] = trouble ? ["in trouble", "trouble"] : PHASES[phase];
     text(state.firstChild, word);
     attribute(state.firstChild, "data-grade", grade);
     text(lag, span(route.lag_seconds));
@@ -67,8 +71,7 @@ function makeRow({ route: { route: name } }) {
     const shape = JSON.stringify(hour?.rate);
     if (hour && shape !== drawn) {
       drawn = shape;
-      const most = Math.max(0, ...hour.rate.filter((value) => value != null));
-      chart.replaceChildren(bars(hour.rate, 28, `Rate over the last hour: at most ${rate(most)}`));
+      chart.replaceChildren(bars(hour.rate, 28, `Rate over the last hour: ${most(hour.rate, rate)}`));
     }
     const wanted = route.paused ? "resume_route" : "pause_route";
     if (wanted !== offered) {
@@ -93,15 +96,20 @@ function makeDetails({ route: { route: name } }) {
     const shape = JSON.stringify(hour);
     if (hour && shape !== drawn) {
       drawn = shape;
-      const most = (values) => Math.max(0, ...values.filter((value) => value != null));
+      const [fast, behind] = [most(hour.rate, rate), most(hour.lag_seconds, span)];
       charts.replaceChildren(
-        figure("Messages a second", `at most ${rate(most(hour.rate))}`, bars(hour.rate, 64, `Messages a second over the last hour: at most ${rate(most(hour.rate))}`)),
-        figure("Lag", `at most ${span(most(hour.lag_seconds))}`, line(hour.lag_seconds, 64, `Lag over the last hour: at most ${span(most(hour.lag_seconds))}`)),
+        figure("Messages a second", fast, bars(hour.rate, 64, `Messages a second over the last hour: ${fast}`)),
+        figure("Lag", behind, line(hour.lag_seconds, 64, `Lag over the last hour: ${behind}`)),
       );
     }
     each(facts, factsOf(route, overview), ([term]) => term, makeFact);
   };
   return { node, update };
+}
+
+function most(values, said) {
+  const known = values.filter((value) => value != null);
+  return known.length ? `at most ${said(Math.max(...known))}` : "not known yet";
 }
 
 function figure(title, note, chart) {
