@@ -1,8 +1,9 @@
-//! How many events a second reach each sink: simulator, daemon and broker as processes of their own on this machine.
+//! How many events a second reach each sink in each mode of delivery, and what they cost: simulator, daemon and broker as
+//! processes of their own on this machine.
 //!
-//! `cargo bench --bench throughput -- [kafka] [nats] [file]`; all of them without arguments. Run `tests/setup` first.
-//! Nothing is judged here: the figures are printed, for a person to compare. A run is everything from the daemon's start
-//! to its end; Kafka gets one run first that is not counted.
+//! `cargo bench --bench throughput -- [kafka] [nats] [file]`: the rows that begin with one of the arguments; all of them without
+//! arguments. Run `tests/setup` first. Nothing is judged here: the figures are printed, for a person to compare. A run is
+//! everything from the daemon's start to its end; Kafka gets one run first that is not counted.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
@@ -15,14 +16,33 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::jetstream::stream::Config;
 use support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
 
 const EVENTS: usize = 200_000;
-const SINKS: [&str; 3] = ["kafka", "nats", "file"];
+/// The clock ticks of a second in `/proc`; Linux has 100 on every architecture that Rust supports.
+const TICKS_A_SECOND: f64 = 100.0;
 
-/// One run: how long the daemon took from its start to its end, and the most memory that it had.
+/// One row of the table.
+struct Case {
+    name: &'static str,
+    /// Keys of the sink beside those that its bus needs.
+    keys: &'static str,
+}
+
+const CASES: [Case; 6] = [
+    Case { name: "file", keys: "" },
+    Case { name: "kafka at least once", keys: "" },
+    Case { name: "kafka exactly once", keys: "delivery = \"exactly_once\"\n" },
+    Case { name: "nats at least once", keys: "" },
+    Case { name: "nats in batches", keys: "create = {}\n" },
+    Case { name: "nats exactly once", keys: "create = {}\ndelivery = \"exactly_once\"\n" },
+];
+
+/// One run: how long the daemon took from its start to its end, its CPU time, and the most memory that it had.
 struct Run {
     took: Duration,
+    cpu_seconds: f64,
     peak_kib: u64,
 }
 
@@ -31,35 +51,42 @@ async fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let mut out = std::io::stdout();
-    writeln!(out, "sink   events   seconds  events/s  peak MiB").unwrap();
-    for sink in SINKS {
-        if !wanted.is_empty() && !wanted.iter().any(|name| name == sink) {
+    writeln!(out, "sink                 events   seconds  events/s  CPU s a million  peak MiB").unwrap();
+    for case in CASES {
+        if !wanted.is_empty() && !wanted.iter().any(|name| case.name.starts_with(name)) {
             continue;
         }
-        let run = run(sink).await;
+        let run = run(&case).await;
         let seconds = run.took.as_secs_f64();
         let (rate, peak) = (EVENTS as f64 / seconds, run.peak_kib / 1_024);
-        writeln!(out, "{sink:5}  {EVENTS}  {seconds:>7.2}  {rate:>8.0}  {peak:>8}").unwrap();
+        let cpu = run.cpu_seconds * 1_000_000.0 / EVENTS as f64;
+        writeln!(out, "{:20} {EVENTS}  {seconds:>7.2}  {rate:>8.0}  {cpu:>15.1}  {peak:>8}", case.name)
+            .unwrap();
     }
 }
 
-async fn run(sink: &str) -> Run {
+async fn run(case: &Case) -> Run {
     let okta = Okta::with_backlog(EVENTS).await;
-    match sink {
+    let keys = case.keys;
+    match case.name.split(' ').next().unwrap() {
         "kafka" => {
             let broker = Broker::start().await;
             broker.create_topic("okta.bench", 3, &[]).await;
-            let bus =
-                format!("[buses.kafka]\nkind = \"kafka\"\nbrokers = [\"{}\"]\n", broker.bus().brokers[0]);
-            let sink = bus + "[sinks.bench]\nkind = \"kafka\"\ntopic = \"okta.bench\"\n";
+            let bus = broker.section();
+            let sink = |topic: &str| format!("{bus}[sinks.bench]\nkind = \"kafka\"\ntopic = \"{topic}\"\n");
             // A broker that has just started is busy compiling its own code.
-            measure(&okta, &sink).await;
-            measure(&okta, &sink).await
+            broker.create_topic("okta.warm", 3, &[]).await;
+            measure(&okta, &sink("okta.warm")).await;
+            measure(&okta, &(sink("okta.bench") + keys)).await
         }
         "nats" => {
             let nats = NatsServer::start().await;
-            let bus = format!("[buses.nats]\nkind = \"nats\"\nservers = [\"{}\"]\n", nats.url());
-            measure(&okta, &(bus + "[sinks.bench]\nkind = \"nats\"\nstream = \"OKTA\"\ncreate = {}\n")).await
+            if !keys.contains("create") {
+                let subjects = vec!["okta.>".to_owned()];
+                nats.create_stream(Config { name: "OKTA".to_owned(), subjects, ..Config::default() }).await;
+            }
+            let sink = "[sinks.bench]\nkind = \"nats\"\nstream = \"OKTA\"\n";
+            measure(&okta, &(nats.section() + sink + keys)).await
         }
         _ => measure(&okta, "[sinks.bench]\nkind = \"file\"\ndirectory = \"{dir}/archive\"\n").await,
     }
@@ -70,25 +97,34 @@ async fn measure(okta: &Okta, sink: &str) -> Run {
     let workplace = Workplace::new(okta, &format!("{stream}{sink}"));
     let started = Instant::now();
     let daemon = workplace.start(&["--until-caught-up"]);
-    let status = format!("/proc/{}/status", daemon.id());
+    let process = format!("/proc/{}", daemon.id());
     let mut ended = std::pin::pin!(daemon.ended());
-    let mut peak_kib = 0;
+    let (mut peak_kib, mut cpu_seconds) = (0, 0.0);
     let ended = loop {
         tokio::select! {
             ended = &mut ended => break ended,
             () = tokio::time::sleep(Duration::from_millis(20)) => {
-                peak_kib = high_water_mark_kib(&status).unwrap_or(peak_kib);
+                peak_kib = high_water_mark_kib(&process).unwrap_or(peak_kib);
+                cpu_seconds = cpu_seconds_of(&process).unwrap_or(cpu_seconds);
             }
         }
     };
     let took = started.elapsed();
     assert!(ended.success(), "{ended}\n{}", workplace.log());
-    Run { took, peak_kib }
+    Run { took, cpu_seconds, peak_kib }
 }
 
 /// The most memory that a process has had so far.
-fn high_water_mark_kib(status: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(status).ok()?;
+fn high_water_mark_kib(process: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// The CPU time that a process has had so far, in user and kernel; the fields 14 and 15 of `proc_pid_stat(5)`.
+fn cpu_seconds_of(process: &str) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("{process}/stat")).ok()?;
+    let after_name = text.rsplit_once(')')?.1;
+    let ticks = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().ok());
+    Some(ticks.sum::<Option<f64>>()? / TICKS_A_SECOND)
 }

@@ -20,6 +20,7 @@ use crate::{
     config::{BusConfig, Config, StreamConfig},
     control::{self, ControlContext, Socket},
     dead_letters::LetterRetries,
+    doorbell::{DoorbellError, Doorbells},
     operations::{Operations, OperatorLog},
     overview::DaemonView,
     replay::Replays,
@@ -50,6 +51,7 @@ pub struct App {
     control: Option<Socket>,
     replays: Replays,
     engines: Engines,
+    doorbells: Doorbells,
     letters: LetterRetries,
     operations: Operations,
     asked: Arc<Notify>,
@@ -96,6 +98,9 @@ pub enum AppError {
     /// The admin pages cannot be served as configured.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// Event hooks cannot be received as configured.
+    #[error(transparent)]
+    Doorbell(#[from] DoorbellError),
     /// The address of the admin pages cannot be bound.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
@@ -138,12 +143,13 @@ impl App {
             tracing::warn!("the state was recovered: {RECOVERY_CONSEQUENCE}");
         }
         let admin = opening::bind(&config.runtime.admin).await?;
+        let doorbells = Doorbells::open(&config.doorbells, &streams).await?;
 
         let mut loops = of_streams(&config, &streams, &state);
         loops.extend(of_searches(&config, &clients, &state));
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
-        series::register(&config, &engines);
+        series::register(&config, &engines, &doorbells.all());
         let routes: Vec<_> = loops.iter().filter_map(Loop::view).collect();
         let statuses = routes.iter().map(|route| Arc::clone(&route.status));
         let log = OperatorLog::under(&config.runtime.state.path);
@@ -152,10 +158,24 @@ impl App {
         let commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
         let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
-        let view = DaemonView::new(&config, routes, commands, clients.into_values().collect());
+        let mut view = DaemonView::new(&config, routes, commands, clients.into_values().collect());
+        (view.streams, view.doorbells) = (streams, doorbells.all());
         let control = control::bind(&config.runtime.state.path).await;
         let (view, asked) = (Arc::new(view), Arc::default());
-        Ok(Self { config, loops, state, view, admin, control, replays, engines, letters, operations, asked })
+        Ok(Self {
+            config,
+            loops,
+            state,
+            view,
+            admin,
+            control,
+            replays,
+            engines,
+            letters,
+            operations,
+            doorbells,
+            asked,
+        })
     }
 
     /// All buses, so that their secrets can be reloaded.
@@ -188,6 +208,11 @@ impl App {
         self.admin.address()
     }
 
+    /// Where event hooks are received.
+    pub fn doorbell_address(&self) -> Option<std::net::SocketAddr> {
+        self.doorbells.address()
+    }
+
     /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
     pub async fn run(self, until: Until, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         if until == Until::CaughtUp && self.loops.iter().all(Loop::is_endless) {
@@ -204,6 +229,7 @@ impl App {
         let (view, state, until_end) = (Arc::clone(&self.view), self.state.clone(), stop_admin.clone());
         pages.spawn(async move { watch_state(&state, &view.state_trouble, &until_end).await });
 
+        pages.spawn(self.doorbells.run(stop.child_token()));
         let grace = self.config.runtime.shutdown_grace;
         let (mut control, engines) = (JoinSet::new(), self.engines.clone());
         if let Some(socket) = self.control {

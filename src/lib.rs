@@ -13,6 +13,7 @@ pub mod command;
 pub mod config;
 pub mod control;
 pub mod dead_letters;
+pub mod doorbell;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod halt;
@@ -35,5 +36,6 @@ mod simulation;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod systemd;
 pub mod telemetry;
 pub mod version;

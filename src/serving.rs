@@ -1,6 +1,8 @@
 //! HTTP served within bounds: how many connections there are at a time, how long a request may take to arrive, and how
 //! large its head may be. Does not know the pages.
 
+pub(crate) mod tls;
+
 use std::{
     collections::VecDeque,
     future::pending,
@@ -170,7 +172,7 @@ async fn secured(
     match accepted {
         Ok(io) => connection(io, pages, bounds, stop).await,
         Err(err) => {
-            tracing::debug!(error = %err, "a client of the admin pages does not speak TLS as they do");
+            tracing::debug!(error = %err, "a client does not speak TLS as this server does");
         }
     }
 }

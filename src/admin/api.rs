@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::{Shared, access::Seen};
 use crate::{
-    command::engine::EngineSnapshot, overview::DaemonView, route::Snapshot, telemetry::printable_json,
+    command::engine::EngineSnapshot, doorbell::DoorbellSnapshot, overview::DaemonView, route::Snapshot,
+    source::StreamSnapshot, telemetry::printable_json,
 };
 
 /// `GET /status`, which others' scripts read.
@@ -22,6 +23,8 @@ struct Status {
     version: &'static str,
     routes: Vec<Snapshot>,
     commands: Vec<EngineSnapshot>,
+    streams: Vec<StreamSnapshot>,
+    doorbells: Vec<DoorbellSnapshot>,
     orgs: Vec<OrgStatus>,
 }
 
@@ -58,6 +61,8 @@ impl Status {
             version: env!("CARGO_PKG_VERSION"),
             routes: view.snapshots(),
             commands: view.commands.iter().map(|status| status.snapshot()).collect(),
+            streams: view.streams.iter().map(|stream| stream.snapshot()).collect(),
+            doorbells: view.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect(),
             orgs: orgs.collect(),
         }
     }

@@ -34,7 +34,11 @@ use access::Seen;
 use crate::{
     operations::Operations,
     overview::DaemonView,
-    telemetry::{metrics, printable},
+    telemetry::{
+        metrics,
+        polling_metrics::{self, PollGauges},
+        printable,
+    },
 };
 
 /// The largest request: an event to be rendered.
@@ -94,7 +98,7 @@ async fn metrics_page(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "another recorder is installed in this process\n"));
     };
     set_gauges(&shared.view);
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], recorder.render()))
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::page(recorder)))
 }
 
 /// Sets what is asked for with each scrape, and not counted.
@@ -109,6 +113,17 @@ fn set_gauges(view: &DaemonView) {
     for status in &view.commands {
         let snapshot = status.snapshot();
         metrics::commands(&snapshot.commands, &snapshot.gauges());
+    }
+    for stream in &view.streams {
+        let snapshot = stream.snapshot();
+        let gauges = PollGauges {
+            interval_seconds: snapshot.poll_interval_seconds,
+            idle_requests_per_hour: snapshot.idle_requests_per_hour,
+            polls_by_rings: snapshot.polls_by_rings,
+            rings_with_events: snapshot.rings_with_events,
+            seconds_saved: snapshot.seconds_saved,
+        };
+        polling_metrics::stream(&snapshot.stream, &gauges);
     }
     for client in &view.clients {
         let org = &client.org().name;

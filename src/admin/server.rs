@@ -1,15 +1,8 @@
 //! Serves the admin pages: within limits, over TLS if configured, with secrets that are reloaded periodically.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Router};
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-};
 use secrecy::SecretString;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -17,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{access::Access, actions::Caller};
 use crate::{
-    config::{AdminConfig, AdminTls, SecretError},
-    permissions::{self, PermissionError, Trust},
-    serving::{self, Bounds, ConnectionLimits, Security},
+    config::{AdminConfig, SecretError},
+    serving::{
+        self, Bounds, ConnectionLimits,
+        tls::{CertificateError, CurrentAcceptor, read_acceptor},
+    },
     telemetry::chain,
 };
 
@@ -40,17 +35,9 @@ pub enum AdminError {
     /// The token cannot be read.
     #[error("admin.token")]
     Token(#[from] SecretError),
-    /// A file cannot be trusted.
-    #[error("admin.tls: cannot use {path}")]
-    File {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why not.
-        source: PermissionError,
-    },
     /// The certificate and the key cannot be used.
-    #[error("admin.tls: {0}")]
-    Certificate(String),
+    #[error("admin.tls")]
+    Certificate(#[from] CertificateError),
 }
 
 /// The listener of the admin pages, with access rules and TLS.
@@ -62,28 +49,12 @@ pub struct Server {
     acceptor: CurrentAcceptor,
 }
 
-/// The current TLS settings; none for plain text.
-#[derive(Clone)]
-struct CurrentAcceptor(Arc<RwLock<Option<TlsAcceptor>>>);
-
-impl Security for CurrentAcceptor {
-    fn acceptor(&self) -> Option<TlsAcceptor> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl std::fmt::Debug for CurrentAcceptor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "CurrentAcceptor(tls: {})", self.acceptor().is_some())
-    }
-}
-
 impl Server {
     /// Reads token and certificate, if they are set.
     pub async fn new(listener: TcpListener, config: AdminConfig) -> Result<Self, AdminError> {
         let (token, acceptor) = read(&config).await?;
         let access = Arc::new(Access::new(config.hosts.clone(), token));
-        Ok(Self { listener, config, access, acceptor: CurrentAcceptor(Arc::new(RwLock::new(acceptor))) })
+        Ok(Self { listener, config, access, acceptor: CurrentAcceptor::new(acceptor) })
     }
 
     /// Where the pages are served.
@@ -130,7 +101,7 @@ async fn refresh(config: &AdminConfig, access: &Access, acceptor: &CurrentAccept
                 if let Some(token) = token {
                     access.exchange_token(token);
                 }
-                *acceptor.0.write().unwrap_or_else(PoisonError::into_inner) = read;
+                acceptor.exchange(read);
             }
             Err(err) => {
                 let told = chain(&err);
@@ -149,23 +120,7 @@ async fn read(config: &AdminConfig) -> Result<Material, AdminError> {
     let (token, tls) = (config.token.clone(), config.tls.clone());
     let reading = tokio::task::spawn_blocking(move || {
         let token = token.map(|token| token.read_line()).transpose()?;
-        Ok((token, tls.map(|tls| read_certificate(&tls)).transpose()?))
+        Ok((token, tls.map(|tls| read_acceptor(&tls)).transpose()?))
     });
     reading.await.unwrap_or(Err(AdminError::Token(SecretError::Interrupted)))
-}
-
-fn read_certificate(tls: &AdminTls) -> Result<TlsAcceptor, AdminError> {
-    let read = |path: &std::path::Path, trust| {
-        permissions::read(path, trust).map_err(|source| AdminError::File { path: path.to_owned(), source })
-    };
-    let unusable =
-        |what: &str, err: &dyn std::error::Error| AdminError::Certificate(format!("{what}: {}", chain(err)));
-    let chain_pem = read(&tls.certificate_file, Trust::Public)?;
-    let certificates = CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|err| unusable("the certificate is not PEM", &err))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&tls.key_file, Trust::Secret)?);
-    let key = key.map_err(|err| unusable("the key is not PEM", &err))?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key);
-    let config = config.map_err(|err| unusable("the certificate and its key cannot be used", &err))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

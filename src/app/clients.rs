@@ -1,10 +1,13 @@
 //! The clients of the configured orgs. An error names the configuration key; requests are counted in the metrics.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use okta_client::{Client, ClientError, Observer, Org};
 
-use crate::{config::Config, telemetry::metrics};
+use crate::{
+    config::Config,
+    telemetry::{histogram::Histogram, metrics},
+};
 
 /// Clients by the names of their orgs.
 pub type Clients = BTreeMap<String, Arc<Client>>;
@@ -19,13 +22,27 @@ pub struct UnusableOrg {
     source: ClientError,
 }
 
-/// Counts requests in the daemon's metrics.
+/// Counts the requests to one org in the daemon's metrics.
 #[derive(Debug)]
-struct Counted;
+struct Counted {
+    /// How long they took, by rate-limit bucket.
+    seconds: Vec<(&'static str, Arc<Histogram>)>,
+}
+
+impl Counted {
+    fn of(client: &Client) -> Self {
+        let org = client.org().name.as_str();
+        let seconds = |bucket| (bucket, metrics::OKTA_SECONDS.with(&[("org", org), ("bucket", bucket)]));
+        Self { seconds: client.budgets().map(|(bucket, _)| seconds(bucket)).collect() }
+    }
+}
 
 impl Observer for Counted {
-    fn requested(&self, org: &str, status: Option<u16>) {
+    fn requested(&self, org: &str, bucket: &'static str, status: Option<u16>, took: Duration) {
         metrics::okta_request(org, status);
+        if let Some((_, seconds)) = self.seconds.iter().find(|(name, _)| *name == bucket) {
+            seconds.record(took);
+        }
     }
 }
 
@@ -55,7 +72,10 @@ fn clients_by(
 fn client_by(org: Org, make: impl Fn(Org) -> Result<Client, ClientError>) -> Result<Client, UnusableOrg> {
     let name = org.name.clone();
     match make(org) {
-        Ok(client) => Ok(client.observed_by(Arc::new(Counted))),
+        Ok(client) => {
+            let counted = Counted::of(&client);
+            Ok(client.observed_by(Arc::new(counted)))
+        }
         Err(source) => Err(UnusableOrg { org: name, key: key(&source), source }),
     }
 }

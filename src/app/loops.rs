@@ -21,7 +21,7 @@ use crate::{
 /// One supervised loop: of a route, or of one `[commands.NAME]`.
 #[derive(Debug, Clone)]
 pub(super) enum Loop {
-    /// With the time between two polls.
+    /// With the longest time between two polls.
     Stream(Arc<Route>, Duration),
     Search(Arc<SearchRoute>),
     /// With how long the journal remembers.
@@ -89,7 +89,7 @@ pub(super) fn of_streams(config: &Config, streams: &[Arc<Stream>], state: &State
             let Some(sink) = config.sink_of(route) else { continue };
             let (standby, stream_of_route) = (config.standby.as_ref(), Arc::clone(stream));
             let route = Route::new(route.clone(), sink.clone(), standby, stream_of_route, state.clone());
-            loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
+            loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval.longest()));
         }
     }
     loops

@@ -1,9 +1,13 @@
 //! Creates all series of metrics with bounded labels at the start, so that an alert does not miss the first event.
 
-use crate::{command::engine::Engines, config::Config, invariant::Invariant, telemetry::metrics};
+use std::sync::Arc;
+
+use crate::{
+    command::engine::Engines, config::Config, doorbell::Doorbell, invariant::Invariant, telemetry::metrics,
+};
 
 /// Creates them, at 0.
-pub(super) fn register(config: &Config, engines: &Engines) {
+pub(super) fn register(config: &Config, engines: &Engines, doorbells: &[Arc<Doorbell>]) {
     // What is counted before there is a recorder is lost.
     metrics::recorder();
     for (route, _) in config.routes() {
@@ -16,5 +20,6 @@ pub(super) fn register(config: &Config, engines: &Engines) {
     }
     config.orgs.keys().for_each(|org| metrics::org_exists(org));
     engines.all().for_each(|engine| engine.status().register_metrics());
+    doorbells.iter().for_each(|doorbell| doorbell.register_metrics());
     Invariant::register();
 }

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    app::AppError, command::engine::EngineError, route::RouteError, search::SearchError, state::StateError,
+    app::AppError, command::engine::EngineError, doorbell::DoorbellError, route::RouteError,
+    search::SearchError, state::StateError,
 };
 
 /// How the program ends.
@@ -105,6 +106,12 @@ impl From<&AppError> for Exit {
             AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) | AppError::NothingToCatchUp => {
                 Self::Usage
             }
+            AppError::Doorbell(DoorbellError::Listen { source, .. })
+                if source.kind() != std::io::ErrorKind::PermissionDenied =>
+            {
+                Self::Unavailable
+            }
+            AppError::Doorbell(_) => Self::Usage,
             // The address may become free, or may not exist yet while the machine boots: a supervisor should retry.
             AppError::Listen { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => {
                 Self::Unavailable

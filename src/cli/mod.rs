@@ -8,6 +8,7 @@ mod core_dump;
 mod dead_letters;
 #[cfg(feature = "simulator")]
 mod demo;
+mod doorbell;
 mod exit;
 mod init;
 mod man;
@@ -94,6 +95,8 @@ enum Command {
     /// Run a command now or put it on the queue, list commands, pause, cancel, release limits
     #[command(name = "command")]
     ByHand(command::CommandArguments),
+    /// Make, verify, show or remove the event hooks at Okta that wake streams early
+    Doorbell(doorbell::DoorbellArguments),
     /// List, show, retry or drop what could not be delivered or carried out
     DeadLetters(dead_letters::DeadLettersArguments),
     /// Show, verify, export or change the durable state
@@ -177,6 +180,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Replay(arguments) => replay::replay(arguments).await,
         Command::Search(arguments) => search::search(*arguments).await,
         Command::ByHand(arguments) => command::command(arguments).await,
+        Command::Doorbell(arguments) => doorbell::doorbell(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::dead_letters(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]

@@ -1,6 +1,6 @@
 //! `oktabus run`: the daemon.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     route::RouteError,
     search::SearchError,
+    systemd::ServiceManager,
     telemetry::logging,
 };
 
@@ -49,6 +50,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         admin = app.admin_address().map(tracing::field::display),
+        doorbell = app.doorbell_address().map(tracing::field::display),
         purpose = app.purpose(),
         "oktabus is running"
     );
@@ -56,12 +58,21 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         Ok(telling) => telling,
         Err(err) => return fail(Exit::Bug, &err),
     };
-    let _reloading = match reload::on_hangup(app.view().clients.clone(), app.buses(), app.engines()) {
+    let (manager, purpose) = (Arc::new(ServiceManager::of_environment()), app.purpose());
+    let secrets = reload::Secrets::of(&app);
+    let _reloading = match reload::on_hangup(secrets, Arc::clone(&manager), purpose.clone()) {
         Ok(reloading) => reloading,
         Err(err) => return fail(Exit::Bug, &err),
     };
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
-    match app.run(until, signals.first()).await {
+    manager.ready(&purpose);
+    let view = app.view();
+    let _alive = manager.keep_alive(move || view.alive().is_empty());
+    let stopped = async move {
+        signals.first().await;
+        manager.stopping();
+    };
+    match app.run(until, stopped).await {
         Ok(()) => Exit::Done,
         Err(err) => refuse(&err, &arguments.config.config),
     }

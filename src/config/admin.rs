@@ -6,11 +6,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret,
+    Problem, Secret, ServerTls,
     quantity::Span,
     secret::{Given, Secrets},
+    server_tls::{self, RawServerTls},
 };
-use crate::{permissions::Trust, telemetry::chain};
+use crate::telemetry::chain;
 
 /// The admin pages.
 #[derive(Debug, Clone)]
@@ -22,18 +23,9 @@ pub struct AdminConfig {
     /// The token that all pages but health require; none: no token, on a loopback address only.
     pub token: Option<Secret>,
     /// The certificate and key of the server; none: plain text, on a loopback address or behind a proxy.
-    pub tls: Option<AdminTls>,
+    pub tls: Option<ServerTls>,
     /// Host names, in lower case, that requests may use beside `localhost` and IP addresses.
     pub hosts: Vec<String>,
-}
-
-/// Certificate and key of the admin pages; both PEM files.
-#[derive(Debug, Clone)]
-pub struct AdminTls {
-    /// The certificate chain.
-    pub certificate_file: PathBuf,
-    /// Its private key.
-    pub key_file: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -46,18 +38,11 @@ pub(super) struct RawAdmin {
     token_file: Option<PathBuf>,
     token_env: Option<String>,
     token_credential: Option<String>,
-    tls: Option<RawTls>,
+    tls: Option<RawServerTls>,
     #[serde(default)]
     tls_at_proxy: bool,
     #[serde(default)]
     hosts: Vec<String>,
-}
-
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RawTls {
-    certificate_file: PathBuf,
-    key_file: PathBuf,
 }
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8088";
@@ -84,7 +69,7 @@ pub(super) fn resolve(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Pr
         inline: raw.token,
     };
     let token = given.is_given().then(|| token(given, secrets)).transpose()?;
-    let tls = raw.tls.map(|tls| certificate(tls, secrets)).transpose()?;
+    let tls = raw.tls.map(|tls| server_tls::resolve(tls, secrets)).transpose()?;
     let is_open = !listen.ip().is_loopback();
     if is_open && token.is_none() {
         let reason = format!(
@@ -120,19 +105,6 @@ fn token(given: Given, secrets: Secrets) -> Result<Secret, Problem> {
         return Err(Problem::new("token", reason));
     }
     Ok(token)
-}
-
-fn certificate(raw: RawTls, secrets: Secrets) -> Result<AdminTls, Problem> {
-    let RawTls { certificate_file, key_file } = raw;
-    for (key, path, trust) in [
-        ("tls.certificate_file", &certificate_file, Trust::Public),
-        ("tls.key_file", &key_file, Trust::Secret),
-    ] {
-        secrets
-            .try_trust(path, trust)
-            .map_err(|err| Problem::new(key, format!("{}: {}", path.display(), chain(&err))))?;
-    }
-    Ok(AdminTls { certificate_file, key_file })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Probl
     problems.extend(contended_queues(config));
     problems.extend(exposure::misread(config));
     problems.extend(exposure::stored_secrets(config));
+    problems.extend(useless_doorbells(config));
     if !is_complete {
         return;
     }
@@ -73,6 +74,14 @@ fn contended_queues(config: &Config) -> Vec<Problem> {
         known.push((commands, intake));
     }
     problems
+}
+
+/// Doorbells that would wake nothing.
+fn useless_doorbells(config: &Config) -> Vec<Problem> {
+    let read: BTreeSet<_> = config.streams.values().map(|stream| &stream.org).collect();
+    let useless = config.doorbells.orgs.keys().filter(|org| !read.contains(org));
+    let reason = "no stream reads this org: a ring would wake nothing";
+    useless.map(|org| Problem::new(format!("orgs.{org}.doorbell"), reason)).collect()
 }
 
 fn idle(config: &Config) -> Vec<Problem> {

@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Config, ConfigError, Problem, Setting, bus, commands, cross_checks,
+    doorbell::{self, RawDoorbell, RawListener},
     layers::Layers,
-    mistyped, org,
+    mistyped,
+    org::{self, RawOrg},
     problem::did_you_mean,
     route, runtime, search,
     secret::Secrets,
@@ -22,7 +24,7 @@ use super::{
 };
 
 /// The top-level keys.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "allow_inline_secrets",
     "orgs",
     "streams",
@@ -30,6 +32,7 @@ const SECTIONS: [&str; 12] = [
     "buses",
     "sinks",
     "commands",
+    "doorbell",
     "state",
     "admin",
     "log",
@@ -158,7 +161,7 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     reader.refuse_unknown_sections();
     let may_be_inline = reader.single("allow_inline_secrets").unwrap_or(false);
     let secrets = Secrets { may_be_inline, are_read: are_secrets_read };
-    let typed_orgs = reader.named("orgs");
+    let mut typed_orgs: Section<RawOrg> = reader.named("orgs");
     let typed_buses = reader.named("buses");
     let typed_sinks = reader.named("sinks");
     let typed_streams = reader.named("streams");
@@ -167,16 +170,21 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let (state, admin) = (reader.single("state"), reader.single("admin"));
     let (log, shutdown) = (reader.single("log"), reader.single("shutdown"));
     let standby = reader.single::<Option<RawStandby>>("standby");
+    let listener = reader.single::<Option<RawListener>>("doorbell");
     let mut problems = reader.problems;
 
     let (org_names, sink_names) = (typed_orgs.names.clone(), typed_sinks.names.clone());
+    let typed_doorbells = typed_doorbells(&mut typed_orgs);
+    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::resolve(name, raw, secrets));
+    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::resolve(name, raw, secrets));
+    let doorbells = doorbell::resolve(listener.flatten(), typed_doorbells, &buses, secrets, &mut problems);
+    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::resolve(name, raw, &buses));
+    let transactional_sinks = sinks.values.iter().filter(|(_, sink)| sink.is_transactional());
     let names = route::Names {
         orgs: org_names.iter().map(String::as_str).collect(),
         sinks: sink_names.iter().map(String::as_str).collect(),
+        transactional_sinks: transactional_sinks.map(|(name, _)| name.as_str()).collect(),
     };
-    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::resolve(name, raw, secrets));
-    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::resolve(name, raw, secrets));
-    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::resolve(name, raw, &buses));
     let streams = section("streams", typed_streams, &mut problems, |name, raw| {
         stream::resolve(name, raw, &names, secrets)
     });
@@ -211,9 +219,15 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     }
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, buses, sinks, standby, runtime };
+    let config = Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, runtime };
     cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// The doorbells of the orgs, by org.
+fn typed_doorbells(orgs: &mut Section<RawOrg>) -> BTreeMap<String, RawDoorbell> {
+    let orgs = orgs.typed.iter_mut();
+    orgs.filter_map(|(name, raw)| Some((name.clone(), raw.doorbell.take()?))).collect()
 }
 
 fn section<R, T>(

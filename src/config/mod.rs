@@ -9,6 +9,7 @@ mod bus;
 mod commands;
 mod cross_checks;
 mod descriptions;
+mod doorbell;
 mod exposure;
 mod file_owners;
 mod layers;
@@ -16,6 +17,7 @@ mod load;
 mod log_level;
 mod mistyped;
 mod org;
+mod poll_interval;
 mod problem;
 mod quantity;
 mod redaction;
@@ -24,6 +26,7 @@ mod runtime;
 mod schema;
 mod search;
 mod secret;
+mod server_tls;
 mod settings;
 mod signature;
 mod sink;
@@ -41,7 +44,7 @@ use okta_client::Org;
 
 use crate::message::Origin;
 
-pub use admin::{AdminConfig, AdminTls};
+pub use admin::AdminConfig;
 pub use bus::{
     AwsMskIamConfig, BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus, NatsTls, OidcConfig, Reloads,
     TokenConfig,
@@ -51,8 +54,10 @@ pub use commands::{
     LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm,
     SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
+pub use doorbell::{DoorbellListener, DoorbellsConfig, HookConfig, RingSource};
 #[cfg(test)]
 pub(crate) use org::acme;
+pub use poll_interval::PollInterval;
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
 pub(crate) use problem::{nearest, unknown_key};
@@ -62,6 +67,7 @@ pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use schema::configuration_schema;
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
+pub use server_tls::ServerTls;
 pub use settings::Setting;
 pub use sink::*;
 pub use standby::StandbyConfig;
@@ -85,6 +91,8 @@ pub struct Config {
     pub buses: BTreeMap<String, BusConfig>,
     /// Sinks by name.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// Who may wake streams early.
+    pub doorbells: DoorbellsConfig,
     /// Set if a second daemon with this configuration waits for the first.
     pub standby: Option<StandbyConfig>,
     /// State, admin pages, logging and shutdown.

@@ -12,6 +12,7 @@ use url::Url;
 use super::{
     Problem, address,
     auth::{self, RawAuth},
+    doorbell::RawDoorbell,
     quantity::{Bytes, Span},
     secret::{Given, Secrets},
 };
@@ -46,6 +47,8 @@ pub(super) struct RawOrg {
     budget: RawBudget,
     #[serde(default)]
     http: RawHttp,
+    /// Understood by `doorbell`: the org itself knows nothing of it.
+    pub(super) doorbell: Option<RawDoorbell>,
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]

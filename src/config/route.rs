@@ -98,8 +98,15 @@ struct RawOcsf {
     raw_data: bool,
 }
 
-const DEFAULT_IN_FLIGHT_PAGES: usize = 4;
-const DEFAULT_IN_FLIGHT_BYTES: u64 = 32 << 20;
+/// What a route may have in flight unless its configuration says.
+struct InFlight {
+    pages: usize,
+    bytes: u64,
+}
+
+const DEFAULT_IN_FLIGHT: InFlight = InFlight { pages: 4, bytes: 32 << 20 };
+/// A commit of Kafka takes some tens of milliseconds, whatever it holds: the more pages share one, the faster the route is.
+const DEFAULT_IN_FLIGHT_OF_TRANSACTIONS: InFlight = InFlight { pages: 16, bytes: 64 << 20 };
 const IN_FLIGHT_PAGES_MAX: usize = 64;
 
 /// Names that streams and searches may refer to.
@@ -107,6 +114,8 @@ const IN_FLIGHT_PAGES_MAX: usize = 64;
 pub(super) struct Names<'a> {
     pub(super) orgs: BTreeSet<&'a str>,
     pub(super) sinks: BTreeSet<&'a str>,
+    /// Those sinks that deliver exactly once.
+    pub(super) transactional_sinks: BTreeSet<&'a str>,
 }
 
 pub(super) fn resolve(
@@ -121,7 +130,11 @@ pub(super) fn resolve(
         let reason = format!("`{name}` is not a name: letters, digits, `-` and `_`, with `/` between parts");
         return Err(Problem::new("name", reason));
     }
-    let in_flight_pages = raw.in_flight_pages.unwrap_or(DEFAULT_IN_FLIGHT_PAGES);
+    let default = match names.transactional_sinks.contains(raw.sink.as_str()) {
+        true => DEFAULT_IN_FLIGHT_OF_TRANSACTIONS,
+        false => DEFAULT_IN_FLIGHT,
+    };
+    let in_flight_pages = raw.in_flight_pages.unwrap_or(default.pages);
     if !(1..=IN_FLIGHT_PAGES_MAX).contains(&in_flight_pages) {
         return Err(Problem::new(
             "in_flight_pages",
@@ -136,7 +149,7 @@ pub(super) fn resolve(
     };
     let redaction = raw.redact.map(|raw| redaction::resolve(raw, secrets)).transpose();
     let redaction = redaction.map_err(|problem| problem.under("redact"))?;
-    let in_flight_bytes = size("in_flight", raw.in_flight, DEFAULT_IN_FLIGHT_BYTES)?;
+    let in_flight_bytes = size("in_flight", raw.in_flight, default.bytes)?;
     let (sink, format, ocsf) = (raw.sink, raw.format, ocsf_options(raw.format, raw.ocsf)?);
     Ok(RouteConfig { name, sink, format, ocsf, selection, redaction, in_flight_pages, in_flight_bytes })
 }
@@ -182,5 +195,20 @@ mod tests {
         assert_eq!(ocsf_options(Format::Okta, None).unwrap(), ocsf::Options::default());
         assert!(ocsf_options(Format::Ecs, Some(raw())).is_err());
         assert!(ocsf_options(Format::Udm, Some(raw())).is_err());
+    }
+
+    #[test]
+    fn a_route_that_delivers_in_transactions_has_more_pages_in_flight() {
+        let names =
+            Names { orgs: [].into(), sinks: ["plain", "once"].into(), transactional_sinks: ["once"].into() };
+        let pages = |table: &str| {
+            let raw = toml::from_str(table).unwrap();
+            resolve("log", raw, &names, Secrets { may_be_inline: false, are_read: false })
+                .unwrap()
+                .in_flight_pages
+        };
+        assert_eq!(pages("sink = 'plain'"), DEFAULT_IN_FLIGHT.pages);
+        assert!(pages("sink = 'once'") > DEFAULT_IN_FLIGHT.pages);
+        assert_eq!(pages("sink = 'once'\nin_flight_pages = 2"), 2);
     }
 }

@@ -183,6 +183,31 @@ impl SinkConfig {
         }
     }
 
+    /// Its kind, as it is typed.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Kafka(_) => "kafka",
+            Self::Nats(_) => "nats",
+            Self::File(_) => "file",
+            Self::Stdout(_) => "stdout",
+        }
+    }
+
+    /// Where messages go, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Kafka(sink) => format!("topic {}", sink.topic),
+            Self::Nats(sink) => format!("stream {}, subject {}", sink.stream, sink.subject),
+            Self::File(sink) => sink.directory.display().to_string(),
+            Self::Stdout(_) => "standard output".to_owned(),
+        }
+    }
+
+    /// Whether nothing is there twice, whatever happens in between.
+    pub fn is_exactly_once(&self) -> bool {
+        self.is_transactional() || matches!(self, Self::File(_))
+    }
+
     /// The topic or subject of all messages, if there is one and it depends on no event.
     pub fn fixed_address(&self) -> Option<String> {
         match self {

@@ -8,7 +8,8 @@ use okta_system_log::scim;
 use serde::Deserialize;
 
 use super::{
-    Problem, RouteConfig,
+    PollInterval, Problem, RouteConfig,
+    poll_interval::{self, RawPollInterval},
     quantity::{Bytes, Span},
     route::{self, Names, RawRoute, refers, size},
     secret::Secrets,
@@ -28,7 +29,7 @@ pub struct StreamConfig {
     /// Events a page, 1 to 1,000.
     pub page_size: u16,
     /// The interval of polls while there is nothing new.
-    pub poll_interval: Duration,
+    pub poll_interval: PollInterval,
     /// How far back a route goes if Okta refuses its link.
     pub overlap: Duration,
     /// Bytes of pages kept for routes that are a little behind; of no use to a single route.
@@ -94,7 +95,7 @@ pub(super) struct RawStream {
     start: Option<String>,
     filter: Option<String>,
     page_size: Option<u16>,
-    poll_interval: Option<Span>,
+    poll_interval: Option<RawPollInterval>,
     overlap: Option<Span>,
     page_cache: Option<Bytes>,
     #[serde(default)]
@@ -123,10 +124,7 @@ pub(super) fn resolve(
     let start = start(raw.start.as_deref())?;
     check_filter(raw.filter.as_deref())?;
     let page_size = page_size(raw.page_size)?;
-    let poll_interval = raw.poll_interval.map_or(DEFAULT_POLL_INTERVAL, |Span(span)| span);
-    if poll_interval < Duration::from_millis(100) {
-        return Err(Problem::new("poll_interval", "must be 100ms or more: each poll is a request"));
-    }
+    let poll_interval = poll_interval::resolve(raw.poll_interval, DEFAULT_POLL_INTERVAL)?;
     let mut routes = Vec::new();
     for (index, raw) in raw.routes.into_iter().enumerate() {
         let under = |problem: Problem| problem.under(&format!("routes[{index}]"));

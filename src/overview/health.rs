@@ -70,7 +70,12 @@ fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
 /// What an operator should look into although the daemon is ready.
 pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
     let commands = view.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
-    commands.collect()
+    let doorbells = view.doorbells.iter().filter_map(|doorbell| {
+        let snapshot = doorbell.snapshot();
+        let (org, trouble) = (snapshot.org, snapshot.trouble?);
+        Some(format!("doorbell {org}: {trouble}: its streams go on at their normal interval"))
+    });
+    commands.chain(doorbells).collect()
 }
 
 fn lost_names(commands: &EngineSnapshot) -> Option<String> {

@@ -25,8 +25,10 @@ pub use verdict::{Concern, Grade, Verdict};
 use crate::{
     command::engine::EngineStatus,
     config::Config,
+    doorbell::Doorbell,
     live::{FIGURES_EVERY, History, LastHour, RouteFigures, Tails},
     route::{Phase, RouteStatus, Snapshot},
+    source::Stream,
 };
 
 /// The parts of a running daemon that are shown.
@@ -36,6 +38,10 @@ pub struct DaemonView {
     pub routes: Vec<RouteView>,
     /// The commands.
     pub commands: Vec<Arc<EngineStatus>>,
+    /// The streams, with their polls.
+    pub streams: Vec<Arc<Stream>>,
+    /// Who may wake them.
+    pub doorbells: Vec<Arc<Doorbell>>,
     /// The clients of the orgs, for their rate budgets.
     pub clients: Vec<Arc<Client>>,
     /// Whether blocking work gets a thread.
@@ -56,7 +62,7 @@ pub struct DaemonView {
 pub struct RouteView {
     /// Its current status.
     pub status: Arc<RouteStatus>,
-    /// The time between two polls, in which it does nothing.
+    /// The longest time between two polls, in which it does nothing.
     pub poll_interval: Duration,
 }
 
@@ -74,6 +80,8 @@ impl DaemonView {
             tails: Tails::new(routes.iter().map(tap)),
             routes,
             commands,
+            streams: Vec::new(),
+            doorbells: Vec::new(),
             clients,
             pulse: Pulse::default(),
             state_trouble: StateTrouble::default(),

@@ -178,20 +178,14 @@ impl SearchSetup {
 
 impl SinkSetup {
     fn of(sink: &SinkConfig, config: &Config) -> Self {
-        let (kind, place) = match sink {
-            SinkConfig::Kafka(sink) => ("kafka", format!("topic {}", sink.topic)),
-            SinkConfig::Nats(sink) => ("nats", format!("stream {}, subject {}", sink.stream, sink.subject)),
-            SinkConfig::File(sink) => ("file", sink.directory.display().to_string()),
-            SinkConfig::Stdout(_) => ("stdout", "standard output".to_owned()),
-        };
         let servers = match sink.bus().and_then(|bus| config.buses.get(bus)) {
             Some(BusConfig::Kafka(bus)) => bus.brokers.clone(),
             Some(BusConfig::Nats(bus)) => bus.servers.clone(),
             None => Vec::new(),
         };
-        let is_once = sink.is_transactional() || matches!(sink, SinkConfig::File(_));
-        let delivery = if is_once { "exactly once" } else { "at least once" };
-        Self { name: sink.name().to_owned(), kind, place, servers, delivery }
+        let delivery = if sink.is_exactly_once() { "exactly once" } else { "at least once" };
+        let (name, kind, place) = (sink.name().to_owned(), sink.kind(), sink.place());
+        Self { name, kind, place, servers, delivery }
     }
 }
 

@@ -10,7 +10,9 @@ use super::{
     setup::{RouteSetup, SearchSetup, SinkSetup},
     verdict::{self, Verdict},
 };
-use crate::{command::engine::EngineSnapshot, route::Snapshot};
+use crate::{
+    command::engine::EngineSnapshot, doorbell::DoorbellSnapshot, route::Snapshot, source::StreamSnapshot,
+};
 
 /// How everything stands.
 #[derive(Debug, Serialize)]
@@ -33,6 +35,10 @@ pub struct Overview {
     pub orgs: Vec<OrgOverview>,
     /// The commands.
     pub commands: Vec<EngineSnapshot>,
+    /// The streams with their polls.
+    pub streams: Vec<StreamSnapshot>,
+    /// Who may wake them.
+    pub doorbells: Vec<DoorbellSnapshot>,
 }
 
 /// A route.
@@ -121,6 +127,8 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
         routes,
         orgs,
         commands,
+        streams: view.streams.iter().map(|stream| stream.snapshot()).collect(),
+        doorbells: view.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect(),
     }
 }
 

@@ -161,7 +161,7 @@ impl Route {
     }
 
     fn with_seams(config: RouteConfig, stream: Arc<Stream>, seams: Seams) -> Self {
-        let status = Arc::new(RouteStatus::new(&config.name));
+        let status = Arc::new(RouteStatus::of_stream(&config.name));
         Self { config, stream, seams, status }
     }
 

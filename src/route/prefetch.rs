@@ -74,7 +74,7 @@ impl Prefetch {
                         return None;
                     }
                     if is_tail {
-                        tokio::time::sleep(self.reader.stream().until_next_poll()).await;
+                        self.reader.next_poll().await;
                     }
                 }
                 ReadStep::Failed { error, wait } => {

@@ -27,11 +27,15 @@ impl Selection {
 
     /// Whether the route wants the event. What an event does not say matches no condition.
     pub fn wants(&self, event: &Event<'_>) -> bool {
-        let event_type = event.event_type().unwrap_or_default();
-        any_or_unset(&self.event_types, |pattern| pattern.matches(event_type))
-            && any_or_unset(&self.categories, |category| is_in_category(event_type, category))
+        self.wants_type(event.event_type().unwrap_or_default())
             && any_or_unset(&self.outcomes, |outcome| event.outcome() == Some(outcome))
             && any_or_unset(&self.severities, |severity| event.severity() == Some(severity))
+    }
+
+    /// Whether the route wants any events of this type.
+    pub fn wants_type(&self, event_type: &str) -> bool {
+        any_or_unset(&self.event_types, |pattern| pattern.matches(event_type))
+            && any_or_unset(&self.categories, |category| is_in_category(event_type, category))
     }
 }
 

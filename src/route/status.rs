@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -20,7 +21,7 @@ use crate::{
     message::Messages,
     sink::{Rejected, SinkClass, SinkError},
     state::Cursor,
-    telemetry::{chain, metrics},
+    telemetry::{chain, histogram::Histogram, metrics},
 };
 
 /// What a route does just now.
@@ -48,6 +49,8 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct RouteStatus {
     name: String,
+    /// How old events are when they are delivered, where that says how the route does: not of a window of the past.
+    latency: Option<Arc<Histogram>>,
     inner: Mutex<Inner>,
     tap: Arc<Tap>,
     pause: PauseSwitch,
@@ -173,7 +176,28 @@ pub struct Snapshot {
 impl RouteStatus {
     pub(crate) fn new(name: &str) -> Self {
         let (inner, tap, pause) = (Mutex::default(), Arc::default(), PauseSwitch::default());
-        Self { name: name.to_owned(), inner, tap, pause }
+        Self { name: name.to_owned(), latency: None, inner, tap, pause }
+    }
+
+    /// The status of a stream's route, whose latency is measured.
+    pub(crate) fn of_stream(name: &str) -> Self {
+        let latency = metrics::DELIVERY_SECONDS.with(&[("route", name)]);
+        Self { latency: Some(latency), ..Self::new(name) }
+    }
+
+    /// What became of these messages is known: the sink has them, or they are dead letters.
+    pub(super) fn settled(&self, messages: &Messages, range: Range<usize>) {
+        let Some(latency) = &self.latency else { return };
+        let now = Timestamp::now();
+        let published = messages
+            .messages()
+            .skip(range.start)
+            .take(range.len())
+            .filter_map(|message| message.event.published()?.parse::<Timestamp>().ok());
+        // A clock that is behind Okta's makes no negative age.
+        latency.record_all(
+            published.map(|published| Duration::try_from(now.duration_since(published)).unwrap_or_default()),
+        );
     }
 
     /// How the route stands now.
@@ -229,6 +253,9 @@ impl RouteStatus {
 
     /// These messages became dead letters.
     pub(super) fn dead_letters_kept(&self, messages: &Messages, rejected: &[Rejected]) {
+        if rejected.is_empty() {
+            return;
+        }
         let at = Timestamp::now();
         let newest = rejected.iter().rev().take(RECENT_DEAD_LETTERS).filter_map(|rejected| {
             let mut id = String::new();

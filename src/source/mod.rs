@@ -4,6 +4,7 @@
 //! the page cache. Moves no cursor and knows no sink.
 
 mod log_source;
+mod pace;
 mod page;
 mod page_cache;
 mod parsing;
@@ -17,6 +18,7 @@ mod watermark;
 pub mod window;
 
 pub(crate) use log_source::LogSource;
+pub use pace::PaceTally;
 pub use page::Page;
 pub use reader::{Position, Read, ReadStep, Reader};
-pub use shared::Stream;
+pub use shared::{Stream, StreamSnapshot};

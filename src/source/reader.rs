@@ -76,13 +76,17 @@ pub struct Reader {
     polling: Polling,
     watermark: Watermark,
     seen: Seen,
+    /// When the poll began in which this asked last.
+    asked_in: Instant,
 }
 
 impl Reader {
     /// Goes on from `position`, having read the `recent` events last.
     pub fn new(stream: Arc<Stream>, position: Position, recent: &RecentIds) -> Self {
         let polling = Polling::new(position.link, fastrand::u64(..));
-        Self { stream, polling, watermark: Watermark::new(position.published_max), seen: Seen::new(recent) }
+        let (watermark, seen) = (Watermark::new(position.published_max), Seen::new(recent));
+        let asked_in = stream.poll_began_at();
+        Self { stream, polling, watermark, seen, asked_in }
     }
 
     /// Leaves the link and resumes by time, because the link belongs to another question.
@@ -92,9 +96,9 @@ impl Reader {
         since
     }
 
-    /// The stream that is read.
-    pub fn stream(&self) -> &Stream {
-        &self.stream
+    /// Waits at the tail until it is time to ask again: for the stream's next poll, or for a ring.
+    pub async fn next_poll(&self) {
+        self.stream.next_poll(self.asked_in).await;
     }
 
     /// What will be asked next.
@@ -107,6 +111,7 @@ impl Reader {
     pub async fn step(&mut self) -> ReadStep {
         self.leave_mistimed_start();
         let fresh_since = self.stream.poll_began_at();
+        self.asked_in = fresh_since;
         let page = match self.stream.page(self.polling.link(), fresh_since).await {
             Ok(page) => page,
             Err(error) => return self.fail(error),

@@ -13,7 +13,7 @@ use url::Url;
 use self::log::SimulatedLog;
 use super::{Position, ReadStep, Reader, Stream, log_source::LogSource, page_cache::PageCache};
 use crate::{
-    config::{Start, StreamConfig},
+    config::{PollInterval, Start, StreamConfig},
     state::RecentIds,
 };
 
@@ -24,15 +24,20 @@ const OVERLAP: Duration = Duration::from_secs(120);
 /// A stream of `log`, which begins with all that is in it.
 fn stream(log: &Arc<SimulatedLog>) -> Arc<Stream> {
     let source = Arc::<SimulatedLog>::clone(log);
-    stream_from(log.begin(), source, PageCache::new(1 << 20))
+    stream_from(log.begin(), source, PageCache::new(1 << 20), PollInterval::Fixed(POLL_INTERVAL))
 }
 
 /// A stream of one route from `start` on, whose pages come from `source`.
 pub(crate) fn stream_of_one_route(start: Timestamp, source: Arc<dyn LogSource>) -> Arc<Stream> {
-    stream_from(start, source, PageCache::none())
+    stream_from(start, source, PageCache::none(), PollInterval::Fixed(POLL_INTERVAL))
 }
 
-fn stream_from(start: Timestamp, source: Arc<dyn LogSource>, cache: PageCache) -> Arc<Stream> {
+fn stream_from(
+    start: Timestamp,
+    source: Arc<dyn LogSource>,
+    cache: PageCache,
+    poll_interval: PollInterval,
+) -> Arc<Stream> {
     let client = Client::new(crate::config::acme("https://acme.okta.com")).unwrap();
     let config = StreamConfig {
         name: "log".to_owned(),
@@ -40,7 +45,7 @@ fn stream_from(start: Timestamp, source: Arc<dyn LogSource>, cache: PageCache) -
         start: Start::At(start),
         filter: None,
         page_size: PAGE_SIZE,
-        poll_interval: POLL_INTERVAL,
+        poll_interval,
         overlap: OVERLAP,
         page_cache_bytes: 1 << 20,
         routes: Vec::new(),
@@ -105,10 +110,17 @@ impl Route {
     }
 }
 
+/// The interval of a seed: fixed, or adaptive.
+fn interval_of(seed: u64) -> PollInterval {
+    let adaptive = PollInterval::Adaptive { min: Duration::from_secs(1), max: Duration::from_secs(60) };
+    if seed.is_multiple_of(2) { PollInterval::Fixed(POLL_INTERVAL) } else { adaptive }
+}
+
 /// Lives for a while with all that can go wrong, then until everything is delivered.
 async fn live(seed: u64, log: Arc<SimulatedLog>) {
     let mut random = Rng::with_seed(seed);
-    let stream = stream(&log);
+    let source = Arc::<SimulatedLog>::clone(&log);
+    let stream = stream_from(log.begin(), source, PageCache::new(1 << 20), interval_of(seed));
     let mut routes = [Route::new(&stream), Route::new(&stream), Route::new(&stream)];
     for _ in 0..600 {
         let route = &mut routes[random.usize(0..3)];
@@ -116,7 +128,9 @@ async fn live(seed: u64, log: Arc<SimulatedLog>) {
             0..2 => route.crash(),
             2..4 => tokio::time::sleep(Duration::from_secs(random.u64(0..60))).await,
             4..30 => route.settle(random.usize(0..3)),
-            _ if route.step().await => tokio::time::sleep(stream.until_next_poll()).await,
+            // Be it true or not.
+            30..34 => stream.ring(),
+            _ if route.step().await => route.reader.next_poll().await,
             _ => {}
         }
     }
@@ -152,7 +166,7 @@ async fn a_route_that_fell_behind_reads_on_to_the_tail_without_waiting() {
     for _ in 0..300 {
         log.commit(2);
         assert!(quick.step().await);
-        tokio::time::sleep(stream.until_next_poll()).await;
+        quick.reader.next_poll().await;
     }
     log.commit(2);
     assert!(quick.step().await);
@@ -264,4 +278,40 @@ async fn a_route_that_a_wrong_clock_began_in_the_future_begins_by_oktas_clock() 
     assert!(route.reader.link().as_str() != stream.url_since(ahead).as_str());
     let (_, since) = route.reader.link().query_pairs().find(|(name, _)| name == "since").unwrap();
     assert!(since.parse::<Timestamp>().unwrap() <= log.now());
+}
+
+/// The rings of a well-behaved log, with several routes that wait.
+#[tokio::test(start_paused = true)]
+async fn a_ring_wakes_all_routes_at_once_and_costs_one_request() {
+    for interval in [PollInterval::Fixed(Duration::from_secs(60)), interval_of(1)] {
+        let log = SimulatedLog::well_behaved(1);
+        let source = Arc::<SimulatedLog>::clone(&log);
+        let stream = stream_from(log.begin(), source, PageCache::new(1 << 20), interval);
+        let mut routes: Vec<_> = (0..5).map(|_| Route::new(&stream)).collect();
+        // Until the adaptive interval is at its longest.
+        for _ in 0..20 {
+            for route in &mut routes {
+                assert!(route.step().await);
+            }
+            routes[0].reader.next_poll().await;
+        }
+        for route in &mut routes {
+            assert!(route.step().await);
+        }
+        log.commit(3);
+        let (begin, requests) = (tokio::time::Instant::now(), log.requests());
+        stream.ring();
+        for route in &mut routes {
+            route.reader.next_poll().await;
+            assert!(route.step().await);
+            route.settle(0);
+            assert_eq!(route.delivered, log.committed(), "{interval:?}");
+        }
+        assert!(begin.elapsed() < Duration::from_secs(1), "{interval:?}: {:?}", begin.elapsed());
+        // Each asks once more behind the page that it got from the cache, and all of them together.
+        assert!(log.requests() - requests <= 2, "{interval:?}: {}", log.requests() - requests);
+        let saved = stream.snapshot();
+        assert_eq!((saved.polls_by_rings, saved.rings_with_events), (1, 1));
+        assert!(saved.seconds_saved > 50.0, "{saved:?}");
+    }
 }

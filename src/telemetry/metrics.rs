@@ -7,6 +7,9 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use super::{histogram::HistogramFamily, process};
+use crate::version;
+
 const DELIVERED: &str = "oktabus_messages_delivered_total";
 const DEAD_LETTERS: &str = "oktabus_dead_letters_total";
 const PAGES: &str = "oktabus_pages_delivered_total";
@@ -49,6 +52,20 @@ const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 const ROUTE_PAUSED: &str = "oktabus_route_paused";
 const HELD: &str = "oktabus_messages_held";
+const BUILD_INFO: &str = "oktabus_build_info";
+
+/// By route of a stream. A poll a second or a doorbell makes seconds; an outage or the first reading makes days.
+pub(crate) static DELIVERY_SECONDS: HistogramFamily = HistogramFamily::new(
+    "oktabus_delivery_latency_seconds",
+    "How long after they were published the sink had proved messages, or they were kept as dead letters.",
+    &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0],
+);
+/// By org and rate-limit bucket.
+pub(crate) static OKTA_SECONDS: HistogramFamily = HistogramFamily::new(
+    "oktabus_okta_request_duration_seconds",
+    "How long Okta took until its answer began, or until there was none.",
+    &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
+);
 
 /// What needs attention, of a sink and of Okta.
 const SINK_CLASSES: [&str; 3] = ["transient", "authentication", "configuration"];
@@ -91,7 +108,8 @@ const COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 19] = [
+const GAUGES: [(&str, &str); 20] = [
+    (BUILD_INFO, "1, with version, commit and features of this binary as labels."),
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -120,11 +138,28 @@ const GAUGES: [(&str, &str); 19] = [
 pub fn recorder() -> Option<PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
+        process::started();
         let handle = PrometheusBuilder::new().install_recorder().ok()?;
         describe();
+        gauge!(
+            BUILD_INFO,
+            "version" => version::VERSION,
+            "commit" => version::COMMIT.unwrap_or("unknown"),
+            "features" => version::features().join(",")
+        )
+        .set(1.0);
         Some(handle)
     };
     RECORDER.get_or_init(install).clone()
+}
+
+/// The page of metrics: the exporter's counters and gauges, then histograms and the figures of the process.
+pub(crate) fn page(handle: &PrometheusHandle) -> String {
+    let mut page = handle.render();
+    DELIVERY_SECONDS.render(&mut page);
+    OKTA_SECONDS.render(&mut page);
+    process::render(&mut page);
+    page
 }
 
 fn describe() {
@@ -134,6 +169,7 @@ fn describe() {
     for (name, text) in GAUGES {
         describe_gauge!(name, text);
     }
+    super::polling_metrics::describe();
 }
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.

@@ -1,9 +1,12 @@
 //! How the daemon is observed: the set-up of logging, and the names of all metrics.
 
 mod chain;
+pub(crate) mod histogram;
 pub mod logging;
 pub mod metrics;
+pub(crate) mod polling_metrics;
 mod printable;
+mod process;
 
 pub use chain::chain;
 pub use printable::{printable, printable_json, printable_lines};

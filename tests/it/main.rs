@@ -8,7 +8,9 @@
 
 mod command;
 mod daemon;
+mod deployment;
 mod documentation;
+mod doorbell;
 mod format;
 mod okta;
 mod replay;

@@ -13,6 +13,7 @@ mod client;
 mod clock;
 pub mod consents;
 mod error;
+pub mod event_hooks;
 pub mod factors;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -35,6 +35,8 @@ struct Queue {
 /// as a request without an answer.
 #[derive(Debug)]
 pub(super) struct Permit {
+    /// The bucket on which the request counts.
+    pub(super) bucket: Bucket,
     limiter: Arc<BucketLimiter>,
     is_over: bool,
 }
@@ -47,7 +49,7 @@ impl RateLimiter {
 
     /// Waits for a permit for one request that counts on `bucket`. May be dropped at any time.
     pub(super) async fn permit(&self, bucket: Bucket, priority: Priority) -> Permit {
-        self.limiter(bucket).permit(priority).await
+        self.limiter(bucket).permit(bucket, priority).await
     }
 
     /// How the budget of `bucket` stands.
@@ -81,9 +83,9 @@ impl RateLimiter {
 }
 
 impl BucketLimiter {
-    async fn permit(self: Arc<Self>, priority: Priority) -> Permit {
+    async fn permit(self: Arc<Self>, bucket: Bucket, priority: Priority) -> Permit {
         if self.lock().admit_at_once(priority) {
-            return Permit { limiter: self, is_over: false };
+            return Permit { bucket, limiter: self, is_over: false };
         }
         let waiter = Waiter { limiter: &self, ticket: self.lock().line.join(priority) };
         loop {
@@ -101,7 +103,7 @@ impl BucketLimiter {
             }
         }
         drop(waiter);
-        Permit { limiter: self, is_over: false }
+        Permit { bucket, limiter: self, is_over: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -116,7 +116,11 @@ impl Change {
         };
         let mut body = self.body.clone();
         if let Some(body) = &mut body {
-            for secret in ["/credentials/password/value", "/credentials/recovery_question/answer"] {
+            for secret in [
+                "/credentials/password/value",
+                "/credentials/recovery_question/answer",
+                "/channel/config/authScheme/value",
+            ] {
                 if let Some(value) = body.pointer_mut(secret) {
                     *value = json!("(secret)");
                 }

@@ -17,6 +17,10 @@ pub enum Scope {
     AppsManage,
     /// To change network zones. Includes reading.
     NetworkZonesManage,
+    /// To see event hooks.
+    EventHooksRead,
+    /// To create, change, verify and delete event hooks. Includes reading.
+    EventHooksManage,
     /// To give administrator roles and take them. Includes reading.
     RolesManage,
 }
@@ -32,6 +36,8 @@ impl Scope {
             Self::GroupsManage => "okta.groups.manage",
             Self::AppsManage => "okta.apps.manage",
             Self::NetworkZonesManage => "okta.networkZones.manage",
+            Self::EventHooksRead => "okta.eventHooks.read",
+            Self::EventHooksManage => "okta.eventHooks.manage",
             Self::RolesManage => "okta.roles.manage",
         }
     }
@@ -54,7 +60,7 @@ impl Scope {
                 "Application administrator, or a custom role that may manage users' app assignments"
             }
             Self::NetworkZonesManage => "Organization administrator",
-            Self::RolesManage => "Super administrator",
+            Self::EventHooksRead | Self::EventHooksManage | Self::RolesManage => "Super administrator",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One HTTP exchange with the org: its budget, timeouts, size limit and clock. Knows no credential; redirects are not
 //! followed, so that none can be sent elsewhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
@@ -154,10 +154,11 @@ impl Transport {
 
     /// Sends a request that has its permit, and learns from the answer. One attempt. A 429 is an error.
     pub(super) async fn send(&self, permit: Permit, request: RequestBuilder) -> Result<Reply, Failure> {
+        let sent_at = Instant::now();
         let response = match request.send().await {
             Ok(response) => response,
             Err(err) => {
-                self.tell(None);
+                self.tell(permit.bucket, None, sent_at);
                 let (is_timeout, is_connect) = (err.is_timeout(), err.is_connect());
                 let error = self.lost(err);
                 return Err(match is_connect || is_timeout {
@@ -167,16 +168,17 @@ impl Transport {
             }
         };
         let status = response.status();
-        self.tell(Some(status));
+        self.tell(permit.bucket, Some(status), sent_at);
         self.learn(permit, status, response.headers())?;
         let headers = response.headers().clone();
         let body = self.read_body(response).await?;
         Ok(Reply { status, headers, body })
     }
 
-    fn tell(&self, status: Option<StatusCode>) {
+    fn tell(&self, bucket: Bucket, status: Option<StatusCode>, sent_at: Instant) {
         if let Some(observer) = &self.observer {
-            observer.requested(&self.org.name, status.map(|status| status.as_u16()));
+            let status = status.map(|status| status.as_u16());
+            observer.requested(&self.org.name, bucket.name(), status, sent_at.elapsed());
         }
     }
 

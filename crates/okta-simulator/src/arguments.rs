@@ -61,6 +61,9 @@ pub struct Arguments {
     /// Requests that may be answered at the same time
     #[arg(long, value_name = "N", default_value_t = Options::default().concurrency_limit)]
     concurrency_limit: usize,
+    /// PEM certificates to trust when event hooks are sent to https addresses
+    #[arg(long, value_name = "FILE")]
+    hook_ca: Option<PathBuf>,
     /// Compress answers for clients that accept it
     #[arg(long)]
     gzip: bool,
@@ -86,6 +89,7 @@ impl From<Arguments> for Options {
             token_share_percent: arguments.token_share,
             consumer: arguments.consumer,
             concurrency_limit: arguments.concurrency_limit,
+            hook_authorities: arguments.hook_ca,
             gzip: arguments.gzip,
             ..Self::default()
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::Method;
 
 use super::directory::{AppCall, ConsentKind, GroupCall, Operation, RoleCall, UserCall, ZoneCall};
+use super::hooks::HookCall;
 use super::okta_error::OktaError;
 
 /// Where the System Log is.
@@ -20,6 +21,7 @@ pub(super) enum Endpoint {
     Apps(AppCall),
     Roles(RoleCall),
     Zones(ZoneCall),
+    Hooks(HookCall),
 }
 
 /// What is counted together against one limit, in Okta's own division.
@@ -67,6 +69,8 @@ impl Endpoint {
             Self::Apps(_) => "okta.apps.manage",
             Self::Zones(_) if reads => "okta.networkZones.read",
             Self::Zones(_) => "okta.networkZones.manage",
+            Self::Hooks(_) if reads => "okta.eventHooks.read",
+            Self::Hooks(_) => "okta.eventHooks.manage",
         }
     }
 
@@ -82,15 +86,15 @@ impl Endpoint {
                 Bucket::Group
             }
             Self::Groups(_) => Bucket::Groups,
-            Self::Apps(_) | Self::Roles(_) | Self::Zones(_) => Bucket::Other,
+            Self::Apps(_) | Self::Roles(_) | Self::Zones(_) | Self::Hooks(_) => Bucket::Other,
         }
     }
 }
 
 /// A path with `{id}` for who or what it is about, so that requests can be counted.
 pub(super) fn pattern(path: &str) -> String {
-    const COLLECTIONS: [&str; 8] =
-        ["users", "groups", "apps", "factors", "zones", "roles", "clients", "resource-sets"];
+    const COLLECTIONS: [&str; 9] =
+        ["users", "groups", "apps", "factors", "zones", "roles", "clients", "resource-sets", "eventHooks"];
     let mut before = "";
     let segments = path.split('/').map(|segment| {
         let is_id = COLLECTIONS.contains(&before) && path.starts_with(API);
@@ -106,6 +110,7 @@ fn methods(segments: &[&str]) -> Option<Vec<(&'static str, Endpoint)>> {
     let groups = |name, call| (name, Endpoint::Groups(call));
     let apps = |name, call| (name, Endpoint::Apps(call));
     let zones = |name, call| (name, Endpoint::Zones(call));
+    let hooks = |name, call| (name, Endpoint::Hooks(call));
     let methods = match *segments {
         ["logs"] => vec![("GET", Endpoint::Logs)],
         ["users"] => vec![users("GET", UserCall::List), users("POST", UserCall::Create)],
@@ -189,6 +194,21 @@ fn methods(segments: &[&str]) -> Option<Vec<(&'static str, Endpoint)>> {
             zones("PUT", ZoneCall::Replace { zone: zone.to_owned() }),
             zones("DELETE", ZoneCall::Delete { zone: zone.to_owned() }),
         ],
+        ["eventHooks"] => vec![hooks("GET", HookCall::List), hooks("POST", HookCall::Create)],
+        ["eventHooks", hook] if !hook.is_empty() => vec![
+            hooks("GET", HookCall::Get { hook: hook.to_owned() }),
+            hooks("PUT", HookCall::Replace { hook: hook.to_owned() }),
+            hooks("DELETE", HookCall::Delete { hook: hook.to_owned() }),
+        ],
+        ["eventHooks", hook, "lifecycle", operation] => {
+            let hook = hook.to_owned();
+            match operation {
+                "verify" => vec![hooks("POST", HookCall::Verify { hook })],
+                "activate" => vec![hooks("POST", HookCall::Activate { hook })],
+                "deactivate" => vec![hooks("POST", HookCall::Deactivate { hook })],
+                _ => return None,
+            }
+        }
         _ => return None,
     };
     Some(methods)
@@ -258,6 +278,12 @@ mod tests {
             (Method::GET, "/api/v1/groups/00g1", Bucket::Group, "okta.groups.read"),
             (Method::GET, "/api/v1/apps", Bucket::Other, "okta.apps.read"),
             (Method::PUT, "/api/v1/zones/nzo1", Bucket::Other, "okta.networkZones.manage"),
+            (
+                Method::POST,
+                "/api/v1/eventHooks/who1/lifecycle/verify",
+                Bucket::Other,
+                "okta.eventHooks.manage",
+            ),
         ] {
             let endpoint = Endpoint::find(&method, path).unwrap();
             assert_eq!((endpoint.bucket(), endpoint.scope(&method)), (bucket, scope), "{method} {path}");

@@ -57,6 +57,15 @@ pub enum SimulatorError {
         #[source]
         source: serde_json::Error,
     },
+    /// The certificates for hooks cannot be read.
+    #[error("cannot use the certificates in {}", path.display())]
+    HookAuthorities {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
     /// A token's share is no percentage.
     #[error("a token's share must be 1 to 100 percent, not {percent}")]
     TokenShare {

@@ -73,6 +73,12 @@ pub(super) enum Fault {
     },
     /// Publish new events in the past; `count` counts events.
     Late { seconds: i64 },
+    /// Do not send a delivery of an event hook; `count` counts deliveries.
+    HookLost,
+    /// Send it twice.
+    HookTwice,
+    /// Send it later.
+    HookDelay { milliseconds: u64 },
 }
 
 /// How a 429 says when to retry.
@@ -209,7 +215,7 @@ impl Faults {
     /// What a request meets that carries this `after`, in the order of arming.
     pub(super) fn strike_request(&self, method: &str, path: &str, after: Option<&str>) -> Vec<Fault> {
         self.strike(Some((method, path)), |fault| match fault {
-            Fault::Late { .. } => false,
+            Fault::Late { .. } | Fault::HookLost | Fault::HookTwice | Fault::HookDelay { .. } => false,
             Fault::AnswerLost { .. } => is_write(method, path),
             Fault::RefuseCursor { cursor: Some(cursor) } => after == Some(cursor.as_str()),
             Fault::RefuseCursor { cursor: None } => after.is_some(),
@@ -225,6 +231,13 @@ impl Faults {
             _ => 0,
         });
         seconds.sum()
+    }
+
+    /// What a delivery of an event hook meets.
+    pub(super) fn strike_hook(&self) -> Vec<Fault> {
+        self.strike(None, |fault| {
+            matches!(fault, Fault::HookLost | Fault::HookTwice | Fault::HookDelay { .. })
+        })
     }
 
     fn strike(&self, request: Option<(&str, &str)>, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {

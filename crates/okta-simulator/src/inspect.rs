@@ -22,6 +22,7 @@ use super::clock;
 use super::directory::{Delays, Write};
 use super::events_file::{self, Identity};
 use super::fault::Armed;
+use super::hooks::Sent;
 use super::log_store::LogStore;
 use super::okta_error::OktaError;
 use super::org::Org;
@@ -66,6 +67,7 @@ pub(super) fn router() -> Router<Arc<Org>> {
         .route("/users", get(users).post(plant_user))
         .route("/groups", post(plant_group))
         .route("/writes", get(writes))
+        .route("/hooks", get(sent_hooks).post(set_hooks))
         .route("/delays", get(delays).post(set_delays))
         .route("/dpop-nonces", delete(forget_nonces))
         .route("/consumer", get(consumption).post(set_consumer))
@@ -175,6 +177,21 @@ fn plant<T: DeserializeOwned>(body: &[u8], plant: impl FnOnce(T) -> Result<Strin
 
 async fn writes(State(org): State<Arc<Org>>) -> Json<Vec<Write>> {
     Json(org.writes.all())
+}
+
+async fn sent_hooks(State(org): State<Arc<Org>>) -> Json<Vec<Sent>> {
+    Json(org.hooks.sent())
+}
+
+/// How hooks are sent from now on.
+async fn set_hooks(State(org): State<Arc<Org>>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(manner) => {
+            org.hooks.set_manner(manner);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => bad_request(&error),
+    }
 }
 
 async fn delays(State(org): State<Arc<Org>>) -> Json<Delays> {

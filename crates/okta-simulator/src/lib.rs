@@ -20,6 +20,7 @@ mod fault;
 mod feed;
 mod generator;
 mod gzip;
+mod hooks;
 #[cfg(any(test, feature = "in-process"))]
 pub mod in_process;
 mod inspect;
@@ -57,6 +58,7 @@ pub use options::Options;
 use connection::DroppableListener;
 use directory::Directory;
 use feed::Feed;
+use hooks::Outbound;
 use log_store::LogStore;
 use oauth::App;
 use org::Org;
@@ -99,9 +101,15 @@ impl Simulator {
         });
         let (log, feed, apps) = filled.await.map_err(|_| SimulatorError::Interrupted)??;
 
+        let outbound = match &options.hook_authorities {
+            Some(path) => Outbound::trusting(path)
+                .map_err(|source| SimulatorError::HookAuthorities { path: path.clone(), source })?,
+            None => Outbound::default(),
+        };
         let stopping = CancellationToken::new();
         let directory = Directory::seeded(&options, started_ms);
-        let org = Arc::new(Org::new(&options, apps, started_ms, log, directory, stopping.clone()));
+        let org = Org::new(&options, apps, started_ms, log, directory, stopping.clone());
+        let org = Arc::new(org.with_outbound(outbound));
         org.buckets.logs.set_consumer(
             Consumer { requests_per_minute: options.consumer, ..Consumer::default() },
             started_ms,
@@ -110,6 +118,7 @@ impl Simulator {
         if let Some(feed) = feed {
             tasks.spawn(feed.run(Arc::clone(&org)));
         }
+        tasks.spawn(hooks::run(Arc::clone(&org)));
         tasks.spawn(server::serve(DroppableListener::new(listener), org));
         Ok(Self { address, url, stopping, tasks })
     }

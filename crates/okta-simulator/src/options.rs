@@ -57,6 +57,8 @@ pub struct Options {
     /// Compress answers for clients that accept it. Off by default: compressing is slower than
     /// serving.
     pub gzip: bool,
+    /// PEM certificates that are trusted when hooks are sent to https addresses; without them such hooks fail.
+    pub hook_authorities: Option<PathBuf>,
     /// New events kept in memory beside those of the start; with more the oldest are forgotten, as
     /// if past retention.
     pub capacity: usize,
@@ -85,6 +87,7 @@ impl Default for Options {
             heavy_query_events: None,
             concurrency_limit: 75,
             gzip: false,
+            hook_authorities: None,
             capacity: 1_000_000,
         }
     }

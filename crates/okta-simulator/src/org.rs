@@ -11,6 +11,7 @@ use super::Options;
 use super::buckets::Buckets;
 use super::directory::{Directory, Writes};
 use super::fault::Faults;
+use super::hooks::{EventHooks, Outbound};
 use super::log_store::LogStore;
 use super::oauth::{App, OAuth};
 use super::rate_limit::RateLimit;
@@ -34,6 +35,8 @@ pub(super) struct Org {
     /// Ends bodies that would otherwise never end.
     pub(super) stopping: CancellationToken,
     pub(super) writes: Writes,
+    pub(super) hooks: EventHooks,
+    pub(super) outbound: Outbound,
     pub(super) heavy_query_events: Option<usize>,
     log: RwLock<LogStore>,
     directory: Mutex<Directory>,
@@ -64,6 +67,8 @@ impl Org {
             requests: RequestLog::default(),
             stopping,
             writes: Writes::default(),
+            hooks: EventHooks::default(),
+            outbound: Outbound::default(),
             heavy_query_events: options.heavy_query_events,
             log: RwLock::new(log),
             directory: Mutex::new(directory),
@@ -71,6 +76,11 @@ impl Org {
             concurrency_limit: options.concurrency_limit,
             under_way: AtomicUsize::new(0),
         }
+    }
+
+    /// The same with this way to the addresses of hooks.
+    pub(super) fn with_outbound(self, outbound: Outbound) -> Self {
+        Self { outbound, ..self }
     }
 
     /// The log, for reading. Hold it briefly: new events wait meanwhile.

@@ -18,7 +18,7 @@ use super::okta_error::OktaError;
 use super::org::Org;
 use super::rate_limit::Quota;
 use super::request_log::Answered;
-use super::{authorization, clock, directory, gzip, inspect, logs, oauth};
+use super::{authorization, clock, directory, gzip, hooks, inspect, logs, oauth};
 
 const LOGS_SCOPE: &str = "okta.logs.read";
 /// The largest body of a request to Okta's API, in bytes.
@@ -142,6 +142,7 @@ pub(super) async fn answer(
         Endpoint::Apps(call) => directory::answer(org, &visit, &call),
         Endpoint::Roles(call) => directory::answer(org, &visit, &call),
         Endpoint::Zones(call) => directory::answer(org, &visit, &call),
+        Endpoint::Hooks(call) => hooks::answer(org, &visit, &call).await,
     };
     answer.unwrap_or_else(|error| Answer::error(&error)).with_quota(quota)
 }

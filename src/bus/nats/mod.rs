@@ -11,3 +11,4 @@ pub(crate) mod rejection;
 mod runtime;
 pub(crate) mod stream;
 pub(crate) mod stream_settings;
+pub(crate) mod subscription;

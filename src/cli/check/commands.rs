@@ -36,8 +36,8 @@ pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, cli
             Scope::GroupsRead | Scope::GroupsManage => ("groups", ask(client, &groups::any()).await),
             Scope::AppsManage => ("apps", ask(client, &apps::any()).await),
             Scope::NetworkZonesManage => ("network zones", ask(client, &zones::any()).await),
-            // Roles are some user's.
-            Scope::RolesManage => continue,
+            // Roles are some user's, and no command asks for event hooks.
+            Scope::EventHooksRead | Scope::EventHooksManage | Scope::RolesManage => continue,
         };
         match asked {
             Ok(()) => seen.push(name),

@@ -1,6 +1,7 @@
 //! `oktabus check`: proves a configuration against the real org and the real buses, without publishing anything.
 
 mod commands;
+mod doorbell;
 mod machine;
 mod scopes;
 
@@ -113,6 +114,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     rows.extend(config.warnings().into_iter().map(|warning| Row::warning(warning.path, warning.reason)));
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
+    rows.extend(doorbell::rows(&config));
     for commands in config.commands.values() {
         rows.extend(commands::check_keys(commands).await);
     }

@@ -201,7 +201,7 @@ mod tests {
             .unwrap()
             .try_deserialize()
             .unwrap();
-        let names = Names { orgs: ["acme"].into(), sinks: ["events"].into() };
+        let names = Names { orgs: ["acme"].into(), sinks: ["events"].into(), transactional_sinks: [].into() };
         resolve("failed", raw, &names, Secrets::REFUSED)
     }
 

@@ -87,6 +87,7 @@ impl<S: CheckpointStore> Delivery<S> {
             }
         });
         let proof = proof.await?;
+        status.settled(&batch.messages, 0..batch.messages.len());
         let rejected = judged.settled.rejected();
         status.dead_letters_kept(&batch.messages, rejected);
         status.tap().pass(&batch.messages, 0..batch.messages.len(), |index| {

@@ -268,6 +268,7 @@ impl<'a> Session<'a> {
         status.hold(0);
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
         metrics::page_delivered(status.name(), delivered as u64, refused as u64);
+        transaction.parts().iter().for_each(|part| status.settled(&part.messages, part.range.clone()));
         if status.sink_recovered() {
             tracing::info!(route = status.name(), "the sink works again");
         }

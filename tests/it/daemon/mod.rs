@@ -42,6 +42,7 @@ mod proxies;
 mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod schema;
+mod service;
 mod shutdown;
 mod status_page;
 mod throttling;

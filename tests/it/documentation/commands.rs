@@ -9,13 +9,26 @@ use super::{blocks, pages, repository};
 use crate::support::{nats::NatsServer, tools::free_port};
 
 /// Why commands are not run, by how they begin.
-const NOT_RUN: [(&str, &str); 27] = [
+const NOT_RUN: [(&str, &str); 38] = [
     ("# ", "root's: changes the machine; the set-up is followed by hand on a clean Debian"),
     ("$ curl --proto", "installs Rust"),
     ("$ . \"$HOME/.cargo/env\"", "installs Rust"),
     ("$ cargo ", "the program under test is built already; `daemon::demo` runs the demo"),
     ("$ tests/run", "that is what runs this"),
     ("$ deploy/build", "a release build takes minutes; `documentation::unit` holds it to its features"),
+    ("$ deploy/debian/build", "`deployment::package` makes and looks at the package"),
+    ("$ cd deploy/compose", "needs an engine; `deploy/check` holds the file to its schema"),
+    (
+        "$ buildah build",
+        "pulls an image; `deployment::package` makes the root of it, and `deploy/container/try` runs it",
+    ),
+    ("$ podman run", "needs an engine; `deploy/container/try` does the same without one"),
+    ("$ kubectl ", "needs a cluster; `deploy/check` holds the chart to the schemas"),
+    ("$ helm install", "likewise"),
+    ("$ sha256sum --check", "the files of a release"),
+    ("$ curl -s http://127.0.0.1:8088/readyz", "`daemon` asks for the pages"),
+    ("$ curl -s http://127.0.0.1:8088/status", "likewise"),
+    ("$ journalctl ", "needs systemd as the first process; `deploy/debian/try` has it"),
     ("$ OKTABUS__ADMIN__LISTEN=", "`daemon::configuration` sets variables"),
     ("$ env OKTABUS__STREAMS", "`daemon::configuration` sets variables"),
     ("$ oktabus check --offline", "shows mistakes: `daemon::configuration` makes each of them"),
@@ -30,6 +43,7 @@ const NOT_RUN: [(&str, &str); 27] = [
     ("$ oktabus config ", "`terminal::configuration` runs both"),
     ("$ oktabus replay", "`replay` runs it"),
     ("$ oktabus search", "`search::command` runs it"),
+    ("$ oktabus doorbell", "`doorbell::command` runs each"),
     ("$ oktabus run --config oktabus.toml", "docs/state.md: a refused state, which `state` provokes"),
     ("$ openssl ", "makes a key for a real org; `okta::service_app` makes keys"),
     ("$ chmod 600 okta-key.pem", "likewise"),

@@ -19,10 +19,12 @@ enum Base {
 }
 
 /// By page and block, counted from 0: where a new beginning is made.
-const BASES: [(&str, usize, Base); 11] = [
+const BASES: [(&str, usize, Base); 13] = [
     ("README.md", 0, Base::Nothing),
     ("docs/commands.md", 0, Base::File("config/demo.toml")),
     ("docs/commands.md", 1, Base::Readme),
+    ("docs/doorbell.md", 0, Base::First(&[])),
+    ("docs/doorbell.md", 2, Base::First(&[])),
     ("docs/ecs.md", 0, Base::First(&[])),
     ("docs/exactly-once.md", 0, Base::Nothing),
     ("docs/messages.md", 0, Base::First(&[])),
@@ -50,6 +52,7 @@ impl Desk {
             ("pseudonym-key", SECRET),
             ("etc/pseudonym-key", SECRET),
             ("etc/okta-token", SECRET),
+            ("etc/doorbell-secret", SECRET),
             ("etc/portal.secret", SECRET),
             ("etc/okta-key.pem", private_key.as_str()),
             ("etc/hr.pub", PUBLIC_KEY),

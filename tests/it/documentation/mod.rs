@@ -6,6 +6,7 @@ mod configurations;
 mod examples;
 mod field_failures;
 mod glossary;
+mod links;
 mod unit;
 
 use std::{fs, path::Path};

@@ -20,7 +20,7 @@ fn values(unit: &str, setting: &str) -> Vec<String> {
 #[test]
 fn the_sandbox_lets_the_daemon_write_wherever_the_pages_have_it_write() {
     let unit = unit();
-    let mut writable = values(&unit, "ReadWritePaths");
+    let mut writable = values(&unit, "BindPaths");
     writable.extend(values(&unit, "StateDirectory").iter().map(|name| format!("/var/lib/{name}")));
     writable.extend(values(&unit, "LogsDirectory").iter().map(|name| format!("/var/log/{name}")));
     let mut texts = pages();
@@ -56,4 +56,17 @@ fn the_unit_forbids_core_dumps_and_tries_again_whatever_may_pass() {
     assert_eq!(values(&unit, "LimitCORE"), ["0"]);
     assert_eq!(values(&unit, "RestartPreventExitStatus"), ["64"], "only a configuration stays wrong");
     assert_eq!(values(&unit, "StartLimitIntervalSec"), ["0"]);
+}
+
+#[test]
+fn the_unit_is_hardly_exposed() {
+    let path = repository().join("deploy/oktabus.service");
+    // In tenths.
+    let analysed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=10"])
+        .arg(path)
+        .output()
+        .unwrap_or_else(|err| panic!("systemd-analyze, of Debian's package `systemd`, is missing: {err}"));
+    let said = String::from_utf8_lossy(&analysed.stdout).into_owned();
+    assert!(analysed.status.success() && said.contains("Overall exposure level"), "{said}");
 }

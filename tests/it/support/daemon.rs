@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -41,7 +42,13 @@ pub(crate) struct Workplace {
 #[derive(Debug)]
 pub(crate) struct Daemon {
     child: Child,
+    log: PathBuf,
 }
+
+/// How long a daemon may take to end by itself, on a machine that is busy with other tests.
+const END_PATIENCE: Duration = Duration::from_secs(300);
+/// Lines that are shown of the log of a daemon that does not end.
+const LOG_LINES_SHOWN: usize = 400;
 
 /// A route as `/status` shows it.
 #[derive(Debug, Clone, Deserialize)]
@@ -140,7 +147,7 @@ impl Workplace {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Daemon { child }
+        Daemon { child, log: self.path("log") }
     }
 
     /// Runs the daemon until it has caught up, which must end well.
@@ -243,6 +250,13 @@ fn lines(folder: &Path) -> Vec<String> {
     files.iter().map(read).collect::<String>().lines().map(str::to_owned).collect()
 }
 
+/// The end of a log.
+fn last_lines(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+}
+
 impl Daemon {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
@@ -271,9 +285,14 @@ impl Daemon {
         assert!(status.success());
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself. If it does not, its log says why.
     pub(crate) async fn ended(mut self) -> ExitStatus {
-        let patience = std::time::Duration::from_secs(120);
-        tokio::time::timeout(patience, self.child.wait()).await.expect("the daemon to end").unwrap()
+        let Ok(ended) = tokio::time::timeout(END_PATIENCE, self.child.wait()).await else {
+            panic!(
+                "the daemon has not ended within {END_PATIENCE:?}; the end of its log:\n{}",
+                last_lines(&self.log)
+            );
+        };
+        ended.unwrap()
     }
 }

@@ -124,6 +124,14 @@ impl Process {
         self.signal("CONT");
     }
 
+    /// Asks the program to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        self.signal("TERM");
+        let ended = async || self.keeper.try_wait().unwrap();
+        let has_ended = found(ended).await.is_some();
+        assert!(has_ended, "the program does not stop; it said:\n{}", self.log());
+    }
+
     /// Has the program read its configuration anew.
     pub(crate) fn hang_up(&mut self) {
         self.signal("HUP");

@@ -52,11 +52,13 @@ async function violations(page) {
   const contextId = world.executionContextId;
   const { readFile } = await import("node:fs/promises");
   const run = `(async () => { const found = await axe.run(document, { resultTypes: ["violations"] });
-    return JSON.stringify(found.violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((node) => node.html.slice(0, 200)) }))); })()`;
+    return JSON.stringify({ passes: found.passes.length, violations: found.violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((node) => node.html.slice(0, 200)) })) }); })()`;
   await session.send("Runtime.evaluate", { contextId, expression: await readFile(AXE, "utf8") });
   const answer = await session.send("Runtime.evaluate", { contextId, expression: run, awaitPromise: true, returnByValue: true });
   if (answer.exceptionDetails) throw new Error(`axe fails: ${JSON.stringify(answer.exceptionDetails)}`);
-  return JSON.parse(answer.result.value);
+  const { passes, violations } = JSON.parse(answer.result.value);
+  require_(passes > 5, `axe looked at hardly anything: ${passes} rules`);
+  return violations;
 }
 
 async function look(token, grade, folder, name) {

@@ -1,6 +1,7 @@
 //! Okta's event types, and what follows from a type alone: actor, targets and outcome.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::LazyLock;
 
 use fastrand::Rng;
 
@@ -45,6 +46,20 @@ pub(super) fn event_types() -> impl Iterator<Item = EventType> {
         let has_change_details = columns.nth(5) == Some("yes");
         Some(EventType { name, has_change_details })
     })
+}
+
+/// Whether event hooks may have events of this type.
+pub(crate) fn is_hook_eligible(event_type: &str) -> bool {
+    static ELIGIBLE: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+        let rows = CATALOGUE.lines().skip(1).filter_map(|line| {
+            let mut columns = line.split(',');
+            let name = columns.next()?;
+            let tags = columns.nth(4)?;
+            tags.split('|').any(|tag| tag == "event-hook-eligible").then_some(name)
+        });
+        rows.collect()
+    });
+    ELIGIBLE.contains(event_type)
 }
 
 /// Types of targets by the beginning of the event type; the first that fits counts.

@@ -25,6 +25,7 @@ use fastrand::Rng;
 use super::Options;
 
 pub(super) use api_event::{ApiEvent, Party};
+pub(super) use catalogue::is_hook_eligible;
 pub(super) use entity::okta_id;
 pub(super) use residents::{Resident, Residents};
 

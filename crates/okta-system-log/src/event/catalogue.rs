@@ -29,6 +29,17 @@ pub fn event_types() -> impl Iterator<Item = &'static str> {
     CATALOGUE.lines().skip(1).filter_map(|line| line.split(',').next())
 }
 
+/// The public event types that Okta lets event hooks have.
+pub fn hookable_event_types() -> impl Iterator<Item = &'static str> {
+    CATALOGUE.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split(',');
+        let (name, status) = (columns.next()?, columns.next()?);
+        let tags = columns.nth(3)?;
+        let is_hookable = status == "public" && tags.split('|').any(|tag| tag == "event-hook-eligible");
+        is_hookable.then_some(name)
+    })
+}
+
 /// What event types begin with: `user`, `user.lifecycle` and so on, whole types too.
 pub fn beginnings() -> &'static BTreeSet<&'static str> {
     static BEGINNINGS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
@@ -51,4 +62,19 @@ pub fn ends() -> &'static BTreeSet<&'static str> {
         event_types().flat_map(of).collect()
     });
     &ENDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_may_have_some_of_the_public_types() {
+        let hookable: Vec<_> = hookable_event_types().collect();
+        assert_eq!(hookable.len(), 264, "as Okta's list of event types has them");
+        assert!(
+            hookable.contains(&"user.lifecycle.create") && hookable.contains(&"group.user_membership.add")
+        );
+        assert!(!hookable.contains(&"event_hook.delivery"));
+    }
 }

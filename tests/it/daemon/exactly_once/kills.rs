@@ -1,4 +1,9 @@
-//! The daemon and both brokers are killed again and again while events flow. `OKTABUS_KILLS` makes a long run of it.
+//! The daemon and the NATS server are killed again and again while events flow, and the Kafka broker is stopped and started
+//! again. `OKTABUS_KILLS` makes a long run of it.
+//!
+//! The Kafka broker is alone and is not killed: one that dies after it has decided on a transaction, and before it has written the
+//! transaction's end into all partitions, may never write it (seen with Kafka 4.3.1), and then no reader of what is committed gets
+//! further.
 
 use std::time::Duration;
 
@@ -32,8 +37,13 @@ async fn each_event_is_read_once_whatever_is_killed() {
         // Not a wait for something to happen: any moment must be as good as any other.
         tokio::time::sleep(Duration::from_millis(random.u64(300..2_400))).await;
         if kill % BROKERS_EVERY == 0 {
-            broker.kill();
             nats.kill();
+            tokio::time::sleep(Duration::from_millis(random.u64(50..900))).await;
+            // What the daemon has begun stays open over the stop.
+            daemon.signal("-STOP").await;
+            broker.ends_are_written().await;
+            broker.stop().await;
+            daemon.signal("-CONT").await;
             tokio::time::sleep(Duration::from_millis(random.u64(50..900))).await;
             tokio::join!(broker.restart(), nats.restart());
             tokio::time::sleep(Duration::from_millis(random.u64(50..900))).await;

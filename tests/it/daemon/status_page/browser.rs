@@ -47,8 +47,8 @@ allow = ["user.*", "group.*"]
 limits = { "user.suspend" = "1/10m" }
 "#;
 
-/// What the judge says.
-async fn judged(arguments: &[&str]) -> Vec<Value> {
+/// Whether the judge is content, what it says and what it complains of.
+async fn judge(arguments: &[&str]) -> (bool, String, String) {
     tool("judges-page-node/node_modules");
     let chromium = std::env::var("OKTABUS_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
     assert!(
@@ -57,7 +57,12 @@ async fn judged(arguments: &[&str]) -> Vec<Value> {
     );
     let mut command = Command::new(node());
     command.arg(program("page/judge.mjs")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let (is_content, said, complaints) = run(command, String::new()).await;
+    run(command, String::new()).await
+}
+
+/// What the judge says, who must not complain.
+async fn judged(arguments: &[&str]) -> Vec<Value> {
+    let (is_content, said, complaints) = judge(arguments).await;
     assert!(is_content, "the judge of the page complains: {complaints}\n{said}");
     said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -136,4 +141,29 @@ async fn the_page_is_used_by_keyboard_and_shows_an_event_in_each_format() {
     let event: Value = serde_json::from_str(seen[0]["event"].as_str().unwrap()).unwrap();
     assert_eq!(event["actor"]["alternateId"], "***", "redacted as its route is");
     assert!(seen[0]["paused"].as_str().unwrap().contains("the judge tries it"), "{seen:?}");
+}
+
+/// What anybody can see that is wrong with it: no alternative text, grey on grey, wider than a phone, a script of another place.
+const BAD: &str = r#"<!doctype html><html lang="en"><title>bad</title><section id="verdict" data-grade="well"><h2 id="sentence">x</h2></section>
+<div id="content"></div><img src="x.png"><div style="width:2000px">wide</div><p style="color:#bbb;background:#ccc">grey</p>
+<script src="http://localhost:1/other.js"></script>"#;
+
+#[tokio::test]
+async fn the_judge_of_the_page_refuses_what_is_wrong() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let pages = axum::Router::new().route("/", axum::routing::get(async || axum::response::Html(BAD)));
+    tokio::spawn(async move { axum::serve(listener, pages).await });
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().display().to_string();
+    let (is_content, _, complaints) = judge(&["look", &url, TOKEN, "well", &folder, "bad"]).await;
+    assert!(!is_content);
+    for told in [
+        "image-alt",
+        "color-contrast",
+        "asks another place: http://localhost:1/other.js",
+        "wider than its window",
+    ] {
+        assert!(complaints.contains(told), "{told}: {complaints}");
+    }
 }

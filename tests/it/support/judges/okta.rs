@@ -125,6 +125,16 @@ pub(crate) async fn node_directory(configuration: Value) -> Value {
     run_node("okta/directory.mjs", configuration).await
 }
 
+/// What Okta's SDK for Node.js sees of the event hooks of an org with this configuration.
+pub(crate) async fn node_hooks(configuration: Value) -> Value {
+    run_node("okta/hooks.mjs", configuration).await
+}
+
+/// What Okta's SDK for Python sees of them.
+pub(crate) async fn python_hooks(configuration: Value) -> Value {
+    run_python("okta/hooks.py", configuration).await
+}
+
 async fn run_python(script: &str, configuration: Value) -> Value {
     tool("judges-okta-python/python");
     let mut command = Command::new("python3");

@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use self::server::Security;
 use super::{
     certificates::Certificates,
-    tools::{Process, free_port},
+    tools::{Process, eventually, free_port},
 };
 
 pub(crate) use reader::Record;
@@ -94,6 +94,22 @@ impl Broker {
     /// Kills the broker without warning.
     pub(crate) fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Stops the broker in an orderly way, as an operator does.
+    pub(crate) async fn stop(&mut self) {
+        self.process().stop().await;
+        self.process = None;
+    }
+
+    /// Waits until the end of each transaction that is decided is written everywhere. Nobody may commit meanwhile.
+    pub(crate) async fn ends_are_written(&self) {
+        let are_written = async || {
+            let mut client = self.client();
+            let unwritten = tokio::task::spawn_blocking(move || reader::has_unwritten_ends(&mut client));
+            (!unwritten.await.unwrap()).then_some(())
+        };
+        eventually("the ends of transactions to be written", are_written).await;
     }
 
     /// The program, to be frozen and thawed.

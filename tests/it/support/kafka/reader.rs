@@ -20,8 +20,31 @@ pub(crate) struct Record {
     pub(crate) value: Vec<u8>,
 }
 
+/// The cluster's own topic that says how each transaction stands.
+const TRANSACTIONS: &str = "__transaction_state";
+
 /// Reads what is committed in all partitions of `topic`. Blocking.
 pub(super) fn read(client: &mut ClientConfig, topic: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    for_each(client, topic, |message| records.push(record(message)));
+    records
+}
+
+/// Whether the cluster has decided on a transaction whose end it has not yet written everywhere. Blocking.
+pub(super) fn has_unwritten_ends(client: &mut ClientConfig) -> bool {
+    /// Behind version, producer id, its epoch and the timeout.
+    const STATE_AT: usize = 2 + 8 + 2 + 4;
+    const PREPARED: [u8; 2] = [2, 3];
+    let mut states = BTreeMap::new();
+    for_each(client, TRANSACTIONS, |message| {
+        let state = message.payload().map(|value| value[STATE_AT]);
+        states.insert(message.key().unwrap_or_default().to_vec(), state);
+    });
+    states.values().flatten().any(|state| PREPARED.contains(state))
+}
+
+/// Shows what is committed in all partitions of `topic`; what is in one partition in its order. Blocking.
+fn for_each(client: &mut ClientConfig, topic: &str, mut look: impl FnMut(&BorrowedMessage<'_>)) {
     client.set("group.id", "reader").set("enable.auto.commit", "false");
     client.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
     let consumer: BaseConsumer = client.create().unwrap();
@@ -33,15 +56,13 @@ pub(super) fn read(client: &mut ClientConfig, topic: &str) -> Vec<Record> {
         partitions.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
     }
     consumer.assign(&partitions).unwrap();
-    let mut records = Vec::new();
     while unfinished > 0 {
         match consumer.poll(PATIENCE).expect("the broker delivers nothing") {
-            Ok(message) => records.push(record(&message)),
+            Ok(message) => look(&message),
             Err(KafkaError::PartitionEOF(_)) => unfinished -= 1,
             Err(error) => panic!("{error}"),
         }
     }
-    records
 }
 
 fn record(message: &BorrowedMessage<'_>) -> Record {

@@ -1,0 +1,51 @@
+//! The daemon under a service manager: what it tells it, by the protocol of systemd.
+
+use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
+
+use crate::support::{
+    daemon::{TO_FILES, Workplace},
+    okta::Okta,
+};
+
+/// A service manager that listens.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self(socket)
+    }
+
+    /// Waits for the next message that begins so.
+    fn hears(&self, beginning: &str) -> String {
+        let mut message = [0; 4096];
+        loop {
+            let length = self.0.recv(&mut message).unwrap_or_else(|err| panic!("no {beginning}: {err}"));
+            let message = String::from_utf8_lossy(&message[..length]).into_owned();
+            if message.starts_with(beginning) {
+                return message;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_hears_of_the_start_of_progress_of_a_reload_and_of_the_end() {
+    let okta = Okta::with_backlog(3).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    let socket = workplace.path("notify");
+    let manager = Manager::at(&socket);
+    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
+    let daemon = workplace.start_with(&[], &environment);
+
+    let heard = async |beginning: &'static str| tokio::task::block_in_place(|| manager.hears(beginning));
+    assert!(heard("READY=1").await.contains("STATUS=stream log of acme goes to files"));
+    heard("WATCHDOG=1").await;
+    daemon.reload().await;
+    assert!(heard("RELOADING=1").await.contains("MONOTONIC_USEC="));
+    heard("READY=1").await;
+    daemon.terminate().await;
+    heard("STOPPING=1").await;
+    assert!(daemon.ended().await.success());
+}
