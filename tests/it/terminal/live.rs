@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::support::{
     daemon::{Daemon, TO_FILES, Workplace},
-    okta::{Okta, TOKEN},
+    okta::Okta,
     tools::eventually,
 };
 
@@ -21,7 +21,7 @@ async fn at_tail() -> (Okta, Workplace, Daemon) {
 
 #[tokio::test]
 async fn the_status_says_whether_all_is_well_and_what_to_do_if_not() {
-    let (_okta, workplace, daemon) = at_tail().await;
+    let (okta, workplace, daemon) = at_tail().await;
     let well = workplace.oktabus(&["status"]).await;
     assert_eq!(well.code, Some(0), "{}", well.stderr);
     assert!(well.stdout.starts_with("ok  All is well: one route delivers"), "{}", well.stdout);
@@ -36,8 +36,7 @@ async fn the_status_says_whether_all_is_well_and_what_to_do_if_not() {
     let json: Value = serde_json::from_str(&workplace.oktabus(&["status", "--json"]).await.stdout).unwrap();
     assert_eq!((&json["verdict"]["grade"], &json["routes"][0]["delivered"]), (&"well".into(), &50.into()));
 
-    workplace.write_token("00wrong");
-    daemon.reload().await;
+    okta.arm(serde_json::json!({"kind": "status", "status": 403})).await;
     workplace.route("log/files", |route| route.okta_trouble.is_some()).await;
     let troubled = workplace.oktabus(&["status"]).await;
     assert_eq!(troubled.code, Some(1));
@@ -48,7 +47,6 @@ async fn the_status_says_whether_all_is_well_and_what_to_do_if_not() {
         troubled.stdout
     );
 
-    workplace.write_token(TOKEN);
     daemon.terminate().await;
     assert!(daemon.ended().await.success());
     let gone = workplace.oktabus(&["status"]).await;
