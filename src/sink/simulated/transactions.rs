@@ -1,6 +1,7 @@
 //! A simulated bus that commits messages and a checkpoint at a stroke, as Kafka does (whoever fences is the only one who commits)
-//! or as JetStream does (a commit expects the checkpoint that it follows). Commits travel: they arrive late, after their
-//! sender was told that they failed, after it died, or never; answers are lost.
+//! or as JetStream does (a commit expects the checkpoint that it follows, and whoever fences writes the checkpoint once more).
+//! Commits travel: they arrive late, after their sender was told that they failed, after it died, or never; answers are lost. The
+//! bus like JetStream also stores a part of a batch, without its checkpoint; its sinks find that out, as the real one does.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -65,9 +66,13 @@ pub(crate) struct TransactionalBus {
 #[derive(Debug)]
 struct Inner {
     random: Rng,
+    /// Whether there is room, so that the rest of a world does not depend on it.
+    room: Rng,
     /// The ids of all messages that were committed, in their order.
     log: Vec<String>,
     on_bus: BTreeSet<String>,
+    /// Of those, what no checkpoint counts, because its batch was stored in part.
+    uncounted: BTreeSet<String>,
     /// The last checkpoint, and the one before, which a lagging reader still sees.
     checkpoints: [Option<Bytes>; 2],
     /// How often something was committed.
@@ -91,6 +96,8 @@ struct Travelling {
     token: u64,
     expected: u64,
     messages: Vec<String>,
+    /// What it leaves out, since the bus has it.
+    found: Vec<String>,
     checkpoint: Bytes,
 }
 
@@ -98,6 +105,8 @@ struct Travelling {
 enum Refusal {
     Message(String),
     Stale,
+    /// There was room for a part of it alone.
+    StoredInPart,
 }
 
 /// A sink on the bus.
@@ -109,6 +118,10 @@ struct SimulatedTransactions {
     /// The sequence of the checkpoint that it follows, moved by the answers to its commits.
     expected: Arc<Mutex<u64>>,
     staged: Vec<String>,
+    /// What the bus has and no checkpoint counted when this was looked at. None: it was not.
+    uncounted: Option<BTreeSet<String>>,
+    /// What is left out of the transaction, since the bus has it.
+    found: Vec<String>,
     /// Its commits that nobody may have heard of.
     sent: Vec<u64>,
 }
@@ -123,8 +136,10 @@ impl TransactionalBus {
         let moods = moods(&mut random, plan.bad_for);
         let inner = Inner {
             random,
+            room: Rng::with_seed(seed ^ 0x0500_0505),
             log: Vec::new(),
             on_bus: BTreeSet::new(),
+            uncounted: BTreeSet::new(),
             checkpoints: [None, None],
             sequence: 0,
             token: 0,
@@ -223,7 +238,8 @@ impl TransactionalBus {
             let answer = self.apply(&mut inner, commit, refuses_all);
             inner.answers.insert(number, answer.clone());
             if let (Ok(_), Some(checkpoint)) = (answer, &inner.checkpoints[0]) {
-                self.observer.applied(&inner.on_bus, checkpoint);
+                let counted = inner.on_bus.difference(&inner.uncounted).cloned().collect();
+                self.observer.applied(&counted, checkpoint);
             }
         }
     }
@@ -245,11 +261,21 @@ impl TransactionalBus {
             inner.note("a commit is refused for a message");
             return Err(Refusal::Message(reason));
         }
-        for id in commit.messages {
-            if !inner.on_bus.insert(id.clone()) {
-                inner.wrong.push(format!("{id} is committed twice"));
+        let room = self.room(inner, commit.messages.len());
+        if let Some(room) = room {
+            inner.note("a batch is stored in part");
+            for id in commit.messages.into_iter().take(room) {
+                inner.uncounted.insert(id.clone());
+                inner.store(id);
             }
-            inner.log.push(id);
+            return Err(Refusal::StoredInPart);
+        }
+        for id in commit.messages {
+            inner.store(id);
+        }
+        for id in commit.found {
+            inner.note("a commit counts what was stored in part");
+            inner.uncounted.remove(&id);
         }
         inner.sequence += 1;
         let [last, _] = &mut inner.checkpoints;
@@ -257,9 +283,25 @@ impl TransactionalBus {
         inner.checkpoints[1] = before;
         Ok(inner.sequence)
     }
+
+    /// For how many messages of so many there is room, if that is not enough.
+    fn room(&self, inner: &mut Inner, messages: usize) -> Option<usize> {
+        let ends = self.plan.fencing == Fencing::BySequence
+            && messages > 0
+            && !self.is_calm()
+            && inner.room.u32(..1_000) < self.plan.losses / 3;
+        ends.then(|| inner.room.usize(1..=messages))
+    }
 }
 
 impl Inner {
+    fn store(&mut self, id: String) {
+        if !self.on_bus.insert(id.clone()) {
+            self.wrong.push(format!("{id} is committed twice"));
+        }
+        self.log.push(id);
+    }
+
     fn note(&mut self, what: &'static str) {
         *self.happened.entry(what).or_default() += 1;
     }
@@ -270,9 +312,16 @@ impl SimulatedTransactions {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the bus has the message, and the next checkpoint is to count it.
+    fn finds(&mut self, id: &str) -> bool {
+        let uncounted = self.uncounted.get_or_insert_with(|| self.bus.inner().uncounted.clone());
+        uncounted.remove(id)
+    }
+
     /// Of the commits on their way some arrive all the same, later.
     fn leave(&mut self) {
         self.staged.clear();
+        self.found.clear();
         let mut inner = self.bus.inner();
         for number in std::mem::take(&mut self.sent) {
             let Some(at) = inner.travelling.iter().position(|commit| commit.number == number) else {
@@ -306,6 +355,7 @@ impl TransactionalSink for SimulatedTransactions {
             let sequence = inner.sequence - u64::from(lags);
             drop(inner);
             *self.expected() = sequence;
+            self.uncounted = None;
             Ok(found)
         }
         .boxed()
@@ -315,6 +365,15 @@ impl TransactionalSink for SimulatedTransactions {
         async move {
             self.bus.reach().await?;
             let mut inner = self.bus.inner();
+            if self.bus.plan.fencing == Fencing::BySequence && inner.checkpoints[0].is_some() {
+                let mut expected = self.expected();
+                if *expected != inner.sequence {
+                    return Err(unreachable());
+                }
+                inner.sequence += 1;
+                *expected = inner.sequence;
+                inner.checkpoints[1] = inner.checkpoints[0].clone();
+            }
             inner.token += 1;
             self.token = inner.token;
             Ok(())
@@ -340,6 +399,8 @@ impl TransactionalSink for SimulatedTransactions {
                     inner.refused.insert(id);
                     inner.note("a message is rejected beforehand");
                     rejected.push(Rejected { index, reason: "it is too large".to_owned() });
+                } else if self.finds(&id) {
+                    self.found.push(id);
                 } else {
                     self.staged.push(id);
                 }
@@ -354,7 +415,7 @@ impl TransactionalSink for SimulatedTransactions {
     }
 
     fn commit(&mut self, checkpoint: Bytes) -> BoxFuture<'_, Result<CommitReceipt, CommitError>> {
-        let messages = std::mem::take(&mut self.staged);
+        let (messages, found) = (std::mem::take(&mut self.staged), std::mem::take(&mut self.found));
         let (bus, expected, is_calm) =
             (Arc::clone(&self.bus), Arc::clone(&self.expected), self.bus.is_calm());
         let (token, expects) = (self.token, *self.expected());
@@ -374,6 +435,7 @@ impl TransactionalSink for SimulatedTransactions {
                 token,
                 expected: expects,
                 messages,
+                found,
                 checkpoint,
             });
         }
@@ -402,7 +464,7 @@ impl TransactionalSink for SimulatedTransactions {
                 Some(Err(Refusal::Stale)) => {
                     Err(CommitError::Fenced("another sequence is expected".to_owned()))
                 }
-                None => Err(CommitError::Sink(unreachable())),
+                Some(Err(Refusal::StoredInPart)) | None => Err(CommitError::Sink(unreachable())),
             }
         };
         async move { Ok(receipt.boxed()) }.boxed()
@@ -455,6 +517,8 @@ impl TransactionalFactory for TransactionalBusFactory {
                 token: 0,
                 expected: Arc::default(),
                 staged: Vec::new(),
+                uncounted: None,
+                found: Vec::new(),
                 sent: Vec::new(),
             });
             Ok(sink)

@@ -2,6 +2,7 @@
 //! on the way in and out.
 
 mod kills;
+mod room;
 mod standby;
 mod way_in;
 
