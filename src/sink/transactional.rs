@@ -40,6 +40,15 @@ pub enum CommitError {
     Sink(#[from] SinkError),
 }
 
+/// The checkpoint of a route, as its bus keeps it.
+#[derive(Debug)]
+pub struct KeptCheckpoint {
+    /// Means nothing here.
+    pub bytes: Bytes,
+    /// Where it is and how it is removed, for people.
+    pub place: String,
+}
+
 /// A sink of one route whose bus commits at a stroke.
 pub trait TransactionalSink: fmt::Debug + Send {
     /// The checkpoint that was committed last for this route, whoever wrote it. Reads alone. Before `fence` it may be one

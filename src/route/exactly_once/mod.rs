@@ -5,8 +5,10 @@
 //! on, and it is taken at each start.
 //!
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
-//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` is for the operator.
+//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` and
+//! `check.rs` are for the operator.
 
+mod check;
 mod local_copy;
 mod ownership;
 mod record;
@@ -21,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use check::{CheckpointError, look_at_checkpoint};
 pub(super) use record::Owner;
 pub use record::RecordProblem;
 

@@ -42,11 +42,36 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use self::session::Session;
 use super::{atomic_batch::BATCH_MESSAGES_MAX, stall_reason};
 use crate::{
-    bus::nats::checkpoints,
+    bus::{
+        BusError,
+        nats::{checkpoints, connection::Connection, stream},
+    },
     config::{NatsSink, NatsTransactions},
     message::{Messages, Origin},
-    sink::{CommitError, CommitReceipt, Rejected, SinkError, StallReason, TransactionalSink},
+    sink::{CommitError, CommitReceipt, KeptCheckpoint, Rejected, SinkError, StallReason, TransactionalSink},
 };
+
+/// Reads the checkpoint of the route of `origin`. Disturbs nobody and creates nothing. None: there is none.
+pub(in crate::sink) async fn read_checkpoint(
+    sink: &NatsSink,
+    transactions: &NatsTransactions,
+    origin: &Origin,
+) -> Result<Option<KeptCheckpoint>, BusError> {
+    let mut connection = Connection::open(&sink.name, &sink.bus, 1).await?;
+    let Some(stream) = stream::find(&connection, &sink.name, &sink.stream).await? else { return Ok(None) };
+    let subject = checkpoints::subject_of(transactions, &sink.stream, &origin.route_identity());
+    let last = checkpoint::read_last(&connection.link, sink, &stream, &subject).await;
+    connection.end();
+    let place = place_of_checkpoint(&sink.stream, &subject);
+    Ok(last?.bytes.map(|bytes| KeptCheckpoint { bytes, place }))
+}
+
+fn place_of_checkpoint(stream: &str, subject: &str) -> String {
+    format!(
+        "the last message of the subject `{subject}` in the stream `{stream}`, which `nats stream purge {stream} --subject \
+         {subject}` removes"
+    )
+}
 
 /// Where the messages and the checkpoint of a route go.
 #[derive(Debug)]
@@ -112,11 +137,7 @@ impl TransactionalSink for TransactionalNats {
     }
 
     fn checkpoint_place(&self) -> String {
-        let (stream, subject) = (&self.place.sink.stream, &self.place.checkpoint_subject);
-        format!(
-            "the last message of the subject `{subject}` in the stream `{stream}`, which `nats stream purge {stream} --subject \
-             {subject}` removes"
-        )
+        place_of_checkpoint(&self.place.sink.stream, &self.place.checkpoint_subject)
     }
 
     fn messages_max(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Routes that deliver exactly once, as a reader of the bus sees them: after kills, when a daemon takes over from another, and
 //! on the way in and out.
 
+mod check;
 mod kills;
 mod room;
 mod standby;
