@@ -31,7 +31,7 @@ use okta_client::{BudgetStatus, Client};
 
 use crate::{
     command::engine::{EngineSnapshot, EngineStatus},
-    route::{RouteStatus, Snapshot},
+    route::{Phase, RouteStatus, Snapshot},
     telemetry::{metrics, printable, printable_json},
 };
 
@@ -121,6 +121,8 @@ impl DaemonView {
             let age = snapshot.advanced_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
             let in_trouble = snapshot.trouble().is_some();
             metrics::route(&snapshot.route, snapshot.lag_seconds, age, in_trouble, snapshot.held);
+            let phases = Phase::ALL.map(|phase| (phase.name(), phase == snapshot.phase));
+            metrics::route_phases(&snapshot.route, phases);
         }
         for status in &self.commands {
             let snapshot = status.snapshot();

@@ -48,6 +48,7 @@ const LAG: &str = "oktabus_route_lag_seconds";
 const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 const HELD: &str = "oktabus_messages_held";
+const PHASE: &str = "oktabus_route_phase";
 
 /// What needs attention, of a sink and of Okta.
 const SINK_CLASSES: [&str; 3] = ["transient", "authentication", "configuration"];
@@ -90,7 +91,7 @@ const COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 18] = [
+const GAUGES: [(&str, &str); 19] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -111,6 +112,7 @@ const GAUGES: [(&str, &str); 18] = [
         "Messages that the sink refused and that wait until it is known whether they are wrong or the sink.",
     ),
     (CURSOR_AGE, "Seconds since the cursor moved last."),
+    (PHASE, "1 for the phase that the route is in, 0 for the others."),
     (TROUBLE, "1 while Okta, the sink or the state keeps the route from making progress."),
 ];
 
@@ -361,4 +363,11 @@ pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_t
     gauge!(CURSOR_AGE, "route" => route.to_owned()).set(cursor_age_seconds);
     gauge!(TROUBLE, "route" => route.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
     gauge!(HELD, "route" => route.to_owned()).set(held as f64);
+}
+
+/// Sets the gauges of the phases of `route`, each with whether it is in that; called for each scrape.
+pub(crate) fn route_phases(route: &str, phases: impl IntoIterator<Item = (&'static str, bool)>) {
+    for (phase, is_in) in phases {
+        gauge!(PHASE, "route" => route.to_owned(), "phase" => phase).set(if is_in { 1.0 } else { 0.0 });
+    }
 }

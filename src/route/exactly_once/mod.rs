@@ -133,7 +133,8 @@ impl Run<'_> {
                     tracing::warn!(
                         route = self.route.name(),
                         reason,
-                        "the bus refuses a commit; the route goes on with what the bus has, if it is still its own"
+                        "the bus refuses a commit, as it does when another daemon takes the route over: the route looks whose it is, \
+                         and goes on if it is still its own"
                     );
                     self.continuity.backoff.wait(stop).await?;
                 }
@@ -327,10 +328,20 @@ async fn stand_by(
     owner: Option<&CheckpointRecord>,
     stop: &CancellationToken,
 ) -> Result<(), Interruption> {
-    if status.snapshot().phase != Phase::Standby {
-        let owner = owner.map(|record| record.owner.to_string());
-        tracing::info!(route = status.name(), owner, "the route stands by: another daemon owns it");
-        status.enter(Phase::Standby);
+    let owner = owner.map(|record| record.owner.to_string());
+    if status.leave_to(owner.clone(), Phase::Standby) {
+        match owner {
+            Some(owner) => tracing::info!(
+                route = status.name(),
+                owner,
+                "the route stands by: another daemon has it, and this one takes over when that is gone"
+            ),
+            None => tracing::info!(
+                route = status.name(),
+                "the route stands by: the bus has no checkpoint; this daemon gives another one time to write it, and takes over \
+                 if none does"
+            ),
+        }
     }
     // It asks neither Okta nor the bus for more than this.
     status.sink_recovered();
@@ -355,7 +366,7 @@ async fn step_down(
     }
     tracing::error!(route = name, error = %superseded, "the route steps down");
     status.sink_failed(&superseded.to_string());
-    status.enter(Phase::Superseded);
+    status.leave_to(Some(owner.to_string()), Phase::Superseded);
     status.at_rest(RouteTask::Reading);
     status.at_rest(RouteTask::Delivery);
     stop.cancelled().await;
