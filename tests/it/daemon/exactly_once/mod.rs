@@ -2,7 +2,9 @@
 //! on the way in and out.
 
 mod check;
+mod cluster;
 mod kills;
+mod matrix;
 mod room;
 mod standby;
 mod way_in;
