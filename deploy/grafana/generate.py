@@ -109,6 +109,8 @@ ROWS = [
                   (f"oktabus_route_in_trouble{{{ROUTE}}}", "{{route}} in trouble"),
                   (f"oktabus_route_paused{{{ROUTE}}}", "{{route}} paused"),
                   (f"oktabus_messages_held{{{ROUTE}}}", "{{route}} held")),
+            graph("Phases", "The phase that each route is in. Of a route with a standby one daemon reads, and the other is in `standby`.", "short",
+                  (f"oktabus_route_phase{{{ROUTE}}} == 1", "{{instance}} {{route}} {{phase}}")),
             graph("Failures of sinks", "Failed deliveries, which are tried again. Only transient ones pass by themselves.", "cps",
                   (rate("oktabus_sink_failures_total", "route, class", ROUTE), "{{route}} {{class}}")),
             graph("Failures of Okta", "Failed requests of routes, which are tried again. Only transient ones pass by themselves.", "cps",

@@ -34,6 +34,7 @@ use access::Seen;
 use crate::{
     operations::Operations,
     overview::DaemonView,
+    route::Phase,
     telemetry::{
         metrics,
         polling_metrics::{self, PollGauges},
@@ -109,6 +110,8 @@ fn set_gauges(view: &DaemonView) {
         let in_trouble = snapshot.trouble().is_some();
         metrics::route(&snapshot.route, snapshot.lag_seconds, age, in_trouble, snapshot.held);
         metrics::route_paused(&snapshot.route, snapshot.paused.is_some());
+        let phases = Phase::ALL.map(|phase| (phase.name(), phase == snapshot.phase));
+        metrics::route_phases(&snapshot.route, phases);
     }
     for status in &view.commands {
         let snapshot = status.snapshot();

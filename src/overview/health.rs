@@ -108,6 +108,7 @@ mod tests {
         Snapshot {
             route: "a/b".to_owned(),
             phase,
+            owner: None,
             generation: 1,
             cursor: String::new(),
             delivered: 0,

@@ -49,9 +49,9 @@ use crate::{
     state::{State, StateError},
 };
 use cursor::RouteCursor;
-pub use exactly_once::RecordProblem;
 #[cfg(any(test, fuzzing))]
 pub use exactly_once::fuzzing::checkpoint as fuzz_checkpoint;
+pub use exactly_once::{CheckpointError, RecordProblem, look_at_checkpoint};
 use exactly_once::{ExactlyOnce, Owner};
 use prefetch::Prefetch;
 
@@ -104,7 +104,10 @@ pub enum RouteError {
         source: SecretError,
     },
     /// Pseudonyms are longer than what they stand for.
-    #[error("a page of route {route} does not fit into 4 GiB once redacted: set a smaller `page_size`")]
+    #[error(
+        "a page of route {route} does not fit into 4 GiB once redacted: set a smaller `page_size`, and move the route with \
+         `oktabus state reset`, since Okta's links keep the old one"
+    )]
     Redaction {
         /// The route.
         route: String,

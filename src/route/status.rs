@@ -45,6 +45,32 @@ pub enum Phase {
     Ended,
 }
 
+impl Phase {
+    /// All there are.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Reading,
+        Self::AtTail,
+        Self::Paused,
+        Self::Standby,
+        Self::Superseded,
+        Self::Ended,
+    ];
+
+    /// As `/status` and the metrics show it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Reading => "reading",
+            Self::AtTail => "at_tail",
+            Self::Paused => "paused",
+            Self::Standby => "standby",
+            Self::Superseded => "superseded",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// A route's status, written by its tasks and read by anybody.
 #[derive(Debug)]
 pub struct RouteStatus {
@@ -73,6 +99,8 @@ pub struct RecentDeadLetter {
 #[derive(Debug, Default)]
 struct Inner {
     phase: Phase,
+    /// Who else has the route.
+    owner: Option<String>,
     generation: u64,
     link: String,
     delivered: u64,
@@ -136,6 +164,9 @@ pub struct Snapshot {
     pub route: String,
     /// What it does.
     pub phase: Phase,
+    /// Which other daemon has the route, if it stands by for one or was superseded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// How often its cursor moved.
     pub generation: u64,
     /// The cursor.
@@ -212,6 +243,7 @@ impl RouteStatus {
         Snapshot {
             route: self.name.clone(),
             phase,
+            owner: inner.owner.clone(),
             generation: inner.generation,
             cursor: inner.link.clone(),
             delivered: inner.delivered,
@@ -334,7 +366,16 @@ impl RouteStatus {
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.lock().phase = phase;
+        let mut inner = self.lock();
+        (inner.phase, inner.owner) = (phase, None);
+    }
+
+    /// Another daemon has the route, as far as it is known which; true if that is news.
+    pub(super) fn leave_to(&self, owner: Option<String>, phase: Phase) -> bool {
+        let mut inner = self.lock();
+        let is_news = inner.phase != phase || inner.owner != owner;
+        (inner.phase, inner.owner) = (phase, owner);
+        is_news
     }
 
     /// The route has ended and will not be started again.
@@ -525,6 +566,25 @@ mod tests {
         assert_eq!(status.snapshot().since_alive, Some(Duration::from_secs(400)));
         status.at_rest(RouteTask::Reading);
         assert_eq!(status.snapshot().since_alive, Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_phase_has_the_same_name_wherever_it_is_shown() {
+        for phase in Phase::ALL {
+            assert_eq!(serde_json::to_value(phase).unwrap(), phase.name());
+        }
+    }
+
+    #[test]
+    fn whoever_has_the_route_is_told_as_long_as_it_is_another() {
+        let status = RouteStatus::new("a/b");
+        let owner = |host: &str| Some(format!("process 7 on {host}"));
+        assert!(status.leave_to(owner("one"), Phase::Standby));
+        assert!(!status.leave_to(owner("one"), Phase::Standby));
+        assert!(status.leave_to(owner("two"), Phase::Standby));
+        assert_eq!(status.snapshot().owner, owner("two"));
+        status.enter(Phase::Reading);
+        assert_eq!(status.snapshot().owner, None);
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub use dead_letters::{DeadLetters, DeadLettersError, LetterId};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
 pub(crate) use stdout::human_line;
-pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
+pub use transactional::{
+    CommitError, CommitReceipt, KeptCheckpoint, TransactionalFactory, TransactionalSink,
+};
 
 use crate::{
     bus::Finding,
@@ -205,6 +207,29 @@ pub async fn check(config: &SinkConfig, origins: &[Origin]) -> Result<Vec<Findin
         SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
         #[cfg(not(feature = "nats"))]
         SinkConfig::Nats(_) => Err(not_built(config, "nats")),
+    }
+}
+
+/// Reads the checkpoint of the route of `origin` from the bus of a sink that delivers exactly once. Takes nothing over and creates
+/// nothing. None: there is none.
+#[cfg_attr(
+    not(any(feature = "kafka", feature = "nats")),
+    expect(unused_variables, reason = "only a bus keeps checkpoints")
+)]
+pub async fn read_checkpoint(
+    config: &SinkConfig,
+    origin: &Origin,
+) -> Result<Option<KeptCheckpoint>, SinkError> {
+    match config {
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(config @ crate::config::KafkaSink { transactions: Some(transactions), .. }) => {
+            Ok(kafka::read_checkpoint(config, transactions, origin).await?)
+        }
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(config @ crate::config::NatsSink { transactions: Some(transactions), .. }) => {
+            Ok(nats::read_checkpoint(config, transactions, origin).await?)
+        }
+        _ => Ok(None),
     }
 }
 

@@ -4,8 +4,9 @@
 //! * The bus keeps one checkpoint a route, as bytes that mean nothing here. It is the truth: whoever writes begins with
 //!   [`TransactionalSink::last_checkpoint`], and so does whoever does not know whether a commit was applied.
 //! * [`TransactionalSink::fence`] comes before the first message is staged. From then on whoever wrote before, this process
-//!   included, commits nothing any more, or is refused once this sink has committed. It is asked for the last checkpoint
-//!   after that: what it says then is final.
+//!   included, commits nothing any more. It is asked for the last checkpoint after that: what it says then is final.
+//! * A bus may have stored a part of a batch without its checkpoint. The sink finds that out and leaves those messages out of what is
+//!   staged; they count as delivered with the commit that leaves them out.
 //! * A transaction is any number of [`TransactionalSink::stage`] and one [`TransactionalSink::commit`]. All of it becomes visible to readers that see
 //!   what is committed, or nothing does. One without messages is allowed.
 //! * The next transaction may be staged while the receipt of the last commit is outstanding; the sink waits by itself where
@@ -37,6 +38,15 @@ pub enum CommitError {
     /// The bus cannot be used; the commit may have been applied.
     #[error(transparent)]
     Sink(#[from] SinkError),
+}
+
+/// The checkpoint of a route, as its bus keeps it.
+#[derive(Debug)]
+pub struct KeptCheckpoint {
+    /// Means nothing here.
+    pub bytes: Bytes,
+    /// Where it is and how it is removed, for people.
+    pub place: String,
 }
 
 /// A sink of one route whose bus commits at a stroke.

@@ -52,6 +52,7 @@ const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 const ROUTE_PAUSED: &str = "oktabus_route_paused";
 const HELD: &str = "oktabus_messages_held";
+const PHASE: &str = "oktabus_route_phase";
 const BUILD_INFO: &str = "oktabus_build_info";
 
 /// By route of a stream. A poll a second or a doorbell makes seconds; an outage or the first reading makes days.
@@ -108,7 +109,7 @@ const COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 20] = [
+const GAUGES: [(&str, &str); 21] = [
     (BUILD_INFO, "1, with version, commit and features of this binary as labels."),
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
@@ -131,6 +132,7 @@ const GAUGES: [(&str, &str); 20] = [
     ),
     (CURSOR_AGE, "Seconds since the cursor moved last."),
     (ROUTE_PAUSED, "Whether an operator has paused the route: 1 or 0."),
+    (PHASE, "1 for the phase that the route is in, 0 for the others."),
     (TROUBLE, "1 while Okta, the sink or the state keeps the route from making progress."),
 ];
 
@@ -404,4 +406,11 @@ pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_t
 /// Sets whether an operator has paused `route`; called for each scrape.
 pub(crate) fn route_paused(route: &str, is_paused: bool) {
     gauge!(ROUTE_PAUSED, "route" => route.to_owned()).set(if is_paused { 1.0 } else { 0.0 });
+}
+
+/// Sets the gauges of the phases of `route`, each with whether it is in that; called for each scrape.
+pub(crate) fn route_phases(route: &str, phases: impl IntoIterator<Item = (&'static str, bool)>) {
+    for (phase, is_in) in phases {
+        gauge!(PHASE, "route" => route.to_owned(), "phase" => phase).set(if is_in { 1.0 } else { 0.0 });
+    }
 }

@@ -14,6 +14,7 @@ use super::{
     client::{Client, off_runtime},
     fault::Fault,
     properties::{Batching, client_config},
+    settings::{CHECKPOINT_BYTES, Settings},
     topic::Topic,
 };
 use crate::{
@@ -46,12 +47,16 @@ pub(crate) async fn require(config: &KafkaSink, topic: &str) -> Result<(), Fault
             // Brokers learn of it one after another.
             find(&name, &bus, &topic)?.ok_or_else(|| not_there_yet(&topic))?;
         }
-        match topic_settings(&bus, &topic)? {
-            Some(settings) if !settings.is_compacted_alone() => Err(unsuitable(&bus, &topic)),
-            _ => Ok(()),
-        }
+        let refusal = topic_settings(&bus, &topic)?.and_then(|settings| refusal(&settings, &bus, &topic));
+        refusal.map_or(Ok(()), Err)
     })
     .await
+}
+
+/// Whether the topic is there. Creates nothing.
+pub(crate) async fn exists(config: &KafkaSink, topic: &str) -> Result<bool, Fault> {
+    let (name, bus, topic) = (config.name.clone(), Arc::clone(&config.bus), topic.to_owned());
+    off_runtime(move || Ok(find(&name, &bus, &topic)?.is_some())).await
 }
 
 /// Findings about the topic. Creates nothing.
@@ -67,8 +72,10 @@ pub(crate) async fn check(config: &KafkaSink, topic: &str) -> Result<Vec<Finding
                 .extend(layout.warnings().into_iter().map(|text| warning(format!("checkpoints: {text}"))));
         }
         match topic_settings(&bus, &topic)? {
-            Some(settings) if !settings.is_compacted_alone() => return Err(unsuitable(&bus, &topic)),
             Some(settings) => {
+                if let Some(refusal) = refusal(&settings, &bus, &topic) {
+                    return Err(refusal);
+                }
                 let warnings = settings.warnings_of_checkpoints(&layout);
                 findings.extend(warnings.into_iter().map(|text| warning(format!("checkpoints: {text}"))));
             }
@@ -166,10 +173,23 @@ fn creation(bus: &KafkaBus, topic: &str) -> String {
     )
 }
 
-fn unsuitable(bus: &KafkaBus, topic: &str) -> Fault {
-    Fault::Misconfigured(format!(
-        "the topic `{topic}` would lose checkpoints: its `cleanup.policy` must be `compact` alone: `kafka-configs.sh \
-         --bootstrap-server {} --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact`",
+/// Why the topic cannot keep checkpoints, with the command that changes it.
+fn refusal(settings: &Settings, bus: &KafkaBus, topic: &str) -> Option<Fault> {
+    let (why, setting) = if !settings.is_compacted_alone() {
+        (
+            "would lose checkpoints: its `cleanup.policy` must be `compact` alone".to_owned(),
+            "cleanup.policy=compact".to_owned(),
+        )
+    } else {
+        let bytes = settings.too_small_for_checkpoints()?;
+        let why = format!(
+            "takes records of {bytes} bytes at most (`max.message.bytes`), and checkpoints grow larger"
+        );
+        (why, format!("max.message.bytes={CHECKPOINT_BYTES}"))
+    };
+    Some(Fault::Misconfigured(format!(
+        "the topic `{topic}` {why}: `kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {topic} \
+         --add-config {setting}`",
         bus.brokers.join(",")
-    ))
+    )))
 }

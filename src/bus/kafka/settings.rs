@@ -9,6 +9,8 @@ use crate::config::KafkaSink;
 const RECORD_BYTES_MIN: usize = 4 << 10;
 /// Below this some events do not fit.
 const RECORD_BYTES_USUAL: usize = 64 << 10;
+/// More than a checkpoint has with its key.
+pub(super) const CHECKPOINT_BYTES: usize = 64 << 10;
 /// A span of time that a retry, a moment's standstill or a clock that is a little wrong may exceed.
 const TIME_SPAN_MIN_MS: i64 = 60_000;
 
@@ -85,6 +87,11 @@ impl Settings {
     pub(super) fn is_compacted_alone(&self) -> bool {
         // A cluster that does not say so cannot be held to it.
         matches!(self.cleanup_policy.as_str(), "compact" | "")
+    }
+
+    /// What the topic takes at most of a record, if that is less than a checkpoint may have.
+    pub(super) fn too_small_for_checkpoints(&self) -> Option<usize> {
+        self.record_bytes_max.filter(|bytes| *bytes < CHECKPOINT_BYTES)
     }
 
     /// What would lose or hold up checkpoints.

@@ -27,6 +27,8 @@ use crate::config::KafkaBus;
 
 /// How long taking the transactional id over may take; what is open of whoever had it is aborted first.
 const INIT_PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than that is worth a word.
+const INIT_USUAL: Duration = Duration::from_secs(2);
 /// How long the cluster may take to commit once it has all records.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take to abort. What is not aborted then is so after the transaction's timeout, or by the next client.
@@ -217,6 +219,14 @@ impl Transactions {
         let begun_at = Instant::now();
         let is_over = || token.is_cancelled();
         let done = repeat(INIT_PATIENCE, is_over, || self.producer.init_transactions(STEP));
+        if done.is_ok() && begun_at.elapsed() > INIT_USUAL {
+            tracing::info!(
+                id = self.id,
+                seconds = begun_at.elapsed().as_secs(),
+                "the transactional id is taken over: the cluster had to end the transaction of whoever had it first, or to find \
+                 a broker for it"
+            );
+        }
         done.map_err(|err| match self.fault(err.as_ref(), begun_at) {
             TransactionFault::Broken(fault) => fault,
             TransactionFault::Fenced(reason) | TransactionFault::Refused(reason) => Fault::Poisoned(reason),

@@ -179,6 +179,6 @@ pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static))
     })
 }
 
-pub(super) fn misconfigured(name: &str, reason: String) -> BusError {
+pub(crate) fn misconfigured(name: &str, reason: String) -> BusError {
     BusError::Misconfigured { name: name.to_owned(), reason }
 }

@@ -17,6 +17,9 @@ const MESSAGE_BYTES_MIN: i32 = 4 << 10;
 /// More than most events have, so that few would.
 const MESSAGE_BYTES_ENOUGH: i32 = 256 << 10;
 
+/// From here on a stream is nearly full.
+const NEARLY_FULL_PERCENT: u128 = 90;
+
 /// Refuses settings with which no message can be delivered.
 pub(crate) fn require(sink: &NatsSink, stream: &Config) -> Result<(), BusError> {
     unfit(stream)
@@ -126,6 +129,32 @@ pub(crate) fn warnings(stream: &Config) -> Vec<Finding> {
             .to_owned(),
     );
     warnings
+}
+
+/// Refuses a stream that takes nothing more, and warns of one that soon will not.
+pub(crate) fn fullness(sink: &NatsSink, stream: &Info) -> Result<Option<Finding>, BusError> {
+    let (config, state) = (&stream.config, &stream.state);
+    if config.discard != DiscardPolicy::New {
+        return Ok(None);
+    }
+    // With the least that an event takes of it.
+    let limits = [
+        ("max_bytes", config.max_bytes, state.bytes, u64::from(MESSAGE_BYTES_MIN.unsigned_abs())),
+        ("max_msgs", config.max_messages, state.messages, 1),
+    ];
+    for (name, max, has, of_event) in limits {
+        let Some(max) = u64::try_from(max).ok().filter(|max| *max > 0) else { continue };
+        let text = format!("stream `{}` has {has} of the {max} that `{name}` allows", config.name);
+        if has + of_event > max {
+            let reason = format!("{text}, and takes nothing more: raise the limit, or remove what is in it");
+            return Err(misconfigured(&sink.name, reason));
+        }
+        if u128::from(has) * 100 >= u128::from(max) * NEARLY_FULL_PERCENT {
+            let text = format!("{text}, and will soon take nothing more");
+            return Ok(Some(Finding { is_warning: true, text }));
+        }
+    }
+    Ok(None)
 }
 
 /// The stream as it is, in one line, and what order it keeps.

@@ -22,6 +22,7 @@ use crate::{
     bus,
     config::{BusConfig, Config, ConfigError, Problem, SearchConfig, StreamConfig},
     remedy::remedy,
+    route::look_at_checkpoint,
     sink,
     telemetry::{chain, printable_json},
 };
@@ -126,6 +127,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
             rows.extend(check_org(&config, client).await);
         }
         rows.extend(check_sinks(&config).await);
+        rows.extend(check_checkpoints(&config).await);
         for commands in config.commands.values() {
             rows.extend(commands::check_places(commands, &config.runtime.state.path).await);
         }
@@ -284,6 +286,23 @@ async fn check_sinks(config: &Config) -> Vec<Row> {
             })),
             Err(err) => rows.push(Row { what, verdict: Verdict::Bad, text: chain(&err) }),
         }
+    }
+    rows
+}
+
+/// Whose the checkpoints are that buses keep. Whoever has a route is not disturbed.
+async fn check_checkpoints(config: &Config) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for route in config.streams.values().flat_map(|stream| &stream.routes) {
+        let of_route = config.routes().find(|(known, _)| known.name == route.name);
+        let sink = config.sink_of(route).filter(|sink| sink.is_transactional());
+        let (Some((_, origin)), Some(sink)) = (of_route, sink) else { continue };
+        let what = format!("route {}", route.name);
+        rows.push(match look_at_checkpoint(sink, &route.name, &origin).await {
+            Ok(Some(text)) => Row::good(what, text),
+            Ok(None) => Row::good(what, "the bus has no checkpoint yet".to_owned()),
+            Err(err) => Row::bad(what, chain(&err)),
+        });
     }
     rows
 }

@@ -5,8 +5,10 @@
 //! on, and it is taken at each start.
 //!
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
-//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` is for the operator.
+//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` and
+//! `check.rs` are for the operator.
 
+mod check;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod local_copy;
@@ -23,6 +25,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use check::{CheckpointError, look_at_checkpoint};
 pub(super) use record::Owner;
 pub use record::RecordProblem;
 
@@ -132,7 +135,8 @@ impl Run<'_> {
                     tracing::warn!(
                         route = self.route.name(),
                         reason,
-                        "the bus refuses a commit; the route goes on with what the bus has, if it is still its own"
+                        "the bus refuses a commit, as it does when another daemon takes the route over: the route looks whose it is, \
+                         and goes on if it is still its own"
                     );
                     self.continuity.backoff.wait(stop).await?;
                 }
@@ -326,10 +330,20 @@ async fn stand_by(
     owner: Option<&CheckpointRecord>,
     stop: &CancellationToken,
 ) -> Result<(), Interruption> {
-    if status.snapshot().phase != Phase::Standby {
-        let owner = owner.map(|record| record.owner.to_string());
-        tracing::info!(route = status.name(), owner, "the route stands by: another daemon owns it");
-        status.enter(Phase::Standby);
+    let owner = owner.map(|record| record.owner.to_string());
+    if status.leave_to(owner.clone(), Phase::Standby) {
+        match owner {
+            Some(owner) => tracing::info!(
+                route = status.name(),
+                owner,
+                "the route stands by: another daemon has it, and this one takes over when that is gone"
+            ),
+            None => tracing::info!(
+                route = status.name(),
+                "the route stands by: the bus has no checkpoint; this daemon gives another one time to write it, and takes over \
+                 if none does"
+            ),
+        }
     }
     // It asks neither Okta nor the bus for more than this.
     status.sink_recovered();
@@ -354,7 +368,7 @@ async fn step_down(
     }
     tracing::error!(route = name, error = %superseded, "the route steps down");
     status.sink_failed(&superseded.to_string());
-    status.enter(Phase::Superseded);
+    status.leave_to(Some(owner.to_string()), Phase::Superseded);
     status.at_rest(RouteTask::Reading);
     status.at_rest(RouteTask::Delivery);
     stop.cancelled().await;

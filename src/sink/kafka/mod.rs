@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rdkafka::producer::Producer as _;
 
 pub(super) use at_least_once::Kafka;
-pub(super) use transactional::TransactionalKafka;
 use transactional::transactional_id;
+pub(super) use transactional::{TransactionalKafka, read_checkpoint};
 
 use super::{Stall, StallReason};
 use crate::{

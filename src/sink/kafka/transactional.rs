@@ -13,20 +13,23 @@ use tokio::task::{coop, spawn_blocking};
 
 use super::stall_reason;
 use crate::{
-    bus::kafka::{
-        checkpoint_topic,
-        client::off_runtime_while_awaited,
-        fault::Fault,
-        latest::{Latest, LatestReader},
-        partition::partition_of,
-        record::{Record, RecordWriter},
-        record_bytes_max,
-        topic::{KnownTopics, Topic},
-        transactions::{TransactionFault, TransactionalClient},
+    bus::{
+        BusError,
+        kafka::{
+            checkpoint_topic,
+            client::off_runtime_while_awaited,
+            fault::Fault,
+            latest::{Latest, LatestReader},
+            partition::partition_of,
+            record::{Record, RecordWriter},
+            record_bytes_max,
+            topic::{KnownTopics, Topic},
+            transactions::{TransactionFault, TransactionalClient},
+        },
     },
     config::{KafkaSink, KafkaTransactions},
     message::{Attributes, Messages, Origin},
-    sink::{CommitError, CommitReceipt, Rejected, SinkError, StallReason, TransactionalSink},
+    sink::{CommitError, CommitReceipt, KeptCheckpoint, Rejected, SinkError, StallReason, TransactionalSink},
 };
 
 /// What a transactional id begins with.
@@ -39,6 +42,36 @@ const READ_PATIENCE: Duration = Duration::from_secs(15);
 /// The transactional id of the route with this identity.
 pub(super) fn transactional_id(identity: &str) -> String {
     format!("{ID_PREFIX}{identity}")
+}
+
+/// Reads the checkpoint of the route of `origin`. Disturbs nobody and creates nothing. None: there is none.
+pub(in crate::sink) async fn read_checkpoint(
+    config: &KafkaSink,
+    transactions: &KafkaTransactions,
+    origin: &Origin,
+) -> Result<Option<KeptCheckpoint>, BusError> {
+    let (topic, identity) = (&transactions.checkpoint_topic, origin.route_identity());
+    let of_sink = |fault: Fault| fault.into_error(&config.name);
+    if !checkpoint_topic::exists(config, topic).await.map_err(of_sink)? {
+        return Ok(None);
+    }
+    let place = place_of_checkpoint(&identity, topic);
+    let (config, topic) = (config.clone(), topic.clone());
+    let name = config.name.clone();
+    let read = off_runtime_while_awaited(move |token| {
+        let mut reader = LatestReader::open(&config.name, &config.bus, &topic, &identity)?;
+        let ends = reader.committed_ends(token)?;
+        reader.read_until(&ends, READ_PATIENCE, token)?;
+        Ok(reader.latest().and_then(|latest| latest.value.clone()))
+    });
+    let bytes = read.await.map_err(|fault: Fault| fault.into_error(&name))?;
+    Ok(bytes.map(|bytes| KeptCheckpoint { bytes, place }))
+}
+
+fn place_of_checkpoint(identity: &str, topic: &str) -> String {
+    format!(
+        "the last record with the key `{identity}` in the topic `{topic}`, which a tombstone (a record without a value) removes"
+    )
 }
 
 /// A Kafka topic to commit to, or several, and the topic of checkpoints.
@@ -229,10 +262,7 @@ impl TransactionalSink for TransactionalKafka {
     }
 
     fn checkpoint_place(&self) -> String {
-        let (key, topic) = (&self.identity, &self.checkpoint_topic);
-        format!(
-            "the last record with the key `{key}` in the topic `{topic}`, which a tombstone (a record without a value) removes"
-        )
+        place_of_checkpoint(&self.identity, &self.checkpoint_topic)
     }
 
     fn messages_max(&self) -> usize {

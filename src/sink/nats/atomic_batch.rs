@@ -1,12 +1,17 @@
 //! An atomic batch of a stream: all its messages become visible or none. Only writes and sends; awaits no answer.
 
+use std::sync::Arc;
+
 use async_nats::{
     Client, HeaderMap,
+    header::NATS_MESSAGE_ID,
     jetstream::{
         self,
         context::{PublishAckFuture, PublishError},
     },
 };
+
+use ring::digest::{SHA256, digest};
 
 use super::outgoing::Outgoing;
 
@@ -19,6 +24,36 @@ const BATCH_ID: &str = "Nats-Batch-Id";
 const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 
+/// Bytes of a digest that tell owners apart.
+const OWNER_BYTES: usize = 8;
+
+/// Whose batches they are: their messages are known by the batch's id, which a stream keeps.
+#[derive(Debug, Clone)]
+pub(super) struct BatchOwner {
+    prefix: Arc<str>,
+}
+
+impl BatchOwner {
+    /// The one that is called so.
+    pub(super) fn called(name: &str) -> Self {
+        let digest = digest(&SHA256, name.as_bytes());
+        let digits = digest.as_ref().iter().take(OWNER_BYTES).map(|byte| format!("{byte:02x}"));
+        Self { prefix: format!("{}-", digits.collect::<String>()).into() }
+    }
+
+    /// The id of a message with these headers, if it was sent in a batch of this owner: the one that it had before it was given
+    /// what no other message has.
+    pub(super) fn message_id<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let batch = headers.get(BATCH_ID)?.as_str();
+        if !batch.starts_with(&*self.prefix) {
+            return None;
+        }
+        let id = headers.get(NATS_MESSAGE_ID)?.as_str();
+        let addition = format!("#{batch}.{}", headers.get(BATCH_SEQUENCE)?);
+        Some(id.strip_suffix(&*addition).unwrap_or(id))
+    }
+}
+
 /// A batch that is being sent.
 #[derive(Debug)]
 pub(super) struct AtomicBatch {
@@ -30,6 +65,11 @@ impl AtomicBatch {
     /// One of which nothing is sent.
     pub(super) fn new() -> Self {
         Self { id: format!("{:032x}", fastrand::u128(..)), sent: 0 }
+    }
+
+    /// The same, whose messages are known as `owner`'s.
+    pub(super) fn of(owner: &BatchOwner) -> Self {
+        Self { id: format!("{}{:032x}", owner.prefix, fastrand::u128(..)), sent: 0 }
     }
 
     /// Whether nothing of it is sent.
@@ -81,5 +121,33 @@ impl AtomicBatch {
         self.sent += 1;
         headers.insert(BATCH_ID, self.id.as_str());
         headers.insert(BATCH_SEQUENCE, self.sent.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(batch: &mut AtomicBatch, id: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, id);
+        batch.mark(&mut headers);
+        headers
+    }
+
+    #[test]
+    fn messages_are_known_by_whose_batch_they_were_in() {
+        let (own, other) = (BatchOwner::called("route-1"), BatchOwner::called("route-2"));
+        let mut batch = AtomicBatch::of(&own);
+        // What a server takes at most.
+        assert!(batch.id.len() <= 64);
+        let first = headers(&mut batch, "acme:u-1#AAAAAAAAAAAA");
+        assert_eq!(own.message_id(&first), Some("acme:u-1#AAAAAAAAAAAA"));
+        assert_eq!(other.message_id(&first), None);
+        assert_eq!(own.message_id(&headers(&mut AtomicBatch::new(), "acme:u-1")), None);
+
+        let renamed = format!("acme:u-2#AAAAAAAAAAAA#{}", batch.next_message());
+        let renamed = headers(&mut batch, &renamed);
+        assert_eq!(own.message_id(&renamed), Some("acme:u-2#AAAAAAAAAAAA"));
     }
 }

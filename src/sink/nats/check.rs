@@ -25,6 +25,7 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, BusE
     if sink.transactions.is_some() && !takes_batches {
         stream::require_atomic_batches(&connection, &sink.name)?;
     }
+    require_room(&connection, sink).await?;
     match found_stream {
         Some(stream) => findings.extend(findings_of(sink, stream.cached_info())?),
         None if sink.create.is_some() => {
@@ -53,6 +54,7 @@ fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, BusError>
         findings.push(Finding { is_warning: true, text });
     }
     findings.extend(stream_settings::warnings(&stream.config));
+    findings.extend(stream_settings::fullness(sink, stream)?);
     if let Some(transactions) = &sink.transactions {
         checkpoints::require(sink, transactions, &stream.config)?;
         let subjects = checkpoints::subjects(transactions, &sink.stream);
@@ -62,6 +64,22 @@ fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, BusError>
         findings.extend(checkpoints::warnings(&stream.config));
     }
     Ok(findings)
+}
+
+/// Refuses an account that has no room left. Whether it has is told only to those who may ask.
+async fn require_room(connection: &Connection, sink: &NatsSink) -> Result<(), BusError> {
+    let Ok(account) = connection.jetstream.query_account().await else { return Ok(()) };
+    let limit = account.limits.max_storage.and_then(|max| u64::try_from(max).ok());
+    let Some(max) = limit.filter(|max| *max > 0) else { return Ok(()) };
+    if account.storage < max {
+        return Ok(());
+    }
+    let reason = format!(
+        "the account has stored {} bytes of the {max} that it may, and its streams take nothing more: raise its limit, or \
+         remove what they hold",
+        account.storage
+    );
+    Err(stream::misconfigured(&sink.name, reason))
 }
 
 fn checkpoint_subjects(sink: &NatsSink) -> Option<String> {

@@ -18,7 +18,7 @@ use super::{Stall, StallReason};
 use crate::bus::nats::link::{Complaint, Link};
 pub(super) use at_least_once::Nats;
 pub(super) use check::check;
-pub(super) use transactional::TransactionalNats;
+pub(super) use transactional::{TransactionalNats, read_checkpoint};
 
 /// Asks why the connection makes no progress, while the sink may be borrowed.
 fn stall_reason(link: Arc<Link>) -> StallReason {

@@ -33,6 +33,8 @@ impl TransactionalBus {
             CheckpointDamage::Deleted => {
                 inner.checkpoints = [None, None];
                 inner.history.clear();
+                // Where such messages are is part of a checkpoint.
+                inner.uncounted.clear();
             }
             CheckpointDamage::Junk => {
                 let junk = Bytes::from_static(JUNK[inner.random.usize(..JUNK.len())]);
@@ -40,15 +42,17 @@ impl TransactionalBus {
                 *before = last.replace(junk);
             }
             CheckpointDamage::Older(back) => {
-                let older = inner.history[at(back, inner.history.len())].1.clone();
+                let older = inner.history[at(back, inner.history.len())].bytes.clone();
                 inner.checkpoints = [Some(older), None];
+                inner.uncounted.clear();
             }
             CheckpointDamage::Restored(back) => {
                 let end = at(back, inner.history.len());
-                let (messages, checkpoint) = inner.history[end].clone();
+                let restored = inner.history[end].clone();
                 inner.history.truncate(end + 1);
-                inner.log.truncate(messages);
-                inner.checkpoints = [Some(checkpoint), None];
+                inner.log.truncate(restored.messages);
+                inner.checkpoints = [Some(restored.bytes), None];
+                inner.uncounted = restored.uncounted;
             }
         }
         inner.sequence += 1;

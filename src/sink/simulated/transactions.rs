@@ -1,6 +1,7 @@
 //! A simulated bus that commits messages and a checkpoint at a stroke, as Kafka does (whoever fences is the only one who commits)
-//! or as JetStream does (a commit expects the checkpoint that it follows). Commits travel: they arrive late, after their
-//! sender was told that they failed, after it died, or never; answers are lost.
+//! or as JetStream does (a commit expects the checkpoint that it follows, and whoever fences writes the checkpoint once more).
+//! Commits travel: they arrive late, after their sender was told that they failed, after it died, or never; answers are lost. The
+//! bus like JetStream also stores a part of a batch, without its checkpoint; its sinks find that out, as the real one does.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,7 +53,7 @@ pub(crate) struct TransactionPlan {
 
 /// Looks at each commit that is applied.
 pub(crate) trait AppliedObserver: std::fmt::Debug + Send + Sync {
-    /// These messages came to the bus, with the checkpoint that was committed with them.
+    /// This checkpoint was committed; it is the first that counts these messages, which are on the bus.
     fn applied(&self, messages: &[String], checkpoint: &Bytes);
 
     /// Somebody has damaged the checkpoint. These messages are still on the bus.
@@ -72,12 +73,16 @@ pub(crate) struct TransactionalBus {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) random: Rng,
+    /// Whether there is room, so that the rest of a world does not depend on it.
+    room: Rng,
     /// The ids of all messages that were committed, in their order.
     pub(super) log: Vec<String>,
+    /// Of those, what no checkpoint counts, because its batch was stored in part.
+    pub(super) uncounted: BTreeSet<String>,
     /// The last checkpoint, and the one before, which a lagging reader still sees.
     pub(super) checkpoints: [Option<Bytes>; 2],
-    /// All checkpoints that were committed, with how many messages were on the bus then.
-    pub(super) history: Vec<(usize, Bytes)>,
+    /// All checkpoints that were committed.
+    pub(super) history: Vec<CommittedCheckpoint>,
     /// How often something was committed, or done to the checkpoint.
     pub(super) sequence: u64,
     /// The last token that was given to somebody who fenced.
@@ -91,6 +96,14 @@ pub(super) struct Inner {
     wrong: Vec<String>,
 }
 
+/// A checkpoint, and what was on the bus when it was committed.
+#[derive(Debug, Clone)]
+pub(super) struct CommittedCheckpoint {
+    pub(super) bytes: Bytes,
+    pub(super) messages: usize,
+    pub(super) uncounted: BTreeSet<String>,
+}
+
 #[derive(Debug)]
 struct Travelling {
     number: u64,
@@ -98,6 +111,8 @@ struct Travelling {
     token: u64,
     expected: u64,
     messages: Vec<String>,
+    /// What it leaves out, since the bus has it.
+    found: Vec<String>,
     checkpoint: Bytes,
 }
 
@@ -105,6 +120,8 @@ struct Travelling {
 enum Refusal {
     Message(String),
     Stale,
+    /// There was room for a part of it alone.
+    StoredInPart,
 }
 
 /// A sink on the bus.
@@ -116,6 +133,10 @@ struct SimulatedTransactions {
     /// The sequence of the checkpoint that it follows, moved by the answers to its commits.
     expected: Arc<Mutex<u64>>,
     staged: Vec<String>,
+    /// What the bus has and no checkpoint counted when this was looked at. None: it was not.
+    uncounted: Option<BTreeSet<String>>,
+    /// What is left out of the transaction, since the bus has it.
+    found: Vec<String>,
     /// Its commits that nobody may have heard of.
     sent: Vec<u64>,
 }
@@ -130,7 +151,9 @@ impl TransactionalBus {
         let moods = moods(&mut random, plan.bad_for);
         let inner = Inner {
             random,
+            room: Rng::with_seed(seed ^ 0x0500_0505),
             log: Vec::new(),
+            uncounted: BTreeSet::new(),
             checkpoints: [None, None],
             history: Vec::new(),
             sequence: 0,
@@ -220,11 +243,12 @@ impl TransactionalBus {
                 return;
             };
             let commit = inner.travelling.remove(at);
-            let (number, before) = (commit.number, inner.log.len());
+            let number = commit.number;
+            let counted = [&commit.messages[..], &commit.found].concat();
             let answer = self.apply(&mut inner, commit, refuses_all);
             inner.answers.insert(number, answer.clone());
             if let (Ok(_), Some(checkpoint)) = (answer, &inner.checkpoints[0]) {
-                self.observer.applied(&inner.log[before..], checkpoint);
+                self.observer.applied(&counted, checkpoint);
             }
         }
     }
@@ -246,13 +270,42 @@ impl TransactionalBus {
             happens("a commit is refused for a message");
             return Err(Refusal::Message(reason));
         }
+        if let Some(room) = self.room(inner, commit.messages.len()) {
+            happens("a batch is stored in part");
+            for id in commit.messages.into_iter().take(room) {
+                inner.uncounted.insert(id.clone());
+                inner.log.push(id);
+            }
+            return Err(Refusal::StoredInPart);
+        }
+        if let Some(again) = commit.messages.iter().find(|id| inner.uncounted.contains(*id)) {
+            let wrong = format!("{again} is stored again, beside a batch that was stored in part");
+            inner.wrong.push(wrong);
+        }
         inner.log.extend(commit.messages);
+        for id in commit.found {
+            happens("a commit counts what was stored in part");
+            inner.uncounted.remove(&id);
+        }
         inner.sequence += 1;
-        inner.history.push((inner.log.len(), commit.checkpoint.clone()));
+        inner.history.push(CommittedCheckpoint {
+            bytes: commit.checkpoint.clone(),
+            messages: inner.log.len(),
+            uncounted: inner.uncounted.clone(),
+        });
         let [last, _] = &mut inner.checkpoints;
         let before = last.replace(commit.checkpoint);
         inner.checkpoints[1] = before;
         Ok(inner.sequence)
+    }
+
+    /// For how many messages of so many there is room, if that is not enough.
+    fn room(&self, inner: &mut Inner, messages: usize) -> Option<usize> {
+        let ends = self.plan.fencing == Fencing::BySequence
+            && messages > 0
+            && !self.is_calm()
+            && inner.room.u32(..1_000) < self.plan.losses / 3;
+        ends.then(|| inner.room.usize(1..=messages))
     }
 }
 
@@ -261,9 +314,16 @@ impl SimulatedTransactions {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the bus has the message, and the next checkpoint is to count it.
+    fn finds(&mut self, id: &str) -> bool {
+        let uncounted = self.uncounted.get_or_insert_with(|| self.bus.inner().uncounted.clone());
+        uncounted.remove(id)
+    }
+
     /// Of the commits on their way some arrive all the same, later.
     fn leave(&mut self) {
         self.staged.clear();
+        self.found.clear();
         let mut inner = self.bus.inner();
         for number in std::mem::take(&mut self.sent) {
             let Some(at) = inner.travelling.iter().position(|commit| commit.number == number) else {
@@ -297,6 +357,7 @@ impl TransactionalSink for SimulatedTransactions {
             let sequence = inner.sequence - u64::from(lags);
             drop(inner);
             *self.expected() = sequence;
+            self.uncounted = None;
             Ok(found)
         }
         .boxed()
@@ -306,6 +367,15 @@ impl TransactionalSink for SimulatedTransactions {
         async move {
             self.bus.reach().await?;
             let mut inner = self.bus.inner();
+            if self.bus.plan.fencing == Fencing::BySequence && inner.checkpoints[0].is_some() {
+                let mut expected = self.expected();
+                if *expected != inner.sequence {
+                    return Err(unreachable());
+                }
+                inner.sequence += 1;
+                *expected = inner.sequence;
+                inner.checkpoints[1] = inner.checkpoints[0].clone();
+            }
             inner.token += 1;
             self.token = inner.token;
             Ok(())
@@ -331,6 +401,8 @@ impl TransactionalSink for SimulatedTransactions {
                     inner.refused.insert(id);
                     happens("a message is rejected beforehand");
                     rejected.push(Rejected { index, reason: "it is too large".to_owned() });
+                } else if self.finds(&id) {
+                    self.found.push(id);
                 } else {
                     self.staged.push(id);
                 }
@@ -345,7 +417,7 @@ impl TransactionalSink for SimulatedTransactions {
     }
 
     fn commit(&mut self, checkpoint: Bytes) -> BoxFuture<'_, Result<CommitReceipt, CommitError>> {
-        let messages = std::mem::take(&mut self.staged);
+        let (messages, found) = (std::mem::take(&mut self.staged), std::mem::take(&mut self.found));
         let (bus, expected, is_calm) =
             (Arc::clone(&self.bus), Arc::clone(&self.expected), self.bus.is_calm());
         let (token, expects) = (self.token, *self.expected());
@@ -365,6 +437,7 @@ impl TransactionalSink for SimulatedTransactions {
                 token,
                 expected: expects,
                 messages,
+                found,
                 checkpoint,
             });
         }
@@ -393,7 +466,7 @@ impl TransactionalSink for SimulatedTransactions {
                 Some(Err(Refusal::Stale)) => {
                     Err(CommitError::Fenced("another sequence is expected".to_owned()))
                 }
-                None => Err(CommitError::Sink(unreachable())),
+                Some(Err(Refusal::StoredInPart)) | None => Err(CommitError::Sink(unreachable())),
             }
         };
         async move { Ok(receipt.boxed()) }.boxed()
@@ -446,6 +519,8 @@ impl TransactionalFactory for TransactionalBusFactory {
                 token: 0,
                 expected: Arc::default(),
                 staged: Vec::new(),
+                uncounted: None,
+                found: Vec::new(),
                 sent: Vec::new(),
             });
             Ok(sink)

@@ -55,6 +55,7 @@ const LOG_LINES_SHOWN: usize = 400;
 pub(crate) struct RouteStatus {
     pub(crate) route: String,
     pub(crate) phase: String,
+    pub(crate) owner: Option<String>,
     pub(crate) delivered: u64,
     pub(crate) dead_letters: u64,
     pub(crate) lag_seconds: f64,

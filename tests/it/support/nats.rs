@@ -132,6 +132,12 @@ impl NatsServer {
         self.process = None;
     }
 
+    /// Stops the server in an orderly way, as an operator does.
+    pub(crate) async fn stop(&mut self) {
+        self.process.as_mut().unwrap().stop().await;
+        self.process = None;
+    }
+
     /// Stops the server, copies all it has kept, and starts it again.
     pub(crate) async fn back_up(&mut self) -> TempDir {
         let copy = tempfile::tempdir().unwrap();

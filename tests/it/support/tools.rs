@@ -73,9 +73,17 @@ pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<
     found(look).await.unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
-async fn found<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+async fn found<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    found_within(PATIENCE, look).await
+}
+
+/// What `look` finds, if it does within `patience`.
+pub(crate) async fn found_within<T>(
+    patience: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> Option<T> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < patience {
         if let Some(found) = look().await {
             return Some(found);
         }

@@ -3,7 +3,7 @@
 //! A batch that the server has given up, has no room for, or does not take for the sake of an id, is not stored. Its messages
 //! are sent again in another one, with the same expected sequence, so that at most one of all attempts is ever stored. There
 //! the server is asked for an answer to each message, because only that says what is wrong with one. An attempt without an
-//! answer is not repeated: the caller finds out what became of it.
+//! answer is not repeated: the caller finds out what became of it, and the next session what the server may have stored of it.
 
 use std::{
     sync::{
@@ -18,10 +18,10 @@ use async_nats::jetstream::{
     context::{PublishAckFuture, PublishError},
     publish::PublishAck,
 };
-use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
+    checkpoint::NextCheckpoint,
     refusal::{self, is_taken, jetstream_error},
     sender::{Answered, Sender},
     standing::Standing,
@@ -45,9 +45,7 @@ const PAUSE_MS: u64 = 200;
 pub(super) struct Commit {
     pub(super) sender: Sender,
     pub(super) transaction: Transaction,
-    pub(super) checkpoint: Bytes,
-    /// The sequence of the checkpoint before this one.
-    pub(super) expected: u64,
+    pub(super) checkpoint: NextCheckpoint,
     /// Where the sequence of this one goes.
     pub(super) standing: Arc<Standing>,
     /// Messages that a batch may have, as far as the server has refused more.
@@ -76,10 +74,10 @@ impl Commit {
     }
 
     async fn send_checkpoint(&self, batch: AtomicBatch) -> Result<PublishAckFuture, CommitError> {
-        let sending = self.sender.commit(batch, self.checkpoint.clone(), self.expected).await;
+        let sending = self.sender.commit(batch, self.checkpoint.clone()).await;
         match sending.map_err(SinkError::from)? {
             Ok(acknowledgement) => Ok(acknowledgement),
-            Err(err) => Err(refusal::of_checkpoint(&self.sender, self.checkpoint.len(), &err).await),
+            Err(err) => Err(refusal::of_checkpoint(&self.sender, self.checkpoint.bytes.len(), &err).await),
         }
     }
 
@@ -176,7 +174,7 @@ impl Commit {
         if is_too_large {
             self.messages_max.store((self.transaction.len() / 2).max(1), Ordering::Relaxed);
         }
-        refusal::of_checkpoint(&self.sender, self.checkpoint.len(), err).await
+        refusal::of_checkpoint(&self.sender, self.checkpoint.bytes.len(), err).await
     }
 
     /// After a failure of the bus nothing more is sent over this connection, and whoever asks is told why.

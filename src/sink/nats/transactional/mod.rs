@@ -3,9 +3,11 @@
 //! * The checkpoint is the last message of its batch, on a subject of the route's own. It takes the place of the one before it
 //!   (a roll-up of the subject), so that a stream holds one checkpoint a route however long it runs.
 //! * It says which sequence the last checkpoint has to have. The stream looks under lock when it commits, so whoever does not
-//!   know the last checkpoint stores nothing: that is the fence, and nothing has to be done to set it up. A batch of a stopped
-//!   writer, or of a lost connection of ours, that arrives late is either before the checkpoint that is read next, or makes the
-//!   commit that follows be refused, or is refused itself.
+//!   know the last checkpoint stores nothing. Whoever fences writes the last checkpoint once more: a batch of a stopped writer,
+//!   or of a lost connection of ours, is before that, or is refused when it arrives.
+//! * A server whose room ends while it stores a batch keeps a part of it, without the checkpoint. So the messages of a route bear
+//!   batch ids of the route's own, and behind a fence those are looked for that are behind the last checkpoint: they are not sent
+//!   again. A checkpoint that does not count all of them says where the others are.
 //! * A connection is used until it breaks and never after, and what its client had queued ends with it.
 //! * Messages are sent when they are staged, and the server gives a batch up that it has not heard of for ten seconds. So what
 //!   is staged is kept in mind, and sent again in another batch if the commit comes late or finds its batch given up.
@@ -21,7 +23,9 @@ mod refusal;
 mod sender;
 mod session;
 mod standing;
+mod stored_in_part;
 mod transaction;
+mod uncounted;
 
 use std::{
     future::ready,
@@ -38,11 +42,36 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use self::session::Session;
 use super::{atomic_batch::BATCH_MESSAGES_MAX, stall_reason};
 use crate::{
-    bus::nats::checkpoints,
+    bus::{
+        BusError,
+        nats::{checkpoints, connection::Connection, stream},
+    },
     config::{NatsSink, NatsTransactions},
     message::{Messages, Origin},
-    sink::{CommitError, CommitReceipt, Rejected, SinkError, StallReason, TransactionalSink},
+    sink::{CommitError, CommitReceipt, KeptCheckpoint, Rejected, SinkError, StallReason, TransactionalSink},
 };
+
+/// Reads the checkpoint of the route of `origin`. Disturbs nobody and creates nothing. None: there is none.
+pub(in crate::sink) async fn read_checkpoint(
+    sink: &NatsSink,
+    transactions: &NatsTransactions,
+    origin: &Origin,
+) -> Result<Option<KeptCheckpoint>, BusError> {
+    let mut connection = Connection::open(&sink.name, &sink.bus, 1).await?;
+    let Some(stream) = stream::find(&connection, &sink.name, &sink.stream).await? else { return Ok(None) };
+    let subject = checkpoints::subject_of(transactions, &sink.stream, &origin.route_identity());
+    let last = checkpoint::read_last(&connection.link, sink, &stream, &subject).await;
+    connection.end();
+    let place = place_of_checkpoint(&sink.stream, &subject);
+    Ok(last?.bytes.map(|bytes| KeptCheckpoint { bytes, place }))
+}
+
+fn place_of_checkpoint(stream: &str, subject: &str) -> String {
+    format!(
+        "the last message of the subject `{subject}` in the stream `{stream}`, which `nats stream purge {stream} --subject \
+         {subject}` removes"
+    )
+}
 
 /// Where the messages and the checkpoint of a route go.
 #[derive(Debug)]
@@ -91,10 +120,8 @@ impl TransactionalSink for TransactionalNats {
         async move { Ok(self.session.last_checkpoint().await?) }.boxed()
     }
 
-    /// Nothing: whoever does not know the last checkpoint is refused. Reading it here would let a caller commit who goes by an
-    /// older one.
     fn fence(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
-        ready(Ok(())).boxed()
+        self.session.fence().boxed()
     }
 
     fn stage<'a>(
@@ -110,11 +137,7 @@ impl TransactionalSink for TransactionalNats {
     }
 
     fn checkpoint_place(&self) -> String {
-        let (stream, subject) = (&self.place.sink.stream, &self.place.checkpoint_subject);
-        format!(
-            "the last message of the subject `{subject}` in the stream `{stream}`, which `nats stream purge {stream} --subject \
-             {subject}` removes"
-        )
+        place_of_checkpoint(&self.place.sink.stream, &self.place.checkpoint_subject)
     }
 
     fn messages_max(&self) -> usize {

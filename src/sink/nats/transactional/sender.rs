@@ -10,10 +10,12 @@ use async_nats::{
         context::{PublishAckFuture, PublishError},
     },
 };
-use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{checkpoint, transaction::Transaction};
+use super::{
+    checkpoint::{self, NextCheckpoint},
+    transaction::Transaction,
+};
 use crate::{
     bus::{
         BusError,
@@ -21,7 +23,7 @@ use crate::{
     },
     config::NatsSink,
     sink::nats::{
-        atomic_batch::AtomicBatch,
+        atomic_batch::{AtomicBatch, BatchOwner},
         outgoing::{Outgoing, Writer},
     },
 };
@@ -37,6 +39,8 @@ pub(super) struct Sender {
     pub(super) link: Arc<Link>,
     /// The subject of the checkpoint.
     pub(super) checkpoint_subject: Arc<str>,
+    /// The route, whose batches these are.
+    pub(super) owner: BatchOwner,
     /// Whether the stream keeps a message beyond its age where that is asked for.
     pub(super) keeps_beyond_age: bool,
 }
@@ -58,7 +62,7 @@ impl Sender {
 
     /// Sends all messages of `transaction` in a new batch.
     pub(super) async fn stage_all(&self, transaction: &Transaction) -> Result<AtomicBatch, BusError> {
-        let mut batch = AtomicBatch::new();
+        let mut batch = AtomicBatch::of(&self.owner);
         let mut writer = Writer::new(Arc::clone(&self.sink));
         for outgoing in transaction.messages().filter_map(|message| writer.write(&message).ok()) {
             self.stage(&mut batch, outgoing).await?;
@@ -73,7 +77,7 @@ impl Sender {
         transaction: &Transaction,
         with_new_ids: bool,
     ) -> Result<(AtomicBatch, Vec<Answered>), BusError> {
-        let mut batch = AtomicBatch::new();
+        let mut batch = AtomicBatch::of(&self.owner);
         let mut writer = Writer::new(Arc::clone(&self.sink));
         let mut answers = Vec::with_capacity(transaction.len());
         for mut outgoing in transaction.messages().filter_map(|message| writer.write(&message).ok()) {
@@ -88,20 +92,19 @@ impl Sender {
         Ok((batch, answers))
     }
 
-    /// Sends `checkpoint`, with which all of `batch` becomes visible if the checkpoint before it has sequence `expected`.
+    /// Sends `checkpoint`, with which all of `batch` becomes visible if the checkpoint before it is still the last.
     pub(super) async fn commit(
         &self,
         batch: AtomicBatch,
-        checkpoint: Bytes,
-        expected: u64,
+        checkpoint: NextCheckpoint,
     ) -> Result<Result<PublishAckFuture, PublishError>, BusError> {
-        let outgoing = self.checkpoint(checkpoint, expected);
+        let outgoing = self.checkpoint(checkpoint);
         self.in_time(batch.commit(&self.jetstream, outgoing)).await
     }
 
-    /// The message of a checkpoint that follows the one of sequence `expected`.
-    pub(super) fn checkpoint(&self, checkpoint: Bytes, expected: u64) -> Outgoing {
-        checkpoint::written(&self.checkpoint_subject, checkpoint, expected, self.keeps_beyond_age)
+    /// The message of a checkpoint.
+    pub(super) fn checkpoint(&self, checkpoint: NextCheckpoint) -> Outgoing {
+        checkpoint::written(&self.checkpoint_subject, checkpoint, self.keeps_beyond_age)
     }
 
     pub(super) fn unreachable(&self, reason: String) -> BusError {

@@ -11,22 +11,25 @@ use bytes::Bytes;
 
 use super::{
     Place,
-    checkpoint::{self, LastCheckpoint},
+    checkpoint::{self, LastCheckpoint, NextCheckpoint},
     commit::Commit,
+    refusal,
     sender::Sender,
     standing::Standing,
+    stored_in_part::Search,
     transaction::Transaction,
+    uncounted::{Places, Uncounted},
 };
 use crate::{
     bus::{
         BusError,
-        nats::{checkpoints, connection::Connection, link::Link, stream},
+        nats::{checkpoints, connection::Connection, exchange, link::Link, stream},
     },
     message::{Message, Messages},
     sink::{
         CommitError, CommitReceipt, Rejected, SinkError,
         nats::{
-            atomic_batch::{BATCH_HEADERS_BYTES, BATCH_MESSAGES_MAX},
+            atomic_batch::{AtomicBatch, BATCH_HEADERS_BYTES, BATCH_MESSAGES_MAX, BatchOwner},
             outgoing::{Outgoing, Writer},
             size_limits::{SizeLimit, SizeLimits},
         },
@@ -41,12 +44,29 @@ const ANSWERS_MAX: usize = BATCH_MESSAGES_MAX + 8;
 pub(super) struct Session {
     connection: Connection,
     stream: Stream,
+    /// What the messages' subjects match.
+    subjects: String,
     sender: Sender,
     writer: Writer,
     size_limits: SizeLimits,
     transaction: Transaction,
     standing: Arc<Standing>,
+    /// The checkpoint that was read last.
+    last: Option<LastCheckpoint>,
+    /// Where the stream may hold messages that no checkpoint counts.
+    places: Places,
+    /// Those that it holds. None: they were not looked for, which is done before anything is sent.
+    uncounted: Option<Uncounted>,
     messages_max: Arc<AtomicUsize>,
+}
+
+/// A message that is ready.
+enum Composed {
+    ToSend(Outgoing),
+    /// The stream has it.
+    IsStored,
+    /// It can never be stored, for this reason.
+    Rejected(String),
 }
 
 impl Session {
@@ -73,16 +93,21 @@ impl Session {
             jetstream: connection.jetstream.clone(),
             link: Arc::clone(&connection.link),
             checkpoint_subject: Arc::clone(checkpoint_subject),
+            owner: BatchOwner::called(checkpoint_subject),
             keeps_beyond_age: config.allow_message_ttl,
         };
         Ok(Self {
             connection,
             stream,
+            subjects: subjects.clone(),
+            transaction: Transaction::new(&sender.owner),
             sender,
             writer: Writer::new(Arc::clone(sink)),
             size_limits,
-            transaction: Transaction::default(),
             standing: Arc::default(),
+            last: None,
+            places: Places::default(),
+            uncounted: None,
             messages_max,
         })
     }
@@ -90,31 +115,64 @@ impl Session {
     /// The last checkpoint. The next commit is taken only if it still is then.
     pub(super) async fn last_checkpoint(&mut self) -> Result<Option<Bytes>, BusError> {
         let Sender { link, sink, checkpoint_subject, .. } = &self.sender;
-        let LastCheckpoint { sequence, bytes } =
-            checkpoint::read_last(link, sink, &self.stream, checkpoint_subject).await?;
-        self.standing.set(sequence);
+        let last = checkpoint::read_last(link, sink, &self.stream, checkpoint_subject).await?;
+        self.standing.set(last.sequence);
+        (self.places, self.uncounted) = (last.uncounted.clone(), None);
+        let bytes = last.bytes.clone();
+        self.last = Some(last);
         Ok(bytes)
     }
 
-    /// Sends the messages of `range`, but for those that can never be stored.
+    /// Writes the last checkpoint once more, so that it has another sequence, and whatever is on its way by the old one is
+    /// refused as a whole. What the stream holds after that is all there will be.
+    pub(super) async fn fence(&mut self) -> Result<(), SinkError> {
+        let Some(LastCheckpoint { sequence, bytes: Some(bytes), uncounted }) = self.last.take() else {
+            // No messages were ever sent that would be taken.
+            return Ok(());
+        };
+        self.standing.take();
+        let next = NextCheckpoint { bytes, expected: sequence, uncounted };
+        let size = next.bytes.len();
+        let batch = AtomicBatch::of(&self.sender.owner);
+        let sent = match self.sender.commit(batch, next).await? {
+            Ok(acknowledgement) => exchange::answer(&self.sender.link, acknowledgement).await?,
+            Err(err) => Err(err),
+        };
+        match sent {
+            Ok(answer) => {
+                self.standing.set(answer.sequence);
+                Ok(())
+            }
+            Err(err) => match refusal::of_checkpoint(&self.sender, size, &err).await {
+                CommitError::Sink(error) => Err(error),
+                CommitError::Fenced(reason) | CommitError::Refused(reason) => {
+                    Err(BusError::Poisoned { name: self.sender.sink.name.clone(), reason }.into())
+                }
+            },
+        }
+    }
+
+    /// Sends the messages of `range`, but for those that can never be stored, and those that the stream has.
     pub(super) async fn stage(
         &mut self,
         messages: &Arc<Messages>,
         range: Range<usize>,
     ) -> Result<Vec<Rejected>, BusError> {
         self.size_limits.refresh(&self.connection, &self.sender.sink).await;
+        self.uncounted().await?;
         let mut rejected = Vec::new();
         let mut taken = Vec::with_capacity(range.len());
         for index in range {
             let Some(message) = messages.get(index) else { continue };
             match self.compose(&message).await? {
-                Ok(outgoing) => {
+                Composed::ToSend(outgoing) => {
                     if let Some(batch) = self.transaction.batch() {
                         self.sender.stage(batch, outgoing).await?;
                     }
                     taken.push(index);
                 }
-                Err(reason) => rejected.push(Rejected { index, reason }),
+                Composed::IsStored => {}
+                Composed::Rejected(reason) => rejected.push(Rejected { index, reason }),
             }
         }
         self.transaction.add(messages, taken);
@@ -123,13 +181,15 @@ impl Session {
 
     /// Commits what is staged.
     pub(super) async fn commit(&mut self, checkpoint: Bytes) -> Result<CommitReceipt, CommitError> {
-        let transaction = std::mem::take(&mut self.transaction);
+        let transaction = std::mem::replace(&mut self.transaction, Transaction::new(&self.sender.owner));
+        let uncounted = self.uncounted().await.map_err(SinkError::from)?.places();
         let Some(expected) = self.standing.take() else {
             let (name, reason) =
                 (self.sender.sink.name.clone(), "it is not known where the last checkpoint is".to_owned());
             return Err(SinkError::from(BusError::Poisoned { name, reason }).into());
         };
-        let bytes = self.sender.checkpoint(checkpoint.clone(), expected).bytes() + BATCH_HEADERS_BYTES;
+        let checkpoint = NextCheckpoint { bytes: checkpoint, expected, uncounted };
+        let bytes = self.sender.checkpoint(checkpoint.clone()).bytes() + BATCH_HEADERS_BYTES;
         if let Some(limit) = self.exceeded_by(bytes).await.map_err(SinkError::from)? {
             let reason = format!("the checkpoint: {}: raise that limit", limit.exceeded(bytes));
             return Err(SinkError::from(self.sender.misconfigured(reason)).into());
@@ -138,12 +198,24 @@ impl Session {
             sender: self.sender.clone(),
             transaction,
             checkpoint,
-            expected,
             standing: Arc::clone(&self.standing),
             messages_max: Arc::clone(&self.messages_max),
         };
         let acknowledgement = commit.send().await?;
         Ok(Box::pin(commit.settle(acknowledgement)))
+    }
+
+    /// What the stream holds and no checkpoint counts, looked for if that is not known.
+    async fn uncounted(&mut self) -> Result<&mut Uncounted, BusError> {
+        let found = match self.uncounted.take() {
+            Some(known) => known,
+            None => {
+                let Sender { link, sink, owner, .. } = &self.sender;
+                let search = Search { link, sink, stream: &self.stream, subjects: &self.subjects, owner };
+                search.run(&self.places).await?
+            }
+        };
+        Ok(self.uncounted.insert(found))
     }
 
     /// What the server and the stream take at most of a message with its headers.
@@ -161,15 +233,22 @@ impl Session {
         self.connection.end();
     }
 
-    /// What goes out for `message`, or why nothing can. An error: the session has to end before that is known.
-    async fn compose(&mut self, message: &Message<'_>) -> Result<Result<Outgoing, String>, BusError> {
+    /// What becomes of `message`. An error: the session has to end before that is known.
+    async fn compose(&mut self, message: &Message<'_>) -> Result<Composed, BusError> {
         let outgoing = match self.writer.write(message) {
             Ok(outgoing) => outgoing,
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return Ok(Composed::Rejected(reason)),
         };
+        // Before its size is looked at: limits may have been lowered since.
+        if self.uncounted().await?.take(&outgoing.id) {
+            return Ok(Composed::IsStored);
+        }
         let bytes = outgoing.bytes();
         let limit = self.exceeded_by(bytes + BATCH_HEADERS_BYTES).await?;
-        Ok(limit.map_or(Ok(outgoing), |limit| Err(limit.exceeded(bytes))))
+        Ok(match limit {
+            Some(limit) => Composed::Rejected(limit.exceeded(bytes)),
+            None => Composed::ToSend(outgoing),
+        })
     }
 
     async fn exceeded_by(&mut self, bytes: usize) -> Result<Option<SizeLimit>, BusError> {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     message::{Message, Messages},
-    sink::nats::atomic_batch::AtomicBatch,
+    sink::nats::atomic_batch::{AtomicBatch, BatchOwner},
 };
 
 /// A server gives a batch up that it has not heard of for ten seconds. One that has waited for so long is sent again.
@@ -35,13 +35,13 @@ struct Begun {
     sent_at: Instant,
 }
 
-impl Default for Transaction {
-    fn default() -> Self {
-        Self { parts: Vec::new(), batch: Some(Begun { batch: AtomicBatch::new(), sent_at: Instant::now() }) }
-    }
-}
-
 impl Transaction {
+    /// One in which nothing is staged.
+    pub(super) fn new(owner: &BatchOwner) -> Self {
+        let batch = AtomicBatch::of(owner);
+        Self { parts: Vec::new(), batch: Some(Begun { batch, sent_at: Instant::now() }) }
+    }
+
     /// The batch to send the next message in. None: the server may have given it up, and all have to be sent again.
     pub(super) fn batch(&mut self) -> Option<&mut AtomicBatch> {
         self.batch = self.batch.take().filter(Begun::is_fresh);

@@ -3,7 +3,7 @@
 //!
 //! The Kafka broker is alone and is not killed: one that dies after it has decided on a transaction, and before it has written the
 //! transaction's end into all partitions, may never write it (seen with Kafka 4.3.1), and then no reader of what is committed gets
-//! further.
+//! further. Brokers of a cluster are killed in `cluster.rs`.
 
 use std::time::Duration;
 

@@ -1,7 +1,11 @@
 //! Routes that deliver exactly once, as a reader of the bus sees them: after kills, when a daemon takes over from another, and
 //! on the way in and out.
 
+mod check;
+mod cluster;
 mod kills;
+mod matrix;
+mod room;
 mod standby;
 mod way_in;
 

@@ -5,6 +5,7 @@ mod contract;
 mod faults;
 mod fence;
 mod refusals;
+mod room;
 mod settings;
 
 use std::sync::Arc;

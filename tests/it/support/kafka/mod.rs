@@ -1,5 +1,6 @@
-//! Real Kafka brokers of one node each, on free ports and with their records in a directory of their own.
+//! Real Kafka brokers, alone or three as a cluster, on free ports and with their records in a directory of their own.
 
+pub(crate) mod cluster;
 mod java;
 mod reader;
 mod server;
@@ -177,6 +178,13 @@ impl Broker {
         }
         let created = admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
         created.into_iter().for_each(|created| assert_eq!(created.unwrap(), topic));
+    }
+
+    /// Deletes `topic` with all that it has.
+    pub(crate) async fn delete_topic(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        deleted.into_iter().for_each(|deleted| assert_eq!(deleted.unwrap(), topic));
     }
 
     /// Gives `topic` more partitions: so many in all.

@@ -6,7 +6,7 @@ use super::{Broker, PASSWORD, USERS, java};
 use crate::support::{certificates::Certificates, tools::free_port};
 
 /// Sixteen bytes in URL-safe base64.
-const CLUSTER_ID: &str = "b2t0YWJ1cy10ZXN0cy0wMQ";
+pub(super) const CLUSTER_ID: &str = "b2t0YWJ1cy10ZXN0cy0wMQ";
 
 /// What a secured broker has beside its open port, which stays open for the tests themselves.
 #[derive(Debug)]
