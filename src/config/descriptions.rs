@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 const PAGE: &str = include_str!("../../docs/configuration.md");
 
 /// Where in the configuration a heading's table is, if the heading itself does not say. `*` stands for a name.
-const PLACES: [(&str, &[&str]); 5] = [
+const PLACES: [(&str, &[&str]); 6] = [
     ("### Routes", &["streams.*.routes", "searches.*.routes"]),
     ("#### `redact`", &["streams.*.routes.redact", "searches.*.routes.redact"]),
     ("### `kind = \"kafka\"`", &["buses.*"]),
     ("### `kind = \"nats\"`", &["buses.*"]),
+    ("## `[doorbell]`", &[""]),
     ("## The process", &[""]),
 ];
 /// The ways in which a secret is given.

@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Map, Value, json};
 
 use super::{
-    bus::RawBus, commands::RawCommands, descriptions, org::RawOrg, quantity, runtime, search::RawSearch,
-    sink::RawSink, standby::RawStandby, stream::RawStream,
+    bus::RawBus, commands::RawCommands, descriptions, doorbell::RawListener, org::RawOrg, quantity, runtime,
+    search::RawSearch, sink::RawSink, standby::RawStandby, stream::RawStream,
 };
 
 /// What a name of a section may be.
@@ -100,6 +100,7 @@ pub fn configuration_schema() -> Value {
     add("admin", generator.subschema_for::<super::admin::RawAdmin>().to_value());
     add("log", generator.subschema_for::<runtime::RawLog>().to_value());
     add("shutdown", generator.subschema_for::<runtime::RawShutdown>().to_value());
+    add("doorbell", generator.subschema_for::<RawListener>().to_value());
     add("standby", generator.subschema_for::<RawStandby>().to_value());
     let mut whole = Value::Object(Map::from_iter([
         ("type".to_owned(), json!("object")),

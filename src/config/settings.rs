@@ -6,8 +6,17 @@ use config::{Value, ValueKind};
 use super::{address, layers::Layers};
 
 /// Keys whose text is a secret, wherever they stand.
-const SECRET_KEYS: [&str; 8] =
-    ["token", "private_key", "proxy_password", "nkey", "password", "value", "key", "secret"];
+const SECRET_KEYS: [&str; 9] = [
+    "token",
+    "private_key",
+    "proxy_password",
+    "nkey",
+    "password",
+    "value",
+    "key",
+    "secret",
+    "previous_secret",
+];
 /// What is shown in place of a secret.
 const REDACTED: &str = "[redacted]";
 

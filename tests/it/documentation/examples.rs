@@ -28,6 +28,7 @@ fn every_example_is_accepted_and_on_the_page() {
             let checked = Command::new(env!("CARGO_BIN_EXE_oktabus"))
                 .args(["check", "--offline", "--no-secrets", "--config"])
                 .arg(repository().join("examples").join(&example))
+                .env("AWS_REGION", "eu-west-1")
                 .envs(variables.iter().copied())
                 .output()
                 .unwrap();
