@@ -11,7 +11,7 @@ const PLACES: [(&str, &[&str]); 6] = [
     ("#### `redact`", &["streams.*.routes.redact", "searches.*.routes.redact"]),
     ("### `kind = \"kafka\"`", &["buses.*"]),
     ("### `kind = \"nats\"`", &["buses.*"]),
-    ("## `[doorbell]`", &[""]),
+    ("### The doorbell of an org", &["orgs.*.doorbell"]),
     ("## The process", &[""]),
 ];
 /// The ways in which a secret is given.

@@ -110,7 +110,9 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
     let routes: Vec<_> = routes.collect();
     let orgs = orgs(view);
     let commands: Vec<_> = view.commands.iter().map(|status| status.snapshot()).collect();
+    let doorbells: Vec<_> = view.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect();
     let facts = verdict::Facts {
+        doorbells: &doorbells,
         routes: &routes,
         orgs: &orgs,
         commands: &commands,
@@ -128,7 +130,7 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
         orgs,
         commands,
         streams: view.streams.iter().map(|stream| stream.snapshot()).collect(),
-        doorbells: view.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect(),
+        doorbells,
     }
 }
 

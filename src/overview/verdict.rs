@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::status::{OrgOverview, RouteOverview};
 use crate::{
     command::engine::{EnginePhase, EngineSnapshot},
+    doorbell::DoorbellSnapshot,
     route::{Phase, Snapshot},
 };
 
@@ -57,6 +58,7 @@ pub(super) struct Facts<'a> {
     pub(super) routes: &'a [RouteOverview],
     pub(super) orgs: &'a [OrgOverview],
     pub(super) commands: &'a [EngineSnapshot],
+    pub(super) doorbells: &'a [DoorbellSnapshot],
     /// Why the daemon is not alive.
     pub(super) hanging: Vec<String>,
     /// What is wrong with the place of the state.
@@ -89,6 +91,7 @@ impl Verdict {
         concerns.extend(facts.routes.iter().flat_map(|route| of_route(&route.snapshot)));
         concerns.extend(facts.commands.iter().flat_map(of_commands));
         concerns.extend(facts.orgs.iter().flat_map(of_org));
+        concerns.extend(facts.doorbells.iter().filter_map(of_doorbell));
         // Within a grade they stay in this order.
         concerns.sort_by_key(|concern| std::cmp::Reverse(concern.grade));
         let grade = concerns.first().map_or(Grade::Well, |concern| concern.grade);
@@ -109,7 +112,8 @@ fn sentence(concerns: &[Concern], facts: &Facts<'_>) -> String {
 }
 
 fn all_is_well(facts: &Facts<'_>) -> String {
-    let behind = facts.routes.iter().map(|route| route.snapshot.lag_seconds).fold(0.0, f64::max);
+    // A lag that goes up and down below a second is no news.
+    let behind = facts.routes.iter().map(|route| route.snapshot.lag_seconds.ceil()).fold(1.0, f64::max);
     let running = facts.commands.len();
     match facts.routes.len() {
         0 if running == 0 => "All is well, and there is nothing to do.".to_owned(),
@@ -227,6 +231,13 @@ fn of_org(org: &OrgOverview) -> Vec<Concern> {
     waiting.collect()
 }
 
+fn of_doorbell(doorbell: &DoorbellSnapshot) -> Option<Concern> {
+    let trouble = doorbell.trouble.clone()?;
+    let remedy = "Nothing is lost: the org is polled at its normal interval until rings arrive again.";
+    let about = format!("doorbell {}", doorbell.org);
+    Some(Concern { detail: Some(trouble), ..concern(Grade::Attention, &about, "cannot be rung", remedy) })
+}
+
 fn concern(grade: Grade, about: &str, what: &str, remedy: &str) -> Concern {
     let (about, what, remedy) = (about.to_owned(), what.to_owned(), remedy.to_owned());
     Concern { grade, about, what, detail: None, remedy }
@@ -264,14 +275,21 @@ mod tests {
     }
 
     fn verdict(routes: &[RouteOverview]) -> Verdict {
-        Verdict::of(&Facts { routes, orgs: &[], commands: &[], hanging: Vec::new(), state: None })
+        Verdict::of(&Facts {
+            routes,
+            orgs: &[],
+            commands: &[],
+            doorbells: &[],
+            hanging: Vec::new(),
+            state: None,
+        })
     }
 
     #[test]
     fn all_is_well_in_one_sentence() {
         let well = verdict(&[route(|route| route.lag_seconds = 3.4)]);
         assert_eq!((well.grade, well.concerns.len()), (Grade::Well, 0));
-        assert_eq!(well.sentence, "All is well: one route delivers and is 3 s behind.");
+        assert_eq!(well.sentence, "All is well: one route delivers and is 4 s behind.");
     }
 
     #[test]

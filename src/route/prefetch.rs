@@ -103,6 +103,8 @@ impl Prefetch {
         if !self.status.is_paused() {
             return;
         }
+        // Also if it has read nothing since its start.
+        self.status.enter(Phase::Reading);
         tracing::info!(
             route = self.status.name(),
             "the route is paused, and reads nothing until it is resumed"

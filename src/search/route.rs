@@ -137,6 +137,7 @@ impl SearchRoute {
                 search.running = progress.run.map(|run| run.slot);
             });
             if self.status.is_paused() {
+                self.status.enter(Phase::AtTail);
                 let resumed = tokio::time::timeout(SLEEP_MAX, self.status.until_running());
                 let _ = stop.run_until_cancelled(resumed).await.ok_or(Stopped)?;
                 continue;

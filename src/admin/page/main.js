@@ -10,7 +10,7 @@ import { showRouteNames, wireTail } from "./tail.js";
 import { showUnknown, showVerdict } from "./verdict.js";
 import { span } from "./words.js";
 
-const HISTORY_EVERY = 30_000;
+const HISTORY_EVERY = 10_000;
 const AGAIN_FIRST = 1_000;
 const AGAIN_MAX = 15_000;
 

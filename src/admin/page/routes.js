@@ -16,6 +16,9 @@ const PHASES = {
   ended: ["ended", "attention"],
 };
 
+/** Events come all the time: a route that reads and is not behind is live. */
+const LIVE_WITHIN = 60;
+
 const open = new Set();
 let history = {};
 let body = null;
@@ -57,7 +60,8 @@ function makeRow({ route: { route: name } }) {
   const update = ({ route }) => {
     attribute(toggle, "aria-expanded", String(open.has(name)));
     const trouble = troubleOf(route);
-    const [word, grade] = trouble ? ["in trouble", "trouble"] : PHASES[route.phase];
+    const phase = route.phase === "reading" && route.lag_seconds < LIVE_WITHIN ? "at_tail" : route.phase;
+    const [word, grade] = trouble ? ["in trouble", "trouble"] : PHASES[phase];
     text(state.firstChild, word);
     attribute(state.firstChild, "data-grade", grade);
     text(lag, span(route.lag_seconds));
@@ -67,8 +71,7 @@ function makeRow({ route: { route: name } }) {
     const shape = JSON.stringify(hour?.rate);
     if (hour && shape !== drawn) {
       drawn = shape;
-      const most = Math.max(0, ...hour.rate.filter((value) => value != null));
-      chart.replaceChildren(bars(hour.rate, 28, `Rate over the last hour: at most ${rate(most)}`));
+      chart.replaceChildren(bars(hour.rate, 28, `Rate over the last hour: ${most(hour.rate, rate)}`));
     }
     const wanted = route.paused ? "resume_route" : "pause_route";
     if (wanted !== offered) {
@@ -93,23 +96,31 @@ function makeDetails({ route: { route: name } }) {
     const shape = JSON.stringify(hour);
     if (hour && shape !== drawn) {
       drawn = shape;
-      const most = (values) => Math.max(0, ...values.filter((value) => value != null));
+      const [fast, behind] = [most(hour.rate, rate), most(hour.lag_seconds, span)];
       charts.replaceChildren(
-        figure("Messages a second", `at most ${rate(most(hour.rate))}`, bars(hour.rate, 64, `Messages a second over the last hour: at most ${rate(most(hour.rate))}`)),
-        figure("Lag", `at most ${span(most(hour.lag_seconds))}`, line(hour.lag_seconds, 64, `Lag over the last hour: at most ${span(most(hour.lag_seconds))}`)),
+        figure("Messages a second", fast, bars(hour.rate, 64, `Messages a second over the last hour: ${fast}`)),
+        figure("Lag", behind, line(hour.lag_seconds, 64, `Lag over the last hour: ${behind}`)),
       );
     }
-    each(facts, factsOf(route, overview.now), ([term]) => term, makeFact);
+    each(facts, factsOf(route, overview), ([term]) => term, makeFact);
   };
   return { node, update };
+}
+
+function most(values, said) {
+  const known = values.filter((value) => value != null);
+  return known.length ? `at most ${said(Math.max(...known))}` : "not known yet";
 }
 
 function figure(title, note, chart) {
   return h("figure", {}, h("figcaption", {}, h("strong", {}, title), ` ${note}`), chart, h("p", { class: "axis", "aria-hidden": "true" }, h("span", {}, "an hour ago"), h("span", {}, "now")));
 }
 
-function factsOf(route, now) {
+function factsOf(route, { now, streams, doorbells }) {
   const setup = route.setup;
+  const stream = setup?.reads === "stream" ? streams.find(({ stream }) => stream === setup.source) : null;
+  const doorbell = stream && doorbells.find(({ org }) => org === stream.org);
+  const ring = doorbell?.last_ring_at ? `last rung ${when(doorbell.last_ring_at, now)}` : "not rung since the start";
   const facts = [
     ["Reads", setup && `${setup.reads} ${setup.source} of ${setup.org}`],
     ["Wants", setup && (setup.selection.join("; ") || "all events")],
@@ -117,6 +128,8 @@ function factsOf(route, now) {
     ["Delivered", number(route.delivered)],
     ["Newest event", route.published_max && when(route.published_max, now)],
     ["Cursor moved", route.advanced_at && when(route.advanced_at, now)],
+    ["Polls", stream && `every ${span(stream.poll_interval_seconds)} while nothing happens`],
+    ["Doorbell", doorbell && `${doorbell.kind}, ${ring}`],
     ["Held", route.held ? `${number(route.held)} messages, until it is known whether they are wrong or the sink` : null],
     ["Possible gaps", route.possible_gaps ? number(route.possible_gaps) : null],
     ["Paused", route.paused && `by ${route.paused.by}, ${when(route.paused.at, now)}${route.paused.reason ? `: ${route.paused.reason}` : ""}`],

@@ -1,6 +1,6 @@
 // Searches, budgets, sinks, dead letters and the configuration.
 
-import { attribute, each, h, id, row, table, text } from "./dom.js";
+import { attribute, each, h, id, row, svg, table, text } from "./dom.js";
 import { makeFact } from "./routes.js";
 import { moment, number, span, when } from "./words.js";
 
@@ -41,18 +41,23 @@ export function showBudget(overview) {
   const items = overview.orgs.flatMap((org) => org.buckets.map((bucket) => ({ org, bucket })));
   rows("budget", "Rate limits of each org: what this daemon used of what it may use", ["Org and bucket", "Used", "Of Okta's limit"], items, ({ org, bucket }) => `${org.org} ${bucket.bucket}`, ({ org, bucket }, [name, used, limit]) => {
     text(name, `${org.org} ${bucket.bucket}`);
-    if (!used.firstChild) used.append(h("meter", { min: 0 }), h("span"));
-    const [meter, said] = used.children;
     const allowed = bucket.allowed ?? 0;
-    meter.hidden = !bucket.allowed;
-    meter.max = Math.max(allowed, 1);
-    meter.value = Math.min(bucket.used, allowed);
-    attribute(meter, "aria-label", `Requests used by this daemon in ${bucket.bucket}`);
+    if (!used.firstChild) used.append(makeMeter(`Requests of ${org.org} used in ${bucket.bucket}`), h("span"));
+    const [meter, said] = used.children;
+    attribute(meter, "hidden", allowed ? null : "");
+    attribute(meter, "aria-valuemax", Math.max(allowed, 1));
+    attribute(meter, "aria-valuenow", Math.min(bucket.used, allowed));
+    attribute(meter.lastChild, "width", allowed ? ((Math.min(bucket.used, allowed) / allowed) * 100).toFixed(1) : 0);
     text(said, allowed ? `${number(bucket.used)} of ${number(allowed)}` : number(bucket.used));
     const waiting = bucket.waiting_seconds ? `; waits ${span(bucket.waiting_seconds)}` : "";
     const share = `share ${Math.round(org.budget_share * 100)} %`;
     text(limit, bucket.limit == null ? `not known yet, ${share}` : `${number(bucket.limit)}, ${share}; others used ${number(bucket.others)}${waiting}`);
   });
+}
+
+function makeMeter(label) {
+  const shape = { class: "meter", viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "meter", "aria-label": label, "aria-valuemin": 0 };
+  return svg("svg", shape, svg("rect", { class: "room", width: 100, height: 10 }), svg("rect", { height: 10 }));
 }
 
 export function showSinks(overview) {

@@ -23,12 +23,16 @@ fn every_example_is_accepted_and_on_the_page() {
         // With their defaults, and with what a container would set.
         for variables in [
             &[][..],
-            &[("OKTA_DOMAIN", "other.okta.com"), ("BOOTSTRAP_SERVERS", "k:9093"), ("STATE_DIRECTORY", "/s")],
+            &[
+                ("OKTA_DOMAIN", "other.okta.com"),
+                ("BOOTSTRAP_SERVERS", "k:9093"),
+                ("STATE_DIRECTORY", "/s"),
+                ("AWS_REGION", "eu-west-1"),
+            ],
         ] {
             let checked = Command::new(env!("CARGO_BIN_EXE_oktabus"))
                 .args(["check", "--offline", "--no-secrets", "--config"])
                 .arg(repository().join("examples").join(&example))
-                .env("AWS_REGION", "eu-west-1")
                 .envs(variables.iter().copied())
                 .output()
                 .unwrap();

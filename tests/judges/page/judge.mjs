@@ -89,7 +89,7 @@ async function drive(token, route) {
   for (let presses = 0; presses < 10 && (await page.evaluate(() => document.activeElement.id)) !== "token"; presses += 1) await page.keyboard.press("Tab");
   await page.keyboard.type("not-the-token-at-all");
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.getElementById("token-trouble").textContent.includes("not the token"));
+  await page.locator("#token-trouble", { hasText: "not the token" }).waitFor();
   await page.fill("#token", token);
   await page.keyboard.press("Enter");
   await page.waitForSelector("#content:not([hidden])");
