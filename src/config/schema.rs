@@ -200,6 +200,8 @@ fn remove_null(members: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use okta_client::{Dpop, SigningAlgorithm, logs::Order};
     use okta_system_log::format::{Format, ocsf};
     use serde::de::DeserializeOwned;
@@ -222,6 +224,14 @@ mod tests {
         assert_eq!(words::<FormatWords, Format>(), 4);
         assert_eq!(words::<OcsfVersionWords, ocsf::Version>(), 1);
         assert_eq!(words::<OrderWords, Order>(), 2);
+    }
+
+    #[test]
+    fn every_section_is_in_it_and_nothing_else() {
+        let schema = configuration_schema();
+        let sections: BTreeSet<_> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(sections, BTreeSet::from(crate::config::load::SECTIONS));
     }
 
     #[test]
