@@ -24,7 +24,7 @@ use super::{
 };
 
 /// The top-level keys.
-const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "allow_inline_secrets",
     "orgs",
     "streams",

@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Map, Value, json};
 
 use super::{
-    bus::RawBus, commands::RawCommands, descriptions, org::RawOrg, quantity, runtime, search::RawSearch,
-    sink::RawSink, standby::RawStandby, stream::RawStream,
+    bus::RawBus, commands::RawCommands, descriptions, doorbell::RawListener, org::RawOrg, quantity, runtime,
+    search::RawSearch, sink::RawSink, standby::RawStandby, stream::RawStream,
 };
 
 /// What a name of a section may be.
@@ -100,6 +100,7 @@ pub fn configuration_schema() -> Value {
     add("admin", generator.subschema_for::<super::admin::RawAdmin>().to_value());
     add("log", generator.subschema_for::<runtime::RawLog>().to_value());
     add("shutdown", generator.subschema_for::<runtime::RawShutdown>().to_value());
+    add("doorbell", generator.subschema_for::<RawListener>().to_value());
     add("standby", generator.subschema_for::<RawStandby>().to_value());
     let mut whole = Value::Object(Map::from_iter([
         ("type".to_owned(), json!("object")),
@@ -199,6 +200,8 @@ fn remove_null(members: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use okta_client::{Dpop, SigningAlgorithm, logs::Order};
     use okta_system_log::format::{Format, ocsf};
     use serde::de::DeserializeOwned;
@@ -221,6 +224,14 @@ mod tests {
         assert_eq!(words::<FormatWords, Format>(), 4);
         assert_eq!(words::<OcsfVersionWords, ocsf::Version>(), 1);
         assert_eq!(words::<OrderWords, Order>(), 2);
+    }
+
+    #[test]
+    fn every_section_is_in_it_and_nothing_else() {
+        let schema = configuration_schema();
+        let sections: BTreeSet<_> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(sections, BTreeSet::from(crate::config::load::SECTIONS));
     }
 
     #[test]
