@@ -19,6 +19,7 @@ use crate::{
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, ControlContext, Socket},
+    dead_letters::LetterRetries,
     doorbell::{DoorbellError, Doorbells},
     operations::{Operations, OperatorLog},
     overview::DaemonView,
@@ -51,6 +52,7 @@ pub struct App {
     replays: Replays,
     engines: Engines,
     doorbells: Doorbells,
+    letters: LetterRetries,
     operations: Operations,
     asked: Arc<Notify>,
 }
@@ -155,6 +157,7 @@ impl App {
         operations.load().await?;
         let commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
+        let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
         let mut view = DaemonView::new(&config, routes, commands, clients.into_values().collect());
         (view.streams, view.doorbells) = (streams, doorbells.all());
         let control = control::bind(&config.runtime.state.path).await;
@@ -168,6 +171,7 @@ impl App {
             control,
             replays,
             engines,
+            letters,
             operations,
             doorbells,
             asked,
@@ -231,7 +235,14 @@ impl App {
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
-                ControlContext::new(stop.clone(), self.state.clone(), self.replays, self.engines),
+                ControlContext::new(
+                    stop.clone(),
+                    self.state.clone(),
+                    self.replays,
+                    self.engines,
+                    self.letters,
+                    Arc::clone(&self.view),
+                ),
                 stop.clone(),
                 grace,
             ));

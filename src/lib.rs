@@ -12,6 +12,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod control;
+pub mod dead_letters;
 pub mod doorbell;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -37,3 +38,4 @@ pub mod source;
 pub mod state;
 pub mod systemd;
 pub mod telemetry;
+pub mod version;

@@ -2,11 +2,16 @@
 
 mod check;
 mod command;
+mod completions;
+mod config;
 mod core_dump;
+mod dead_letters;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doorbell;
 mod exit;
+mod init;
+mod man;
 mod progress;
 mod reload;
 mod render;
@@ -17,8 +22,12 @@ mod search;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod span;
+mod standing;
 mod state;
+mod status;
 mod table;
+mod tail;
 
 use std::{
     error::Error,
@@ -39,7 +48,21 @@ use crate::{
 /// Streams an Okta org's System Log to Kafka, NATS JetStream and files without losing an event, and carries out commands
 /// about users, groups and apps.
 #[derive(Debug, Parser)]
-#[command(name = "oktabus", version, arg_required_else_help = true)]
+#[command(
+    name = "oktabus",
+    version,
+    long_version = crate::version::long(),
+    arg_required_else_help = true,
+    after_help = "Examples:
+  oktabus demo                                 # a simulated org and the real daemon: no Okta, no broker
+  oktabus init                                 # write a first configuration, with what to do in Okta
+  oktabus check --config oktabus.toml          # try it against the org and the brokers
+  oktabus run --config oktabus.toml
+  oktabus status                               # whether all is well, and what to do if not
+  oktabus tail --outcome FAILURE               # events as they pass
+
+Manual: `oktabus <COMMAND> --help`, and docs/ in the repository"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -49,8 +72,18 @@ struct Arguments {
 enum Command {
     /// Run the daemon until SIGTERM or SIGINT
     Run(run::RunArguments),
+    /// Write a first configuration: asks, or takes flags
+    Init(Box<init::InitArguments>),
+    /// Show how the running daemon stands, and what to do if not all is well
+    Status(status::StatusArguments),
+    /// Show how the running daemon stands, again and again
+    Top(status::TopArguments),
+    /// Show events as the running daemon delivers them
+    Tail(tail::TailArguments),
     /// Check a configuration, the org, every sink and what commands need
     Check(check::CheckArguments),
+    /// Show what is set and where, or print the schema of configurations
+    Config(config::ConfigArguments),
     /// Describe the messages of a configuration (AsyncAPI or JSON Schema), or print the schema of commands
     Schema(schema::SchemaArguments),
     /// Render events from standard input as a route would
@@ -64,6 +97,8 @@ enum Command {
     ByHand(command::CommandArguments),
     /// Make, verify, show or remove the event hooks at Okta that wake streams early
     Doorbell(doorbell::DoorbellArguments),
+    /// List, show, retry or drop what could not be delivered or carried out
+    DeadLetters(dead_letters::DeadLettersArguments),
     /// Show, verify, export or change the durable state
     State(state::StateArguments),
     /// Run a demo: a simulated org, the real daemon, and live events
@@ -72,6 +107,11 @@ enum Command {
     /// Serve a simulated Okta org: its System Log, users, groups and apps
     #[cfg(feature = "simulator")]
     Simulate(okta_simulator::Arguments),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArguments),
+    /// Write man pages
+    #[command(hide = true)]
+    Man(man::ManArguments),
 }
 
 /// Which configuration.
@@ -129,18 +169,26 @@ pub fn main() -> Exit {
 async fn dispatch(command: Command) -> Exit {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Init(arguments) => init::init(*arguments),
+        Command::Status(arguments) => status::status(arguments).await,
+        Command::Top(arguments) => status::top(arguments).await,
+        Command::Tail(arguments) => tail::tail(arguments).await,
         Command::Check(arguments) => check::check(arguments).await,
+        Command::Config(arguments) => config::config(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
         Command::Search(arguments) => search::search(*arguments).await,
         Command::ByHand(arguments) => command::command(arguments).await,
         Command::Doorbell(arguments) => doorbell::doorbell(arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::dead_letters(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Simulate(arguments) => simulate::simulate(arguments).await,
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
     }
 }
 

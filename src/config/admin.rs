@@ -28,11 +28,12 @@ pub struct AdminConfig {
     pub hosts: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAdmin {
     listen: Option<String>,
     stalled_after: Option<Span>,
+    #[schemars(with = "Option<String>")]
     token: Option<SecretString>,
     token_file: Option<PathBuf>,
     token_env: Option<String>,

@@ -12,25 +12,29 @@ use super::{
 use crate::telemetry::chain;
 
 /// Keys of both methods; which of them a method has is checked when they are understood.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAuth {
     method: Option<Method>,
     token_file: Option<std::path::PathBuf>,
     token_env: Option<String>,
     token_credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     token: Option<secrecy::SecretString>,
     client_id: Option<String>,
     private_key_file: Option<std::path::PathBuf>,
     private_key_env: Option<String>,
     private_key_credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     private_key: Option<secrecy::SecretString>,
     key_id: Option<String>,
+    #[schemars(with = "Option<crate::config::schema::SigningAlgorithmWords>")]
     algorithm: Option<SigningAlgorithm>,
+    #[schemars(with = "Option<crate::config::schema::DpopWords>")]
     dpop: Option<Dpop>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Method {
     ApiToken,

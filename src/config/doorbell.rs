@@ -64,7 +64,7 @@ pub struct HookConfig {
     pub previous_secret: Option<Secret>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawListener {
     listen: Option<String>,
@@ -74,17 +74,19 @@ pub(super) struct RawListener {
     public_url: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDoorbell {
     #[serde(default)]
     kind: DoorbellKind,
     path: Option<String>,
     header: Option<String>,
+    #[schemars(with = "Option<String>")]
     secret: Option<SecretString>,
     secret_file: Option<PathBuf>,
     secret_env: Option<String>,
     secret_credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     previous_secret: Option<SecretString>,
     previous_secret_file: Option<PathBuf>,
     previous_secret_env: Option<String>,
@@ -93,7 +95,7 @@ pub(super) struct RawDoorbell {
     subject: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum DoorbellKind {
     /// Okta's event hooks, over HTTPS.

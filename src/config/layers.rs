@@ -9,7 +9,7 @@ use std::{
 use config::{Environment, FileFormat, Format as _, Map, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, Problem, typed::ENVIRONMENT};
+use super::{ConfigError, Problem, typed::ENVIRONMENT, variables};
 use crate::permissions::{self, PermissionError, Trust};
 
 const ENVIRONMENT_PREFIX: &str = "OKTABUS";
@@ -27,15 +27,82 @@ struct Source {
     text: String,
 }
 
-impl config::Source for Source {
+impl Source {
+    /// What is set in the file, with variables replaced.
+    fn values(&self) -> Result<Map<String, Value>, Vec<Problem>> {
+        let parsed = FileFormat::Toml.parse(Some(&self.name), &self.text);
+        let unread = |err: Box<dyn std::error::Error + Send + Sync>| {
+            vec![Problem { origin: Some(self.name.clone()), ..Problem::new("", err.to_string()) }]
+        };
+        let mut values = parsed.map_err(unread)?;
+        let unusable = variables::expand(&mut values, &self.name, &|name| std::env::var(name).ok());
+        if unusable.is_empty() {
+            return Ok(values);
+        }
+        let problem = |(path, reason): variables::Unusable| {
+            let place = line_of(&self.text, &path).map_or(String::new(), |line| format!(":{line}"));
+            Problem { origin: Some(format!("{}{place}", self.name)), ..Problem::new(path, reason) }
+        };
+        Err(unusable.into_iter().map(problem).collect())
+    }
+}
+
+/// Values that were read already.
+#[derive(Debug, Clone)]
+struct Values(Map<String, Value>);
+
+impl config::Source for Values {
     fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
         Box::new(self.clone())
     }
 
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let parsed = FileFormat::Toml.parse(Some(&self.name), &self.text);
-        parsed.map_err(|cause| config::ConfigError::FileParse { uri: Some(self.name.clone()), cause })
+        Ok(self.0.clone())
     }
+}
+
+/// The variables that set something. One that holds a JSON array is a list.
+#[derive(Debug, Clone)]
+struct Variables(Environment);
+
+impl config::Source for Variables {
+    fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        let mut values = self.0.collect()?;
+        for value in values.values_mut() {
+            let ValueKind::String(text) = &value.kind else { continue };
+            if !text.trim_start().starts_with('[') {
+                continue;
+            }
+            if let Ok(list) = serde_json::from_str::<Vec<serde_json::Value>>(text) {
+                *value = from_json(serde_json::Value::Array(list));
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// What a variable says in JSON.
+fn from_json(json: serde_json::Value) -> Value {
+    let kind = match json {
+        serde_json::Value::Null => ValueKind::Nil,
+        serde_json::Value::Bool(value) => ValueKind::Boolean(value),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), ..) => ValueKind::I64(number),
+            (None, Some(number), _) => ValueKind::U64(number),
+            (None, None, number) => ValueKind::Float(number.unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => ValueKind::String(text),
+        serde_json::Value::Array(list) => ValueKind::Array(list.into_iter().map(from_json).collect()),
+        serde_json::Value::Object(members) => {
+            let entries = members.into_iter().map(|(key, value)| (key, from_json(value)));
+            ValueKind::Table(entries.collect())
+        }
+    };
+    Value::new(Some(&ENVIRONMENT.to_owned()), kind)
 }
 
 impl Layers {
@@ -72,14 +139,17 @@ impl Layers {
                 continue;
             }
             let source = Source { name, text };
-            builder = builder.add_source(source.clone());
+            match source.values() {
+                Ok(values) => builder = builder.add_source(Values(values)),
+                Err(unusable) => problems.extend(unusable),
+            }
             files.push(source);
         }
         if !problems.is_empty() {
             return Err(ConfigError::Problems(problems));
         }
         let environment = Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__");
-        let merged = builder.add_source(environment).build();
+        let merged = builder.add_source(Variables(environment)).build();
         let merged = merged.map_err(|err| ConfigError::Problems(vec![Problem::new("", err.to_string())]))?;
         Ok(Self { merged, files })
     }
@@ -100,27 +170,33 @@ impl Layers {
         if problem.origin.is_some() {
             return problem;
         }
-        let (found, _) = deepest(self.root(), &problem.path);
+        // A missing setting belongs into the main file.
+        let main = self.files.first().filter(|_| !problem.path.is_empty());
+        let origin = self.origin_of(&problem.path).or_else(|| main.map(|source| source.name.clone()));
+        Problem { origin, ..problem }
+    }
+
+    /// The file and line, or the variable, that sets what is at `path`.
+    pub(super) fn origin_of(&self, path: &str) -> Option<String> {
+        let (found, _) = deepest(self.root(), path);
         let own = found.iter().rev().find_map(|(_, value)| value.origin());
         // A table's own origin is lost when several sources are merged into it; one of its values has it.
-        let origin = own.map(str::to_owned).or_else(|| found.last().and_then(|(_, value)| any_origin(value)));
-        let Some(origin) = origin else {
-            // A missing setting belongs into the main file.
-            let main = self.files.first().filter(|_| !problem.path.is_empty());
-            return Problem { origin: main.map(|source| source.name.clone()), ..problem };
-        };
-        let origin = match self.files.iter().find(|source| source.name == origin) {
-            Some(source) => match line_of(&source.text, &problem.path) {
+        let origin =
+            own.map(str::to_owned).or_else(|| found.last().and_then(|(_, value)| any_origin(value)))?;
+        let origin = variables::file_of(&origin).unwrap_or(&origin);
+        Some(match self.files.iter().find(|source| source.name == origin) {
+            Some(source) => match line_of(&source.text, path) {
                 Some(line) => format!("{origin}:{line}"),
-                None => origin,
+                None => origin.to_owned(),
             },
             None if origin == ENVIRONMENT => {
-                let keys: Vec<_> = found.iter().map(|(key, _)| key.to_uppercase()).collect();
+                // Below a list that came from a variable there is no other variable.
+                let keys = found.iter().map(|(key, _)| key.to_uppercase());
+                let keys: Vec<_> = keys.take_while(|key| key.parse::<usize>().is_err()).collect();
                 format!("{ENVIRONMENT_PREFIX}__{}", keys.join("__"))
             }
-            None => origin,
-        };
-        Problem { origin: Some(origin), ..problem }
+            None => origin.to_owned(),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use okta_client::Scope;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, ConfigError, Problem, bus, commands, cross_checks,
+    Config, ConfigError, Problem, Setting, bus, commands, cross_checks,
     doorbell::{self, RawDoorbell, RawListener},
     layers::Layers,
     mistyped,
@@ -18,7 +18,7 @@ use super::{
     problem::did_you_mean,
     route, runtime, search,
     secret::Secrets,
-    sink,
+    settings, sink,
     standby::{self, RawStandby},
     stream, typed,
 };
@@ -64,6 +64,13 @@ impl<T> Resolved<T> {
 /// `are_secrets_read` says whether each secret is read once, to check that it exists.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
     resolved(&Layers::gather(file)?, are_secrets_read)
+}
+
+/// What is set, and where. Reads no secret.
+pub(super) fn settings(file: &Path) -> Result<Vec<Setting>, ConfigError> {
+    let layers = Layers::gather(file)?;
+    resolved(&layers, false)?;
+    Ok(settings::settings(&layers))
 }
 
 fn resolved(layers: &Layers, are_secrets_read: bool) -> Result<Config, ConfigError> {

@@ -8,6 +8,7 @@ mod auth;
 mod bus;
 mod commands;
 mod cross_checks;
+mod descriptions;
 mod doorbell;
 mod exposure;
 mod file_owners;
@@ -22,9 +23,11 @@ mod quantity;
 mod redaction;
 mod route;
 mod runtime;
+mod schema;
 mod search;
 mod secret;
 mod server_tls;
+mod settings;
 mod signature;
 mod sink;
 mod standby;
@@ -32,6 +35,7 @@ mod stem;
 mod stream;
 mod trusted_file;
 mod typed;
+mod variables;
 mod warnings;
 
 use std::{collections::BTreeMap, path::Path};
@@ -60,9 +64,11 @@ pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};
 pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
+pub use schema::configuration_schema;
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
 pub use server_tls::ServerTls;
+pub use settings::Setting;
 pub use sink::*;
 pub use standby::StandbyConfig;
 pub(crate) use stem::FileStem;
@@ -106,6 +112,12 @@ impl Config {
         load::load(file, false)
     }
 
+    /// What is set in `file`, in what is beside it and in the environment, and where; without secrets. Refuses what `load`
+    /// refuses.
+    pub fn settings(file: &Path) -> Result<Vec<Setting>, ConfigError> {
+        load::settings(file)
+    }
+
     /// The configuration that has `text` as its only file, for whoever tries many. Reads no secret.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
@@ -121,7 +133,7 @@ impl Config {
     }
 
     /// All routes, each with where in the configuration it is and the org that it reads.
-    fn owned_routes(&self) -> impl Iterator<Item = (String, &str, &RouteConfig)> {
+    pub(crate) fn owned_routes(&self) -> impl Iterator<Item = (String, &str, &RouteConfig)> {
         let streams = self.streams.values().flat_map(|stream| {
             let owned = move |route| (format!("streams.{}", stream.name), stream.org.as_str(), route);
             stream.routes.iter().map(owned)

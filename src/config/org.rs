@@ -37,7 +37,7 @@ impl fmt::Display for AuthoritiesFile {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOrg {
     domain: Option<String>,
@@ -51,13 +51,13 @@ pub(super) struct RawOrg {
     pub(super) doorbell: Option<RawDoorbell>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawBudget {
     share: Option<f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawHttp {
     connect_timeout: Option<Span>,
@@ -67,6 +67,7 @@ struct RawHttp {
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     proxy_user: Option<String>,
+    #[schemars(with = "Option<String>")]
     proxy_password: Option<SecretString>,
     proxy_password_file: Option<PathBuf>,
     proxy_password_env: Option<String>,

@@ -52,13 +52,14 @@ impl PollInterval {
 }
 
 /// As it is typed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, schemars::JsonSchema)]
+#[schemars(untagged)]
 pub(super) enum RawPollInterval {
     Fixed(Span),
     Adaptive(RawBounds),
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBounds {
     min: Span,

@@ -28,7 +28,7 @@ impl RedactionConfig {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRedaction {
     #[serde(default)]
@@ -41,20 +41,21 @@ pub(super) struct RawRedaction {
     pseudonymize: Vec<String>,
     #[serde(default)]
     keep: Vec<String>,
+    #[schemars(with = "Option<String>")]
     key: Option<SecretString>,
     key_file: Option<PathBuf>,
     key_env: Option<String>,
     key_credential: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawPresets {
     personal: Option<RawAction>,
     sensitive: Option<RawAction>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum RawAction {
     Drop,

@@ -62,12 +62,13 @@ pub struct SelectionConfig {
     pub severities: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRoute {
     sink: String,
     name: Option<String>,
     #[serde(default)]
+    #[schemars(with = "crate::config::schema::FormatWords")]
     format: Format,
     ocsf: Option<RawOcsf>,
     #[serde(default)]
@@ -87,10 +88,11 @@ pub(super) struct RawRoute {
     pub(super) empty: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawOcsf {
     #[serde(default)]
+    #[schemars(with = "crate::config::schema::OcsfVersionWords")]
     version: ocsf::Version,
     #[serde(default)]
     raw_data: bool,

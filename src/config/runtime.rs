@@ -61,7 +61,7 @@ pub struct LogConfig {
     pub style: LogStyle,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawState {
     path: Option<PathBuf>,
@@ -70,21 +70,21 @@ pub(super) struct RawState {
     dead_letters: RawDeadLetters,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawDeadLetters {
     route_max: Option<Bytes>,
     commands_max: Option<Bytes>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLog {
     level: Option<String>,
     style: Option<LogStyle>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawShutdown {
     grace: Option<Span>,

@@ -16,7 +16,7 @@ pub struct ServerTls {
     pub key_file: PathBuf,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServerTls {
     certificate_file: PathBuf,

@@ -114,7 +114,7 @@ pub const SIGNED_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// What a public key has.
 const ED25519_KEY_BYTES: usize = 32;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSignature {
     required: Option<bool>,
@@ -125,12 +125,13 @@ pub(super) struct RawSignature {
     keys: BTreeMap<String, RawKey>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawKey {
     algorithm: RawAlgorithm,
     public_key: Option<String>,
     public_key_file: Option<PathBuf>,
+    #[schemars(with = "Option<String>")]
     secret: Option<SecretString>,
     secret_file: Option<PathBuf>,
     secret_env: Option<String>,
@@ -140,7 +141,7 @@ struct RawKey {
     approve: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RawAlgorithm {
     Ed25519,

@@ -26,7 +26,7 @@ pub enum SinkConfig {
 }
 
 /// How CloudEvents attributes travel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// As headers; the payload is the event alone.
@@ -126,7 +126,7 @@ pub struct Rotate {
 }
 
 /// How a closed file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// `.gz`
@@ -145,7 +145,7 @@ pub struct StdoutSink {
 }
 
 /// For programs or for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StdoutStyle {
     /// One JSON value a line.
@@ -244,7 +244,7 @@ impl SinkConfig {
 }
 
 /// Keys of all kinds; which of them a kind has is checked when they are understood.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSink {
     kind: SinkKind,
@@ -265,14 +265,14 @@ pub(super) struct RawSink {
 }
 
 /// How often a message may be delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum DeliveryMode {
     AtLeastOnce,
     ExactlyOnce,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum SinkKind {
     Kafka,
@@ -281,7 +281,7 @@ enum SinkKind {
     Stdout,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawCreate {
     replicas: Option<usize>,
@@ -290,7 +290,7 @@ struct RawCreate {
     max_bytes: Option<Bytes>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawRotate {
     size: Option<Bytes>,

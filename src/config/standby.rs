@@ -13,7 +13,7 @@ pub struct StandbyConfig {
     pub takeover_after: Duration,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStandby {
     takeover_after: Option<Span>,

@@ -88,7 +88,7 @@ fn meant(text: &str) -> Option<String> {
     ago().or_else(moment)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStream {
     org: String,

@@ -1,6 +1,6 @@
 //! A deserializer for the merged values, whose errors are data. Does not know sections.
 //!
-//! A variable of the environment has no type: its text becomes a number or a boolean where one is wanted.
+//! A variable of the environment has no type: its text becomes a number, a boolean or a list where one is wanted.
 
 use std::fmt;
 
@@ -9,10 +9,12 @@ use serde::{
     Deserialize, Deserializer,
     de::{
         self, Expected, IntoDeserializer, Unexpected, Visitor,
-        value::{MapDeserializer, SeqDeserializer},
+        value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer},
     },
     forward_to_deserialize_any,
 };
+
+use super::variables;
 
 /// What the `config` crate says of values from variables.
 pub(super) const ENVIRONMENT: &str = "the environment";
@@ -42,6 +44,11 @@ pub(super) fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, (St
     })
 }
 
+/// Whether a text with this origin came out of the environment, as a whole or in part.
+fn is_of_variables(origin: &str) -> bool {
+    origin == ENVIRONMENT || variables::file_of(origin).is_some()
+}
+
 /// A value that deserializes itself.
 #[derive(Clone, Copy)]
 struct Typed<'de>(&'de Value);
@@ -50,7 +57,7 @@ impl<'de> Typed<'de> {
     /// The text of a variable.
     fn variable(self) -> Option<&'de str> {
         match &self.0.kind {
-            ValueKind::String(text) if self.0.origin() == Some(ENVIRONMENT) => Some(text),
+            ValueKind::String(text) if self.0.origin().is_some_and(is_of_variables) => Some(text),
             _ => None,
         }
     }
@@ -125,6 +132,13 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         deserialize_f32 visit_f64 deserialize_f64 visit_f64
     }
 
+    /// The text of a variable is a list with commas.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let Some(text) = self.variable() else { return self.deserialize_any(visitor) };
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        SeqDeserializer::new(items.map(BorrowedStrDeserializer::new)).deserialize_any(visitor)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.0.kind {
             ValueKind::Nil => visitor.visit_none(),
@@ -171,7 +185,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 char bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier ignored_any
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct map identifier ignored_any
     }
 }
 

@@ -21,8 +21,8 @@ use tokio::{net::UnixStream, task::JoinSet};
 use super::socket::{self, NAME};
 use crate::permissions::{self, PermissionError};
 
-/// An answer's line is never longer.
-const LINE_MAX_BYTES: usize = 1 << 20;
+/// An answer's line is never longer: an event, and what was rendered of it.
+const LINE_MAX_BYTES: usize = 16 << 20;
 
 /// An answer may take long. After this time without a byte the daemon is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(3);
@@ -31,6 +31,22 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How long a daemon that has locked the state may take to open its socket, or to release the state.
 const START: Duration = Duration::from_secs(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// `path` with `query`, whose members are texts, numbers or absent.
+pub fn with_query<T: Serialize>(path: &str, query: &T) -> String {
+    let mut text = url::form_urlencoded::Serializer::new(format!("{path}?"));
+    // Texts and numbers can always be written.
+    if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(query) {
+        for (name, value) in members {
+            match value {
+                serde_json::Value::Null => {}
+                serde_json::Value::String(value) => drop(text.append_pair(&name, &value)),
+                value => drop(text.append_pair(&name, &value.to_string())),
+            }
+        }
+    }
+    text.finish()
+}
 
 /// A connection to the daemon.
 #[derive(Debug)]

@@ -7,7 +7,9 @@
 mod client;
 mod commands;
 mod daemon;
+mod dead_letters;
 mod lines;
+mod live;
 mod peer;
 mod replays;
 mod socket;
@@ -21,12 +23,17 @@ use axum::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use client::{Answers, Client, ControlError};
+pub use client::{Answers, Client, ControlError, with_query};
 pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
+pub use dead_letters::NamedLetters;
+pub use live::Passed;
 pub use socket::{NAME, Socket};
 
-use crate::{command::engine::Engines, replay::Replays, state::State, telemetry::chain};
+use crate::{
+    command::engine::Engines, dead_letters::LetterRetries, overview::DaemonView, replay::Replays,
+    state::State, telemetry::chain,
+};
 
 /// How long connections may take to end when all work has ended.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -41,12 +48,21 @@ pub struct ControlContext {
     state: State,
     replays: Replays,
     engines: Engines,
+    letters: LetterRetries,
+    view: Arc<DaemonView>,
 }
 
 impl ControlContext {
     /// Work goes on until `stop`.
-    pub fn new(stop: CancellationToken, state: State, replays: Replays, engines: Engines) -> Self {
-        Self { stop, work: TaskTracker::new(), state, replays, engines }
+    pub fn new(
+        stop: CancellationToken,
+        state: State,
+        replays: Replays,
+        engines: Engines,
+        letters: LetterRetries,
+        view: Arc<DaemonView>,
+    ) -> Self {
+        Self { stop, work: TaskTracker::new(), state, replays, engines, letters, view }
     }
 }
 
@@ -69,6 +85,9 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
 pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
     let subjects = Router::new()
         .route("/daemon", get(daemon::show))
+        .route("/overview", get(live::overview))
+        .route("/history", get(live::history))
+        .route("/tail", get(live::tail))
         .route("/replays", post(replays::begin))
         .route("/commands", get(commands::list).post(commands::run))
         .route("/audit", get(commands::audit))
@@ -77,6 +96,8 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
         .route("/commands/cancel", post(commands::cancel))
         .route("/limits", get(commands::limits))
         .route("/limits/release", post(commands::release))
+        .route("/dead-letters/retry", post(dead_letters::retry))
+        .route("/dead-letters/drop", post(dead_letters::drop_named))
         .route("/state/export", get(state::export))
         .route("/state/verification", get(state::verification))
         .with_state(Arc::clone(&context));
@@ -111,10 +132,12 @@ mod tests {
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
-        serving.spawn(serve(
-            socket,
-            Arc::new(ControlContext::new(stop.clone(), replays.state(), replays, Engines::default())),
-        ));
+        let config = replays.config();
+        let view = Arc::new(DaemonView::new(&config, Vec::new(), Vec::new(), Vec::new()));
+        let letters = LetterRetries::new(config, directory.join("dead-letters"));
+        let (state, engines) = (replays.state(), Engines::default());
+        let context = ControlContext::new(stop.clone(), state, replays, engines, letters, view);
+        serving.spawn(serve(socket, Arc::new(context)));
         (stop, serving)
     }
 

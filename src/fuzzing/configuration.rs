@@ -1,6 +1,6 @@
 //! The text of a configuration: usable, or refused with the place of each mistake.
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, SinkConfig};
 
 /// What one mistake may say.
 const TOLD_BYTES_MAX: usize = 64 << 10;
@@ -17,6 +17,12 @@ pub fn configuration(data: &[u8]) {
             let streams = config.streams.values().map(|stream| &stream.org);
             let searches = config.searches.values().map(|search| &search.org);
             let commands = config.commands.values().map(|commands| &commands.org);
+            if config.standby.is_some() {
+                let is_exclusive =
+                    |(route, _)| config.sink_of(route).is_some_and(SinkConfig::is_transactional);
+                assert!(config.routes().all(is_exclusive), "two daemons would deliver the same");
+                assert!(config.searches.is_empty() && config.commands.is_empty(), "two would do the same");
+            }
             let mut orgs = streams.chain(searches).chain(commands);
             assert!(orgs.all(|org| config.orgs.contains_key(org)), "an org is missing");
         }

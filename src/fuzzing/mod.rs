@@ -8,7 +8,7 @@ mod schedule;
 mod template;
 
 pub use self::{command::command, configuration::configuration, schedule::schedule, template::template};
-pub use crate::state::fuzzing::export;
+pub use crate::{route::fuzz_checkpoint as checkpoint, state::fuzzing::export};
 pub use record::record;
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ fn lines<const COUNT: usize>(data: &[u8]) -> Option<([&str; COUNT], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, configuration, export, record, replay::replay, schedule, template};
+    use super::{checkpoint, command, configuration, export, record, replay::replay, schedule, template};
 
     #[test]
     fn any_message_is_the_same_command_in_every_form_or_refused_with_a_reason() {
@@ -54,6 +54,11 @@ mod tests {
     #[test]
     fn any_record_of_the_state_is_read_as_it_was_written_or_refused() {
         replay("record", record);
+    }
+
+    #[test]
+    fn anything_in_place_of_a_checkpoint_is_one_or_refused_with_a_reason() {
+        replay("checkpoint", checkpoint);
     }
 
     #[test]

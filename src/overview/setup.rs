@@ -237,7 +237,7 @@ mod tests {
 allow_inline_secrets = true
 [orgs.acme]
 domain = "acme.okta.com"
-auth = { token = "s3cr3t-t0ken" }
+auth = {{ token = "s3cr3t-t0ken" }}
 [streams.log]
 org = "acme"
 routes = [{{ sink = "files", format = "ocsf", event_types = ["user.*"], redact = {{ pseudonymize = ["actor"], key = "0123456789abcdef-key" }} }}]

@@ -179,6 +179,11 @@ directory = "{dir}/archive"
         pub(crate) fn state(&self) -> State {
             self.state.clone()
         }
+
+        /// What its routes are.
+        pub(crate) fn config(&self) -> Config {
+            self.config.clone()
+        }
     }
 
     fn request(route: &str, filter: Option<&str>) -> Request {

@@ -50,6 +50,8 @@ use crate::{
 };
 use cursor::RouteCursor;
 pub use exactly_once::RecordProblem;
+#[cfg(any(test, fuzzing))]
+pub use exactly_once::fuzzing::checkpoint as fuzz_checkpoint;
 use exactly_once::{ExactlyOnce, Owner};
 use prefetch::Prefetch;
 

@@ -6,7 +6,7 @@ use super::{RouteError, Selection};
 use okta_client::Org;
 use okta_system_log::{
     event::{Event, Events, Redaction},
-    format::Renderer,
+    format::{Payload, Renderer},
 };
 
 use crate::{
@@ -43,6 +43,33 @@ impl Rendering {
             selection: Selection::new(&route.selection),
             redaction,
             renderer: Renderer { format: route.format, ocsf: route.ocsf, tenant },
+        })
+    }
+
+    /// As `route` renders what it has chosen and redacted before: neither is done again.
+    pub(crate) fn of_kept(route: &RouteConfig, org: &Org) -> Self {
+        let tenant = org.url.host_str().map(str::to_owned);
+        Self {
+            origin: Arc::new(route.origin(org)),
+            selection: Selection::default(),
+            redaction: None,
+            renderer: Renderer { format: route.format, ocsf: route.ocsf, tenant },
+        }
+    }
+
+    /// A message of each of `events`, which were chosen and redacted before. What `is_carried` is no event of Okta's and is
+    /// carried as it is.
+    pub(crate) fn kept_messages(
+        &self,
+        events: &Arc<Events>,
+        bytes_max: Option<usize>,
+        is_carried: impl Fn(&Event<'_>) -> bool,
+    ) -> Messages {
+        Messages::render(Arc::clone(&self.origin), Arc::clone(events), |_, event| {
+            Some(match is_carried(event) {
+                true => Payload::from(event.raw()),
+                false => self.renderer.render(event, bytes_max),
+            })
         })
     }
 

@@ -9,6 +9,7 @@ use std::{
 use fastrand::Rng;
 use tokio::time::Instant;
 
+use super::happens;
 use crate::state::StateError;
 
 /// How often in a thousand it takes nothing, and says nothing.
@@ -29,16 +30,19 @@ impl Disk {
 
     /// Takes its time, and fails or not: before a write nothing is written then, behind it the answer is lost.
     pub(super) async fn answer(&self) -> Result<(), StateError> {
+        let is_bad = Instant::now() < self.bad_until;
         let (wait, fails) = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             let random = &mut inner.0;
-            let wait = if random.u32(..1_000) < SLOW { random.u64(500..3_000) } else { random.u64(1..12) };
-            (Duration::from_millis(wait), random.u32(..1_000) < FULL)
+            let wait =
+                if is_bad && random.u32(..1_000) < SLOW { random.u64(500..3_000) } else { random.u64(1..12) };
+            (Duration::from_millis(wait), is_bad && random.u32(..1_000) < FULL)
         };
         tokio::time::sleep(wait).await;
-        if !fails || Instant::now() >= self.bad_until {
+        if !fails {
             return Ok(());
         }
+        happens("the disk takes nothing, or does not say so");
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Instant::now());
         Err(StateError::NoRoom { path: "simulated".into(), free_bytes: 0, needed_bytes: 1 })
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::sleep;
 
+use super::happens;
+
 /// One life of the daemon.
 pub(crate) struct Life {
     pub(crate) death: Death,
@@ -71,9 +73,11 @@ pub(crate) trait World {
         for life in Self::lives(scenario) {
             match life.death {
                 Death::Dropped { batches, polls } => {
+                    happens("a life is dropped");
                     self.live_until_dropped(scenario, batches, polls, &mut wrong).await;
                 }
                 Death::Stopped { after } => {
+                    happens("a life is stopped");
                     self.live_until_stopped(scenario, async { sleep(after).await }, &mut wrong).await;
                 }
             }

@@ -14,6 +14,9 @@ use crate::state::{
 pub(crate) trait CommitObserver: std::fmt::Debug + Send + Sync {
     /// A commit was applied, which whoever asked for it may not know yet.
     fn committed(&self, records: &MemoryStore);
+
+    /// Whoever asked for the last commit knows that it was applied.
+    fn acknowledged(&self) {}
 }
 
 #[derive(Debug)]
@@ -57,7 +60,9 @@ impl Store for FailingStore {
             self.disk.answer().await?;
             self.records.commit(changes).await?;
             self.observer.committed(&self.records);
-            self.disk.answer().await
+            self.disk.answer().await?;
+            self.observer.acknowledged();
+            Ok(())
         }
         .boxed()
     }

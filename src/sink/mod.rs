@@ -36,12 +36,13 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub(crate) use dead_letters::DeadLetterFiles;
 #[cfg(test)]
 pub(crate) use dead_letters::SimulatedLetters;
-pub use dead_letters::{DeadLetters, DeadLettersError};
+pub(crate) use dead_letters::{DeadLetterFiles, KeptLetters};
+pub use dead_letters::{DeadLetters, DeadLettersError, LetterId};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};
+pub(crate) use stdout::human_line;
 pub use transactional::{CommitError, CommitReceipt, TransactionalFactory, TransactionalSink};
 
 use crate::{

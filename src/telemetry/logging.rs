@@ -15,7 +15,7 @@ use tracing_subscriber::{
 use super::printable::{PrintableJson, printable};
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogStyle {
     /// Lines of text, for people.

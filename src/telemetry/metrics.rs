@@ -7,7 +7,8 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::{build_info, histogram::HistogramFamily, process};
+use super::{histogram::HistogramFamily, process};
+use crate::version;
 
 const DELIVERED: &str = "oktabus_messages_delivered_total";
 const DEAD_LETTERS: &str = "oktabus_dead_letters_total";
@@ -142,9 +143,9 @@ pub fn recorder() -> Option<PrometheusHandle> {
         describe();
         gauge!(
             BUILD_INFO,
-            "version" => build_info::VERSION,
-            "commit" => build_info::COMMIT,
-            "features" => build_info::features()
+            "version" => version::VERSION,
+            "commit" => version::COMMIT.unwrap_or("unknown"),
+            "features" => version::features().join(",")
         )
         .set(1.0);
         Some(handle)

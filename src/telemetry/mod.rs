@@ -1,6 +1,5 @@
 //! How the daemon is observed: the set-up of logging, and the names of all metrics.
 
-pub mod build_info;
 mod chain;
 pub(crate) mod histogram;
 pub mod logging;

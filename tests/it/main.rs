@@ -19,3 +19,4 @@ mod security;
 mod sinks;
 mod state;
 mod support;
+mod terminal;

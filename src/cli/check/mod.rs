@@ -14,15 +14,16 @@ use okta_client::{
     Auth, Client, OktaError, Priority, Scope,
     logs::{self, Order},
 };
+use serde::Serialize;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
     app::{clients, clients_without_secrets},
     bus,
-    config::{BusConfig, Config, SearchConfig, StreamConfig},
+    config::{BusConfig, Config, ConfigError, Problem, SearchConfig, StreamConfig},
     remedy::remedy,
     sink,
-    telemetry::chain,
+    telemetry::{chain, printable_json},
 };
 
 /// The window that a search is tried with: whether Okta takes it is all that counts.
@@ -38,17 +39,21 @@ pub(super) struct CheckArguments {
     /// Read no secrets, if you may not read those of the service; with --offline
     #[arg(long, requires = "offline")]
     no_secrets: bool,
+    /// One JSON object per line: `what`, `verdict` (good, warning, bad), `text`
+    #[arg(long)]
+    json: bool,
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Verdict {
     Good,
     Warning,
     Bad,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 struct Row {
     what: String,
     verdict: Verdict,
@@ -76,7 +81,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     };
     let config = match loaded {
         Ok(config) => config,
-        Err(err) => return fail(Exit::Usage, &err),
+        Err(err) => return refuse(&err, arguments.json),
     };
     let clients = match arguments.no_secrets {
         true => clients_without_secrets(&config),
@@ -128,9 +133,23 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     if !arguments.offline {
         rows.extend(machine::rows(&config).await);
     }
-    print(&render(&rows));
+    print(&if arguments.json { as_lines(&rows) } else { render(&rows) });
     let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);
     if is_bad { Exit::Unavailable } else { Exit::Done }
+}
+
+/// Tells what is wrong with a configuration: to programs each mistake by itself.
+fn refuse(err: &ConfigError, json: bool) -> Exit {
+    if json && let ConfigError::Problems(problems) = err {
+        let row = |problem: &Problem| Row::bad(problem.path.clone(), problem.to_string());
+        print(&as_lines(&problems.iter().map(row).collect::<Vec<_>>()));
+    }
+    fail(Exit::Usage, err)
+}
+
+fn as_lines(rows: &[Row]) -> String {
+    let lines = rows.iter().filter_map(|row| serde_json::to_string(row).ok());
+    lines.map(|line| format!("{}\n", printable_json(&line))).collect()
 }
 
 /// The checks of a bus without a connection.

@@ -1,6 +1,5 @@
 //! `oktabus demo`: a simulated org, the real daemon, and events arriving.
 
-mod dashboard;
 mod layout;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -8,9 +7,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::Args;
 use okta_simulator::{Options, Simulator};
 
-use super::{Exit, fail, print, run::prepare};
+use super::{
+    Exit, fail, print,
+    run::prepare,
+    standing::{Standing, route_lines},
+};
 use crate::{app::Until, overview::DaemonView};
-use dashboard::Dashboard;
 use layout::Layout;
 
 #[derive(Debug, Args)]
@@ -93,9 +95,10 @@ async fn pass(seconds: Option<u64>) {
 
 /// Prints the status of the routes until it is dropped.
 async fn refresh(view: Arc<DaemonView>) {
-    let mut dashboard = Dashboard::default();
     loop {
         tokio::time::sleep(REFRESH).await;
-        print(&dashboard.render(&view, REFRESH));
+        if let Some(standing) = Standing::of(&view.overview()) {
+            print(&route_lines(&standing));
+        }
     }
 }

@@ -198,7 +198,7 @@ pub(super) fn point_in_time(text: &str) -> Result<Timestamp, String> {
 }
 
 /// Asks a person, who must type `expected`.
-fn confirm(question: &str, expected: &str) -> bool {
+pub(super) fn confirm(question: &str, expected: &str) -> bool {
     let _ = write!(std::io::stderr(), "{question}\nType `{expected}` to go on: ");
     let mut typed = String::new();
     let is_read = std::io::stdin().read_line(&mut typed).is_ok();

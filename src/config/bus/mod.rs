@@ -47,7 +47,7 @@ impl BusConfig {
 }
 
 /// Keys of both kinds; which of them a kind has is checked when they are understood.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBus {
     kind: BusKind,
@@ -68,7 +68,7 @@ pub(super) struct RawBus {
     allow_plaintext_credentials: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum BusKind {
     Kafka,

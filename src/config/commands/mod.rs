@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use okta_client::Scope;
 
 pub use approval::ApprovalConfig;
-pub(super) use resolve::{StatePaths, resolve};
+pub(super) use resolve::{RawCommands, StatePaths, resolve};
 
 use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]

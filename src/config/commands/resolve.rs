@@ -29,7 +29,7 @@ use crate::{
     message::{TOPIC_LENGTH_MAX, is_topic, subject::overlap},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct RawCommands {
     org: String,
@@ -57,7 +57,7 @@ pub(in crate::config) struct RawCommands {
     journal_max: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawIntake {
     kind: BusKind,
@@ -69,14 +69,14 @@ struct RawIntake {
     durable: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum BusKind {
     Kafka,
     Nats,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawDestination {
     sink: String,
@@ -84,7 +84,7 @@ struct RawDestination {
     topic: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProtect {
     #[serde(default)]
@@ -97,7 +97,7 @@ struct RawProtect {
     addresses: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawReveal {
     #[serde(default)]
@@ -108,7 +108,7 @@ struct RawReveal {
     stored_in: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawAudit {
     file: Option<PathBuf>,

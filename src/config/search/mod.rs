@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use query::SearchQuery;
-pub(super) use resolve::resolve;
+pub(super) use resolve::{RawSearch, resolve};
 
 use super::{RouteConfig, Start};
 use crate::schedule::Schedule;
@@ -37,7 +37,7 @@ pub struct SearchConfig {
 }
 
 /// What becomes of slots that came while oktabus was down.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// They are left out.
@@ -50,7 +50,7 @@ pub enum Missed {
 }
 
 /// What becomes of a slot that comes while the run before is still at work.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// It is left out.

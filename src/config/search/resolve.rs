@@ -24,7 +24,7 @@ const BATCH_SIZE_MAX: u16 = 1_000;
 /// Jitter spreads load; what is later than this is another schedule.
 const JITTER_MAX: Duration = Duration::from_secs(86_400);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct RawSearch {
     org: String,
@@ -49,6 +49,7 @@ pub(in crate::config) struct RawSearch {
     ip: Option<std::net::IpAddr>,
     q: Option<String>,
     #[serde(default)]
+    #[schemars(with = "crate::config::schema::OrderWords")]
     order: Order,
     limit: Option<u64>,
     page_size: Option<u16>,

@@ -113,13 +113,6 @@ impl<S: CheckpointStore> Delivery<S> {
         for (messages, rejected) in &counts {
             metrics::page_delivered(self.status.name(), *messages, *rejected);
         }
-        let rejected: u64 = counts.iter().map(|(_, rejected)| rejected).sum();
-        if rejected > 0 {
-            tracing::warn!(
-                route = self.status.name(), rejected, file = %self.dead_letters.path().display(),
-                "messages that can never be delivered were kept as dead letters"
-            );
-        }
         if self.status.sink_recovered() {
             tracing::info!(route = self.status.name(), "the sink works again");
         }

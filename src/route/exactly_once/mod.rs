@@ -7,6 +7,8 @@
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
 //! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` is for the operator.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod local_copy;
 mod ownership;
 mod record;
@@ -205,7 +207,7 @@ impl Run<'_> {
                 continue;
             }
             return match last {
-                Some(last) if claim == Claim::Owned => Ok(last),
+                Some(last) if self.ownership.is_ours(&last) => Ok(last),
                 last => self.take_over(last, stop).await,
             };
         }
@@ -278,7 +280,7 @@ impl Run<'_> {
         let BusCheckpoint { epoch, generation } = found.or_else(|| copy.of_bus()).unwrap_or_default();
         CheckpointRecord {
             owner: self.ownership.me.clone(),
-            epoch: epoch + 1,
+            epoch: self.ownership.next_epoch(epoch),
             generation: generation + 1,
             is_released: false,
             cursor: Cursor { mark: None, of_bus: None, ..cursor },

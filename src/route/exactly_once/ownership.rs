@@ -17,6 +17,8 @@ pub(super) struct Ownership {
     standby: Option<Duration>,
     /// The epoch in which this run owned the route last.
     owned: Option<u64>,
+    /// The latest epoch that the bus has shown. One before it is a bus that was set back, or that lags.
+    latest: u64,
     watched: Option<Watched>,
 }
 
@@ -45,7 +47,7 @@ impl Ownership {
     /// Of the run `me`. A standby takes over from an owner that has not moved for `standby`; without it, a start does at
     /// once.
     pub(super) fn new(me: Owner, standby: Option<Duration>) -> Self {
-        Self { me, standby, owned: None, watched: None }
+        Self { me, standby, owned: None, latest: 0, watched: None }
     }
 
     /// How often an owner moves its checkpoint even if there is nothing to deliver, so that no standby takes it for gone.
@@ -56,12 +58,14 @@ impl Ownership {
     /// What `found` in the bus means at `now`.
     pub(super) fn judge(&mut self, found: Option<&CheckpointRecord>, now: Instant) -> Claim {
         let Some(found) = found else { return self.judge_nothing(now) };
-        if found.owner == self.me {
+        self.latest = self.latest.max(found.epoch);
+        if self.is_ours(found) {
             self.owned = Some(found.epoch);
             return Claim::Owned;
         }
-        // The bus shows what it had before: it has to be asked again once nobody else writes.
-        if self.owned.is_some_and(|owned| found.epoch < owned) {
+        // The bus shows what it had before: it has to be asked again once nobody else writes. Whoever owned the route before
+        // us finds itself there, and leaves it to us all the same.
+        if self.owned == Some(self.latest) && found.epoch < self.latest {
             return Claim::Owned;
         }
         let Some(takeover_after) = self.standby else {
@@ -71,6 +75,16 @@ impl Ownership {
             return Claim::TakeOver;
         }
         self.watch(found.epoch, found.generation, takeover_after, now)
+    }
+
+    /// Whether the checkpoint is of the time in which this run owns the route.
+    pub(super) fn is_ours(&self, record: &CheckpointRecord) -> bool {
+        record.owner == self.me && record.epoch == self.latest
+    }
+
+    /// The epoch of whoever takes the route over now, where the bus or its local copy shows `shown`.
+    pub(super) fn next_epoch(&self, shown: u64) -> u64 {
+        self.latest.max(shown) + 1
     }
 
     /// The bus has no checkpoint. An owner that lives writes it again, and knows best where the route stands; so whoever
@@ -171,6 +185,28 @@ mod tests {
         let ((mut standby, owner), now) = (pair(Some(TAKEOVER_AFTER)), Instant::now());
         let released = CheckpointRecord { is_released: true, ..record(&owner, 1, 1) };
         assert_eq!(standby.judge(Some(&released), now), Claim::TakeOver);
+    }
+
+    #[test]
+    fn where_the_bus_is_set_back_the_last_owner_comes_first_and_the_one_before_waits() {
+        let now = Instant::now();
+        let (mut last, mut before) =
+            (Ownership::new(Owner::of_this_run(), Some(TAKEOVER_AFTER)), pair(Some(TAKEOVER_AFTER)).0);
+        let (of_before, of_last) = (record(&before.me.clone(), 3, 30), record(&last.me.clone(), 4, 40));
+        assert_eq!(before.judge(Some(&of_before), now), Claim::Owned);
+        assert_eq!(before.judge(Some(&of_last), now), Claim::StandBy);
+        assert_eq!(last.judge(Some(&of_last), now), Claim::Owned);
+        assert_eq!(before.judge(Some(&of_before), now), Claim::StandBy);
+        assert_eq!(last.judge(Some(&of_before), now), Claim::Owned);
+        assert!(!last.is_ours(&of_before), "it is taken over once more");
+        assert_eq!(last.next_epoch(of_before.epoch), 5);
+        assert_eq!(before.judge(Some(&record(&last.me.clone(), 5, 31)), now), Claim::StandBy);
+        assert_eq!(before.judge(Some(&of_before), now), Claim::StandBy);
+        assert_eq!(
+            before.judge(Some(&of_before), now + TAKEOVER_AFTER),
+            Claim::TakeOver,
+            "the last owner is gone"
+        );
     }
 
     #[test]

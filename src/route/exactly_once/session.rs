@@ -256,8 +256,7 @@ impl<'a> Session<'a> {
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, dead_letters, copy, refusals, backoff, is_commit_due, .. } =
-            &mut *self.continuity;
+        let Continuity { status, copy, refusals, backoff, is_commit_due, .. } = &mut *self.continuity;
         *is_commit_due = false;
         for part in transaction.parts() {
             let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
@@ -270,12 +269,6 @@ impl<'a> Session<'a> {
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
         metrics::page_delivered(status.name(), delivered as u64, refused as u64);
         transaction.parts().iter().for_each(|part| status.settled(&part.messages, part.range.clone()));
-        if refused > 0 {
-            tracing::warn!(
-                route = status.name(), rejected = refused, file = %dead_letters.path().display(),
-                "messages that can never be delivered were kept as dead letters"
-            );
-        }
         if status.sink_recovered() {
             tracing::info!(route = status.name(), "the sink works again");
         }

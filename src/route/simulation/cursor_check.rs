@@ -70,8 +70,7 @@ impl CursorCheck {
         let (begin, ahead) = (known.min(end), known.max(end) + AHEAD_MAX);
         let counted = (begin..ahead).filter(|index| *index < end || recent.contains(&uuid(*index))).map(id);
         let counted: BTreeSet<_> = counted.collect();
-        let kept: BTreeSet<_> = self.letters.ids().into_iter().collect();
-        let is_lost = |id: &&String| !self.bus.has_acknowledged(id) && !kept.contains(*id);
+        let is_lost = |id: &&String| !self.bus.has_acknowledged(id) && !self.letters.has(id);
         if let Some(lost) = counted.iter().find(is_lost) {
             self.note(format!("the cursor moves to {end} without a proof for {lost}"));
         }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Route, Seams, SinkSeam};
 use crate::{
     halt::Halt,
-    simulation::{self, FailingStore, Life, Mortal, World as _, in_simulated_time, play_all},
+    simulation::{self, FailingStore, Life, Mortal, Simulation, World as _, in_simulated_time, play_all},
     sink::{
         SimulatedLetters,
         simulated::{SimulatedBus, SimulatedFactory},
@@ -28,10 +28,8 @@ use cursor_check::CursorCheck;
 use log::WatchedLog;
 use scenario::Scenario;
 
-/// Seeds of every test run. More are tried with `OKTABUS_SEEDS`, from `OKTABUS_SEED` on.
-const SEEDS: u64 = 200;
 /// How long the world is bad, from its beginning.
-const BAD_FOR: Duration = Duration::from_secs(600);
+const BAD_FOR: Duration = Duration::from_secs(300);
 /// When everything must be delivered.
 const END: Duration = Duration::from_secs(24 * 3_600);
 /// The longest time that a stop may take; the default of `shutdown.grace`.
@@ -40,9 +38,31 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 const QUIET_AFTER: Duration = Duration::from_secs(120);
 const ROUTE: &str = "log/simulated";
 
+/// What must have happened in some of the seeds: otherwise they prove nothing.
+const SOMETIMES: [&str; 18] = [
+    "a life is dropped",
+    "a life is stopped",
+    "the bus cannot be reached",
+    "a batch is delivered in part",
+    "an acknowledgement is lost",
+    "what is on the bus already is recognised",
+    "a message is refused",
+    "a message arrives though its connection is lost",
+    "a message comes to the bus again",
+    "a dead letter is kept",
+    "a dead letter cannot be kept",
+    "the disk takes nothing, or does not say so",
+    "a link is refused",
+    "events come again",
+    "a link stays where it is",
+    "a link leads back",
+    "a page is empty and its link looks as if it had moved",
+    "the clock is off",
+];
+
 #[test]
 fn whatever_happens_every_event_is_delivered_and_the_cursor_stays_behind_the_proof() {
-    play_all(SEEDS, |seed| play(seed).0);
+    play_all(Simulation::Route, &SOMETIMES, |seed| play(seed).0);
 }
 
 #[test]

@@ -45,13 +45,17 @@ impl Scenario {
             has_stable_bytes: true,
             in_flight_max: in_flight_pages,
         };
-        let lives = (0..random.usize(..6)).map(|_| life(random)).collect();
+        let mut lives: Vec<_> = (0..random.usize(..6)).map(|_| life(random)).collect();
+        if let Some(first) = lives.first_mut().filter(|_| random.u8(..3) == 0) {
+            // Before anything is committed.
+            first.death = Death::Dropped { batches: 1, polls: random.u32(1..64) };
+        }
         let disk_full = [0, 300][random.usize(..2)];
-        Self { config, bus, events: random.usize(60..250), disk_full, lives }
+        Self { config, bus, events: random.usize(30..130), disk_full, lives }
     }
 }
 
 fn life(random: &mut Rng) -> Life {
-    let death = Death::of(random, Duration::from_secs(200), 11);
+    let death = Death::of(random, Duration::from_secs(100), 11);
     Life { death, downtime: Duration::from_millis(random.u64(0..30_000)) }
 }

@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::clock::SimulatedClock;
-use crate::source::{LogSource, simulation::log::uuid};
+use crate::{
+    simulation::happens,
+    source::{LogSource, simulation::log::uuid},
+};
 
 /// How often in a hundred a request is not answered as it should be.
 const FAULTS: u32 = 20;
@@ -71,7 +74,10 @@ impl SearchedLog {
         let first = number(url, "after").unwrap_or_default();
         let fault = if Instant::now() < self.bad_until && self.draw(100) < FAULTS { self.draw(7) } else { 7 };
         match fault {
-            0 if number(url, "after").is_some() => return Err(status(400, "E0000029")),
+            0 if number(url, "after").is_some() => {
+                happens("a link is refused");
+                return Err(status(400, "E0000029"));
+            }
             0 | 1 => return Err(status(503, "")),
             2 => return Err(OktaError::NotAPage("it is no JSON array".to_owned())),
             3 => return Err(OktaError::RateLimited { wait: Duration::from_secs(20), is_oktas: true }),
@@ -88,8 +94,14 @@ impl SearchedLog {
         found.truncate(size);
         let next = found.last().filter(|_| is_more).map(|(last, _)| link(url, last + 1));
         let next = match fault {
-            4 if is_more => Some(url.clone()),
-            5 if is_more => Some(link(url, found[found.len() / 2].0)),
+            4 if is_more => {
+                happens("a link leads to itself");
+                Some(url.clone())
+            }
+            5 if is_more => {
+                happens("a link leads back");
+                Some(link(url, found[found.len() / 2].0))
+            }
             _ => next,
         };
         let json = found.iter().map(|(index, event)| {

@@ -90,7 +90,7 @@ fn bus(random: &mut Rng, route: &SearchRouteConfig, has_stable_bytes: bool) -> B
 }
 
 fn life(random: &mut Rng) -> Life {
-    let death = Death::of(random, Duration::from_secs(3_000), 12);
-    let downtime_s_max = [5, 600, 6_000][random.usize(..3)];
+    let death = Death::of(random, Duration::from_secs(1_800), 12);
+    let downtime_s_max = [5, 600, 3_000][random.usize(..3)];
     Life { death, downtime: Duration::from_millis(random.u64(0..downtime_s_max * 1_000)) }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Letters tell of persons, and of what somebody sent by mistake: they are for the owner alone.
-const FILE_MODE: u32 = 0o600;
+pub(super) const FILE_MODE: u32 = 0o600;
 /// One file has at most this part of the quota, so that little goes at a time.
 const FILES_PER_QUOTA: u64 = 4;
 /// How much is looked at in one piece for the end of the last whole line.
@@ -34,11 +34,8 @@ impl Files {
         let directory = self.directory();
         fs::create_dir_all(directory)?;
         // Whoever delivers by hand writes to the same files as the daemon.
-        let lock = File::open(directory)?;
-        match lock.lock() {
-            Err(err) if err.kind() != io::ErrorKind::Unsupported => return Err(err),
-            _ => {}
-        }
+        let opened = File::open(directory)?;
+        lock(&opened)?;
         let mut current = Current::open(&self.path)?;
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             if current.length > 0 && current.length + line.len() as u64 > self.bytes_max / FILES_PER_QUOTA {
@@ -50,7 +47,7 @@ impl Files {
         }
         current.file.sync_all()?;
         let removed = self.remove_oldest(current.length)?;
-        lock.sync_all()?;
+        opened.sync_all()?;
         Ok(removed)
     }
 
@@ -128,6 +125,23 @@ impl Current {
         }
         self.length += line.len() as u64;
         Ok(())
+    }
+}
+
+/// Keeps everybody else out until `directory` is closed.
+pub(super) fn lock(directory: &File) -> io::Result<()> {
+    where_supported(directory.lock())
+}
+
+/// Keeps everybody out who writes, until `directory` is closed.
+pub(super) fn lock_shared(directory: &File) -> io::Result<()> {
+    where_supported(directory.lock_shared())
+}
+
+fn where_supported(locked: io::Result<()>) -> io::Result<()> {
+    match locked {
+        Err(err) if err.kind() != io::ErrorKind::Unsupported => Err(err),
+        _ => Ok(()),
     }
 }
 

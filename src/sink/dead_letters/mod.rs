@@ -2,6 +2,7 @@
 //! size is bounded.
 
 mod files;
+mod kept;
 #[cfg(test)]
 mod simulated;
 
@@ -18,6 +19,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::files::Files;
+pub(crate) use self::kept::KeptLetters;
+pub use self::kept::LetterId;
 #[cfg(test)]
 pub(crate) use self::simulated::SimulatedLetters;
 use super::Rejected;
@@ -69,10 +72,22 @@ impl DeadLetters {
         self.letters.path()
     }
 
-    /// Appends `rejected` messages of `batch` and returns when they are on the disk.
+    /// Appends `rejected` messages of `batch` and returns when they are on the disk. The log says how many and, of the first,
+    /// why.
     pub async fn keep(&self, batch: &Messages, rejected: &[Rejected]) -> Result<(), DeadLettersError> {
         let removed = self.letters.keep(render(batch, rejected)).await?;
         metrics::dead_letters_dropped(&self.route, removed);
+        if let Some(first) = rejected.first() {
+            let mut id = String::new();
+            if let Some(message) = batch.get(first.index) {
+                message.write_id(&mut id);
+            }
+            tracing::warn!(
+                route = &*self.route, rejected = rejected.len(), id, reason = first.reason,
+                file = %self.letters.path().display(),
+                "messages that can never be delivered were kept as dead letters: `oktabus dead-letters list` shows them"
+            );
+        }
         Ok(())
     }
 }

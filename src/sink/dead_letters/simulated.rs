@@ -11,6 +11,7 @@ use fastrand::Rng;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{DeadLetters, DeadLettersError, LetterStore};
+use crate::simulation::happens;
 
 /// The dead letters of one simulated route.
 #[derive(Debug)]
@@ -48,6 +49,11 @@ impl SimulatedLetters {
         self.inner().ids.clone()
     }
 
+    /// Whether the message with this id was kept.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.inner().ids.iter().any(|kept| kept == id)
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,6 +67,7 @@ impl SimulatedLetters {
         };
         tokio::time::sleep(before).await;
         if is_full {
+            happens("a dead letter cannot be kept");
             return Err(DeadLettersError {
                 path: self.path.clone(),
                 source: io::ErrorKind::StorageFull.into(),
@@ -68,6 +75,7 @@ impl SimulatedLetters {
         }
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let letter: serde_json::Value = serde_json::from_slice(line).unwrap();
+            happens("a dead letter is kept");
             self.inner().ids.push(letter["id"].as_str().unwrap().to_owned());
         }
         tokio::time::sleep(after).await;

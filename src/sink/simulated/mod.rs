@@ -2,6 +2,7 @@
 //! acknowledgements and takes a batch in part, as its seed says, until it is calm. It keeps the record by which a simulation
 //! judges, and judges by itself what a bus alone can see.
 
+mod checkpoint_damage;
 mod mood;
 mod sink;
 mod transactions;
@@ -17,7 +18,8 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use super::{BatchError, Rejected, Settled, SinkError};
-use crate::{bus::BusError, state::SinkMark};
+use crate::{bus::BusError, simulation::happens, state::SinkMark};
+pub(crate) use checkpoint_damage::CheckpointDamage;
 use mood::{Mood, moods};
 pub(crate) use sink::SimulatedFactory;
 pub(crate) use transactions::{
@@ -224,6 +226,7 @@ impl SimulatedBus {
         self.latency().await;
         self.while_in(&[Mood::IsSilent]).await;
         if self.mood() == Mood::IsUnreachable {
+            happens("the bus cannot be reached");
             return Err(unreachable());
         }
         let mut inner = self.inner();
@@ -270,6 +273,12 @@ impl SimulatedBus {
                 let lost = self.inner().random.usize(0..4).min(index - sent.from);
                 let first_undelivered = index - lost;
                 rejected.retain(|rejected| rejected.index < first_undelivered);
+                if first_undelivered > sent.from {
+                    happens("a batch is delivered in part");
+                }
+                if lost > 0 {
+                    happens("an acknowledgement is lost");
+                }
                 self.acknowledge(
                     connection,
                     &sent.messages[sent.from..first_undelivered],
@@ -308,9 +317,11 @@ impl SimulatedBus {
     /// One message comes to the bus.
     fn take(&self, connection: &mut Connection, (id, payload): &(String, Bytes)) -> Result<(), String> {
         if connection.known.contains_key(id) {
+            happens("what is on the bus already is recognised");
             return Ok(());
         }
         if self.mood() == Mood::Refuses || self.is_poison(id) {
+            happens("a message is refused");
             self.inner().refused.insert(id.clone());
             return Err(format!("{id} is refused"));
         }
@@ -318,6 +329,9 @@ impl SimulatedBus {
         let (place, number) = (inner.log.len(), connection.number);
         inner.log.push(id.clone());
         let before = inner.places.insert(id.clone(), (place, number));
+        if before.is_some() {
+            happens("a message comes to the bus again");
+        }
         let other = inner.payloads.insert(id.clone(), payload.clone()).filter(|other| other != payload);
         let wrong = match before {
             _ if other.is_some() && self.plan.has_stable_bytes => Some("with other bytes"),
@@ -336,6 +350,7 @@ impl SimulatedBus {
         let queued = connection.queue.iter().flat_map(|sent| &sent.messages[sent.from..]);
         let arriving: Vec<_> = rest.iter().chain(queued).take(count).cloned().collect();
         for message in arriving {
+            happens("a message arrives though its connection is lost");
             // Nobody hears of a refusal.
             let _refused = self.take(connection, &message);
         }

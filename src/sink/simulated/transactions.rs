@@ -19,10 +19,14 @@ use super::{
         CommitError, CommitReceipt, Rejected, SinkError, Stall, StallReason, TransactionalFactory,
         TransactionalSink,
     },
+    checkpoint_damage::CheckpointDamage,
     mood::{Mood, moods},
     unreachable,
 };
-use crate::message::{Messages, Origin};
+use crate::{
+    message::{Messages, Origin},
+    simulation::happens,
+};
 
 /// How the bus keeps a stale writer out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +52,11 @@ pub(crate) struct TransactionPlan {
 
 /// Looks at each commit that is applied.
 pub(crate) trait AppliedObserver: std::fmt::Debug + Send + Sync {
-    /// What is on the bus now, with the checkpoint that was committed with the last of it.
-    fn applied(&self, on_bus: &BTreeSet<String>, checkpoint: &Bytes);
+    /// These messages came to the bus, with the checkpoint that was committed with them.
+    fn applied(&self, messages: &[String], checkpoint: &Bytes);
+
+    /// Somebody has damaged the checkpoint. These messages are still on the bus.
+    fn damaged(&self, damage: CheckpointDamage, on_bus: &[String]);
 }
 
 /// A bus with all that was committed to it for one route.
@@ -58,20 +65,21 @@ pub(crate) struct TransactionalBus {
     plan: TransactionPlan,
     begun_at: Instant,
     moods: Vec<(Duration, Mood)>,
-    observer: Arc<dyn AppliedObserver>,
+    pub(super) observer: Arc<dyn AppliedObserver>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    random: Rng,
+pub(super) struct Inner {
+    pub(super) random: Rng,
     /// The ids of all messages that were committed, in their order.
-    log: Vec<String>,
-    on_bus: BTreeSet<String>,
+    pub(super) log: Vec<String>,
     /// The last checkpoint, and the one before, which a lagging reader still sees.
-    checkpoints: [Option<Bytes>; 2],
-    /// How often something was committed.
-    sequence: u64,
+    pub(super) checkpoints: [Option<Bytes>; 2],
+    /// All checkpoints that were committed, with how many messages were on the bus then.
+    pub(super) history: Vec<(usize, Bytes)>,
+    /// How often something was committed, or done to the checkpoint.
+    pub(super) sequence: u64,
     /// The last token that was given to somebody who fenced.
     token: u64,
     /// Commits that have not arrived.
@@ -80,7 +88,6 @@ struct Inner {
     answers: BTreeMap<u64, Result<u64, Refusal>>,
     commits: u64,
     refused: BTreeSet<String>,
-    happened: BTreeMap<&'static str, u64>,
     wrong: Vec<String>,
 }
 
@@ -124,15 +131,14 @@ impl TransactionalBus {
         let inner = Inner {
             random,
             log: Vec::new(),
-            on_bus: BTreeSet::new(),
             checkpoints: [None, None],
+            history: Vec::new(),
             sequence: 0,
             token: 0,
             travelling: Vec::new(),
             answers: BTreeMap::new(),
             commits: 0,
             refused: BTreeSet::new(),
-            happened: BTreeMap::new(),
             wrong: Vec::new(),
         };
         Arc::new(Self { plan, begun_at: Instant::now(), moods, observer, inner: Mutex::new(inner) })
@@ -164,16 +170,11 @@ impl TransactionalBus {
         self.moods.iter().filter(|(_, mood)| *mood == Mood::Refuses).count()
     }
 
-    /// How often each kind of trouble happened.
-    pub(crate) fn happened(&self) -> BTreeMap<&'static str, u64> {
-        self.inner().happened.clone()
-    }
-
     pub(crate) fn wrong(&self) -> Vec<String> {
         self.inner().wrong.clone()
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -201,7 +202,7 @@ impl TransactionalBus {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
         self.while_in(&[Mood::IsSilent]).await;
         if self.mood() == Mood::IsUnreachable {
-            self.inner().note("the bus cannot be reached");
+            happens("the bus cannot be reached");
             return Err(unreachable());
         }
         self.arrive();
@@ -219,11 +220,11 @@ impl TransactionalBus {
                 return;
             };
             let commit = inner.travelling.remove(at);
-            let number = commit.number;
+            let (number, before) = (commit.number, inner.log.len());
             let answer = self.apply(&mut inner, commit, refuses_all);
             inner.answers.insert(number, answer.clone());
             if let (Ok(_), Some(checkpoint)) = (answer, &inner.checkpoints[0]) {
-                self.observer.applied(&inner.on_bus, checkpoint);
+                self.observer.applied(&inner.log[before..], checkpoint);
             }
         }
     }
@@ -234,7 +235,7 @@ impl TransactionalBus {
             Fencing::BySequence => commit.expected != inner.sequence,
         };
         if is_stale {
-            inner.note("a stale commit is refused");
+            happens("a stale commit is refused");
             return Err(Refusal::Stale);
         }
         let is_refused = |id: &&String| refuses_all || self.is_poison(id);
@@ -242,26 +243,16 @@ impl TransactionalBus {
             let reason = format!("{refused} is refused");
             let refused = refused.clone();
             inner.refused.insert(refused);
-            inner.note("a commit is refused for a message");
+            happens("a commit is refused for a message");
             return Err(Refusal::Message(reason));
         }
-        for id in commit.messages {
-            if !inner.on_bus.insert(id.clone()) {
-                inner.wrong.push(format!("{id} is committed twice"));
-            }
-            inner.log.push(id);
-        }
+        inner.log.extend(commit.messages);
         inner.sequence += 1;
+        inner.history.push((inner.log.len(), commit.checkpoint.clone()));
         let [last, _] = &mut inner.checkpoints;
         let before = last.replace(commit.checkpoint);
         inner.checkpoints[1] = before;
         Ok(inner.sequence)
-    }
-}
-
-impl Inner {
-    fn note(&mut self, what: &'static str) {
-        *self.happened.entry(what).or_default() += 1;
     }
 }
 
@@ -280,11 +271,11 @@ impl SimulatedTransactions {
             };
             if inner.random.bool() {
                 inner.travelling.remove(at);
-                inner.note("a commit is lost with its connection");
+                happens("a commit is lost with its connection");
             } else {
                 let later = Duration::from_millis(inner.random.u64(0..20_000));
                 inner.travelling[at].arrives_at += later;
-                inner.note("a commit outlives its connection");
+                happens("a commit outlives its connection");
             }
         }
     }
@@ -338,7 +329,7 @@ impl TransactionalSink for SimulatedTransactions {
                 if self.bus.is_poison(&id) && (digest(&id) / self.bus.plan.poison).is_multiple_of(2) {
                     let mut inner = self.bus.inner();
                     inner.refused.insert(id);
-                    inner.note("a message is rejected beforehand");
+                    happens("a message is rejected beforehand");
                     rejected.push(Rejected { index, reason: "it is too large".to_owned() });
                 } else {
                     self.staged.push(id);
@@ -389,7 +380,7 @@ impl TransactionalSink for SimulatedTransactions {
                     (_, true) => "a commit is late",
                     _ => "the answer to a commit is lost",
                 };
-                bus.inner().note(what);
+                happens(what);
                 return Err(CommitError::Sink(unreachable()));
             }
             let answer = bus.inner().answers.remove(&number);

@@ -19,6 +19,13 @@ use crate::{
     telemetry::printable_json,
 };
 
+/// An event on a line for people, with its line break.
+pub(crate) fn human_line(event: &[u8], is_coloured: bool) -> String {
+    let mut line = Vec::new();
+    human::push_line(event, is_coloured, &mut line);
+    String::from_utf8_lossy(&line).into_owned()
+}
+
 /// Standard output.
 #[derive(Debug)]
 pub(crate) struct Stdout {

@@ -13,7 +13,10 @@ use okta_client::{OktaError, Priority, logs};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::source::{Reader, log_source::LogSource};
+use crate::{
+    simulation::happens,
+    source::{Reader, log_source::LogSource},
+};
 
 /// More events than that are not committed, so that a restarted route remembers all of them.
 const EVENTS_MAX: usize = 900;
@@ -217,7 +220,19 @@ impl World {
 
     fn misbehave(&mut self, url: &Url, first: usize) -> Result<logs::LogPage, OktaError> {
         let end = self.page_end(first);
-        match self.random.u32(0..13) {
+        let fault = self.random.u32(0..13);
+        happens(match fault {
+            0 => "a link is refused",
+            1..=4 => "a request fails",
+            5 => "a request is throttled",
+            6 => "a request panics",
+            7 | 8 => "events come again",
+            9 => "a link stays where it is",
+            10 => "a link leads back",
+            11 => "a page is empty and its link looks as if it had moved",
+            _ => "the clock is off",
+        });
+        match fault {
             0 if after(url).is_some() => Err(status(400, "E0000029")),
             0 | 1 => Err(status(400, "invalid_dpop_proof")),
             2 => Err(status(204, "")),

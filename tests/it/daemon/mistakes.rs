@@ -62,7 +62,7 @@ async fn a_value_that_does_not_fit_is_told_with_what_fits() {
         ("start = 24", "start: is a number, and should be text in quotes".to_owned()),
         (
             "poll_interval = 10",
-            "poll_interval: is a number, and should be a duration such as \"10s\", \"15m\" or \"1h\""
+            "poll_interval: is a number, and should be a duration such as \"10s\", \"15m\" or \"1h\", or two: { min = \"1s\", max = \"60s\" }"
                 .to_owned(),
         ),
         (

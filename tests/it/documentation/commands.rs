@@ -9,7 +9,7 @@ use super::{blocks, pages, repository};
 use crate::support::{nats::NatsServer, tools::free_port};
 
 /// Why commands are not run, by how they begin.
-const NOT_RUN: [(&str, &str); 36] = [
+const NOT_RUN: [(&str, &str); 38] = [
     ("# ", "root's: changes the machine; the set-up is followed by hand on a clean Debian"),
     ("$ curl --proto", "installs Rust"),
     ("$ . \"$HOME/.cargo/env\"", "installs Rust"),
@@ -39,6 +39,8 @@ const NOT_RUN: [(&str, &str); 36] = [
         "docs/okta.md and docs/operations.md: as in the README, which is run",
     ),
     ("$ oktabus state ", "`state::commands` runs each"),
+    ("$ oktabus dead-letters ", "`terminal::dead_letters` runs each"),
+    ("$ oktabus config ", "`terminal::configuration` runs both"),
     ("$ oktabus replay", "`replay` runs it"),
     ("$ oktabus search", "`search::command` runs it"),
     ("$ oktabus doorbell", "`doorbell::command` runs each"),

@@ -3,6 +3,7 @@
 mod architecture;
 mod commands;
 mod configurations;
+mod examples;
 mod field_failures;
 mod glossary;
 mod links;
@@ -32,6 +33,11 @@ fn pages() -> Vec<String> {
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The configurations of `page`, of which some are parts.
+pub(crate) fn toml_blocks(page: &str) -> Vec<String> {
+    blocks(page, "toml").into_iter().map(|block| block.text).collect()
 }
 
 /// The blocks of `page` in this language, in its order.

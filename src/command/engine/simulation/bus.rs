@@ -9,7 +9,11 @@ use super::world::{Crash, Published, World};
 use crate::{
     bus::BusError,
     clock::Clock as _,
-    command::publisher::{Publication, PublishError, Publisher},
+    command::{
+        Outcome,
+        publisher::{Publication, PublishError, Publisher},
+    },
+    simulation::happens,
 };
 
 /// How often in a thousand a publication is refused, and is accepted without an answer.
@@ -33,17 +37,25 @@ impl SimulatedPublisher {
     async fn published(&self, publication: &Publication) -> Result<(), PublishError> {
         self.crash.point().await;
         if self.world.goes_wrong(NOT_TAKEN) {
+            happens("a publication is refused");
             return Err(away());
         }
         if self.is_kept {
-            let outcome = serde_json::from_slice(&publication.payload).unwrap();
+            let outcome: Outcome = serde_json::from_slice(&publication.payload).unwrap();
+            if outcome.error.as_ref().is_some_and(|error| error.code == "limit_tripped") {
+                happens("a limit refuses a command");
+            }
             let at = self.world.now();
             let message_id = publication.attributes.id.clone();
             self.world.record().published.push(Published { at, message_id, outcome });
         }
         self.crash.point().await;
         self.world.latency(10).await;
-        if self.world.goes_wrong(ANSWER_LOST) { Err(away()) } else { Ok(()) }
+        if self.world.goes_wrong(ANSWER_LOST) {
+            happens("the answer to a publication is lost");
+            return Err(away());
+        }
+        Ok(())
     }
 }
 

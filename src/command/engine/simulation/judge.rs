@@ -13,7 +13,10 @@ use super::{
     transcript::transcript,
     world::{ExternalEvent, Published, Sent, World},
 };
-use crate::command::{Status, record::Record};
+use crate::{
+    command::{Status, record::Record},
+    simulation::happens,
+};
 
 /// The maximum time until a change at Okta is known to the policy, for reversible changes.
 const KNOWN_AFTER: SignedDuration = SignedDuration::from_secs(301);
@@ -434,6 +437,9 @@ impl<'a> Facts<'a> {
         let mut times: Vec<_> = begun.into_values().collect();
         times.sort_unstable();
         let max = usize::try_from(suspends_max).unwrap();
+        if times.len() == max {
+            happens("a limit is full to the last");
+        }
         times.windows(max + 1).find_map(|window| {
             let (first, last) = (window[0], window[max]);
             let is_released = released.iter().any(|at| *at > first && *at < last);

@@ -17,6 +17,7 @@ use super::world::{Crash, ExternalEvent, Sent, World};
 use crate::{
     clock::Clock as _,
     command::execute::{Okta, Reserved},
+    simulation::happens,
 };
 
 /// How often in a thousand a read fails, a request waits for a permit, is throttled all the same, and a change is made
@@ -101,10 +102,12 @@ impl SimulatedOkta {
             body => Bytes::from(body.to_string()),
         };
         if self.world.is_one_too_many() || self.world.goes_wrong(TOO_MANY) {
+            happens("a change is throttled");
             self.world.may_go_deaf(DEAF);
             return Err(self.too_many());
         }
         if self.world.goes_wrong(FOREIGN) {
+            happens("something refuses a change in Okta's place");
             return Err(self.foreign());
         }
         let sent_at = self.world.now();
@@ -123,6 +126,7 @@ impl SimulatedOkta {
         self.learn();
         self.world.latency(50).await;
         if self.world.goes_wrong(ANSWER_LOST) {
+            happens("the answer to a change is lost");
             self.world.may_go_deaf(DEAF);
             self.others_act_before_a_look(&method, &path, is_made).await;
             return Err(no_answer(true));

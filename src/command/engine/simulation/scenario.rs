@@ -132,8 +132,10 @@ impl Scenario {
     pub(super) fn of(random: &mut Rng) -> Self {
         let mut commands = Vec::new();
         let mut seen = BTreeSet::new();
+        // In some worlds the limit is what matters: more than it has room for come at once.
+        let is_about_limit = random.u8(..3) == 0;
         for number in 0..random.usize(3..12) {
-            let command = command(random, number);
+            let command = command(random, number, is_about_limit);
             if seen.insert((command.action, command.user, command.group)) {
                 commands.push(command);
             }
@@ -179,6 +181,7 @@ impl Scenario {
         commands.extend(sent_again(&commands, &others));
         commands.sort_by_key(|command| command.sent_s);
         let suspends_max = match (suspends(&commands), random.u8(..2)) {
+            (suspends @ 2.., _) if is_about_limit => random.u32(1..suspends),
             (0, _) | (_, 0) => random.u32(1..6),
             // The limit has room for each of them, and no more.
             (suspends, _) => suspends,
@@ -214,7 +217,7 @@ fn foreign(
     seen: &mut BTreeSet<(&'static str, Option<usize>, Option<usize>)>,
 ) -> Option<SentCommand> {
     let first = commands[random.usize(..commands.len())].clone();
-    let mut foreign = command(random, commands.len());
+    let mut foreign = command(random, commands.len(), false);
     let is_new = seen.insert((foreign.action, foreign.user, foreign.group));
     foreign.message["id"] = first.id.as_str().into();
     let (id, sent_s) = (first.id, 400 + random.u64(1..300));
@@ -294,7 +297,8 @@ pub(super) fn deletion_of_a_group_that_is_renamed_before_it_is_sent() -> Scenari
     }
 }
 
-fn command(random: &mut Rng, number: usize) -> SentCommand {
+/// A command of any kind, or mostly one that is limited.
+fn command(random: &mut Rng, number: usize, is_about_limit: bool) -> SentCommand {
     const OF_USERS: [&str; 7] = [
         "user.suspend",
         "user.unsuspend",
@@ -309,6 +313,7 @@ fn command(random: &mut Rng, number: usize) -> SentCommand {
     let user = random.usize(..USERS);
     let group = random.usize(..GROUPS);
     let (action, of_user, of_group) = match random.u8(..10) {
+        0..8 if is_about_limit => (LIMITED, true, false),
         0..6 => (OF_USERS[random.usize(..OF_USERS.len())], true, false),
         6..8 => (OF_MEMBERS[random.usize(..2)], true, true),
         8 => ("group.delete", false, true),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::world::{Crash, World};
-use crate::state::{
-    Change, CommitFault, Key, Scan, StateError, Store, StoreIdentity, StoreReport, StoredRecord,
+use crate::{
+    simulation::happens,
+    state::{Change, CommitFault, Key, Scan, StateError, Store, StoreIdentity, StoreReport, StoredRecord},
 };
 
 /// How often in a thousand a commit fails because the disk is full.
@@ -30,9 +31,11 @@ impl SimulatedStore {
     async fn written(&self, changes: Vec<Change>) -> Result<(), StateError> {
         self.crash.point().await;
         if self.world.goes_wrong(DISK_FULL) {
+            happens("the disk is full");
             return Err(StateError::NoRoom { path: "sim".into(), free_bytes: 0, needed_bytes: 1 });
         }
         if self.world.goes_wrong(NOT_ACKNOWLEDGED) {
+            happens("a commit is applied and fails");
             self.world.records.fail_next(CommitFault::NotAcknowledged);
         }
         self.world.records.commit(changes).await?;

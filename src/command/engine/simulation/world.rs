@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     command::Outcome,
+    simulation::happens,
     state::{MemoryStore, Snapshot},
 };
 
@@ -231,6 +232,11 @@ impl World {
 
     /// Somebody else acts.
     pub(super) async fn act(&self, other: ExternalEvent) {
+        match other {
+            ExternalEvent::KeyRemoved => happens("a sender's key is removed"),
+            ExternalEvent::Paused => happens("an operator pauses all commands"),
+            _ => {}
+        }
         match &other {
             ExternalEvent::Changed { method, path } => {
                 self.ask(method, path, &Bytes::new()).await;

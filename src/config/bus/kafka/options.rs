@@ -32,6 +32,20 @@ const FILE_ENDS: [&str; 2] = [".location", ".file"];
 #[derive(Debug)]
 pub(in crate::config::bus) struct Scalar(String);
 
+impl schemars::JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct AnyScalar;
@@ -61,12 +75,13 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// Where the value of a secret property is, as TOML has it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config::bus) struct RawSecret {
     file: Option<PathBuf>,
     env: Option<String>,
     credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     value: Option<SecretString>,
 }
 

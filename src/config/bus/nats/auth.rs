@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Keys of all ways; they exclude each other.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config::bus) struct RawAuth {
     credentials_file: Option<PathBuf>,
@@ -23,15 +23,18 @@ pub(in crate::config::bus) struct RawAuth {
     nkey_file: Option<PathBuf>,
     nkey_env: Option<String>,
     nkey_credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     nkey: Option<SecretString>,
     token_file: Option<PathBuf>,
     token_env: Option<String>,
     token_credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     token: Option<SecretString>,
     user: Option<String>,
     password_file: Option<PathBuf>,
     password_env: Option<String>,
     password_credential: Option<String>,
+    #[schemars(with = "Option<String>")]
     password: Option<SecretString>,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How TLS protects the connection, and which authorities are trusted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config::bus) struct RawTls {
     required: Option<bool>,

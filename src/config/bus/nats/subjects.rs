@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::config::Problem;
 
 /// Where the JetStream API listens: by the name of a domain, or by the prefix itself.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config::bus) struct RawJetStream {
     domain: Option<String>,

@@ -9,7 +9,7 @@ use super::{BAD_FOR, ROUTE};
 use crate::{
     config::{RouteConfig, SelectionConfig},
     simulation::Death,
-    sink::simulated::{Fencing, TransactionPlan},
+    sink::simulated::{CheckpointDamage, Fencing, TransactionPlan},
 };
 
 /// One world.
@@ -24,6 +24,17 @@ pub(super) struct Scenario {
     pub(super) disk_full: u32,
     /// The lives of each daemon but the last.
     pub(super) daemons: Vec<Vec<DaemonLife>>,
+    /// What is done to the checkpoint, one after the other.
+    pub(super) damages: Vec<Damage>,
+}
+
+/// Something that is done to the checkpoint.
+pub(super) struct Damage {
+    pub(super) what: CheckpointDamage,
+    /// The time since the one before.
+    pub(super) after: Duration,
+    /// When an operator deletes junk.
+    pub(super) mended_after: Duration,
 }
 
 /// One life of a daemon.
@@ -37,16 +48,7 @@ pub(super) struct DaemonLife {
 
 impl Scenario {
     pub(super) fn of(random: &mut Rng) -> Self {
-        let config = RouteConfig {
-            name: ROUTE.to_owned(),
-            sink: "simulated".to_owned(),
-            format: Format::Okta,
-            ocsf: ocsf::Options::default(),
-            selection: SelectionConfig::default(),
-            redaction: None,
-            in_flight_pages: random.usize(1..6),
-            in_flight_bytes: random.usize(1..64) << 10,
-        };
+        let config = config(random);
         let bus = TransactionPlan {
             fencing: [Fencing::ByEpoch, Fencing::BySequence][random.usize(..2)],
             messages_max: [1, 4, 7, 1_000][random.usize(..4)],
@@ -58,15 +60,77 @@ impl Scenario {
         let takeover_after = has_standby.then(|| Duration::from_secs(random.u64(2..12)));
         let daemons = (0..if has_standby { 2 } else { 1 }).map(|_| lives(random)).collect();
         let disk_full = [0, 300][random.usize(..2)];
-        Self { config, bus, takeover_after, events: random.usize(60..250), disk_full, daemons }
+        let events = random.usize(30..130);
+        let damages = if random.bool() { damages(random, bus.fencing) } else { Vec::new() };
+        Self { config, bus, takeover_after, events, disk_full, daemons, damages }
     }
+
+    /// Nothing goes wrong but that the checkpoint is deleted, once.
+    pub(super) fn of_a_deleted_checkpoint(random: &mut Rng) -> Self {
+        let bus = TransactionPlan {
+            fencing: [Fencing::ByEpoch, Fencing::BySequence][random.usize(..2)],
+            messages_max: [4, 1_000][random.usize(..2)],
+            poison: 0,
+            losses: 0,
+            bad_for: Duration::ZERO,
+        };
+        let damage = Damage {
+            what: CheckpointDamage::Deleted,
+            after: Duration::from_millis(random.u64(8_000..60_000)),
+            mended_after: Duration::ZERO,
+        };
+        Self {
+            config: config(random),
+            bus,
+            takeover_after: Some(Duration::from_secs(6)),
+            events: 60,
+            disk_full: 0,
+            daemons: vec![Vec::new(), Vec::new()],
+            damages: vec![damage],
+        }
+    }
+
+    /// Whether something else than a checkpoint is in its place at any time.
+    pub(super) fn has_junk(&self) -> bool {
+        self.damages.iter().any(|damage| damage.what == CheckpointDamage::Junk)
+    }
+}
+
+fn config(random: &mut Rng) -> RouteConfig {
+    RouteConfig {
+        name: ROUTE.to_owned(),
+        sink: "simulated".to_owned(),
+        format: Format::Okta,
+        ocsf: ocsf::Options::default(),
+        selection: SelectionConfig::default(),
+        redaction: None,
+        in_flight_pages: random.usize(1..6),
+        in_flight_bytes: random.usize(1..64) << 10,
+    }
+}
+
+/// Some things that can happen to the checkpoint on such a bus.
+fn damages(random: &mut Rng, fencing: Fencing) -> Vec<Damage> {
+    let damage = |random: &mut Rng| {
+        let back = random.usize(1..12);
+        let what = match random.u8(..4) {
+            0 => CheckpointDamage::Deleted,
+            1 => CheckpointDamage::Junk,
+            // A topic is not restored while others write to it.
+            2 if fencing == Fencing::BySequence => CheckpointDamage::Restored(back),
+            _ => CheckpointDamage::Older(back),
+        };
+        let time = |random: &mut Rng, seconds: u64| Duration::from_millis(random.u64(0..seconds * 1_000));
+        Damage { what, after: time(random, 120), mended_after: time(random, 60) }
+    };
+    (0..random.usize(1..4)).map(|_| damage(random)).collect()
 }
 
 fn lives(random: &mut Rng) -> Vec<DaemonLife> {
     let life = |random: &mut Rng| DaemonLife {
-        death: Death::of(random, Duration::from_secs(200), 11),
+        death: Death::of(random, Duration::from_secs(100), 11),
         pause: (random.u8(..3) == 0).then(|| {
-            (Duration::from_millis(random.u64(0..90_000)), Duration::from_millis(random.u64(1..60_000)))
+            (Duration::from_millis(random.u64(0..60_000)), Duration::from_millis(random.u64(1..60_000)))
         }),
         downtime: Duration::from_millis(random.u64(0..30_000)),
     };

@@ -1,0 +1,176 @@
+//! `oktabus status`: how the running daemon stands, on one screen. `oktabus top`: the same, again and again.
+
+use std::{
+    io::{self, Read as _},
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    ConfigArgument, Exit, fail, print,
+    signal::StopSignals,
+    standing::{Charts, Screen, Standing, StandingGrade, draw, terminal_width},
+};
+use crate::{
+    control::{Client, ControlError},
+    telemetry::printable_json,
+};
+
+/// The shortest time between two looks.
+const INTERVAL_MIN: f64 = 0.2;
+/// Keys that were pressed and not looked at yet.
+const KEYS_MAX: usize = 8;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all is well, or something should be looked at in time; 1 in trouble; 69 no daemon runs.
+
+Examples:
+  oktabus status --config oktabus.toml
+  oktabus status --json | jq .verdict"
+)]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: q ends it. Where the output is no terminal, each look is printed below the one before."
+)]
+pub(super) struct TopArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    interval: f64,
+    /// End after so many looks
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no daemon runs with the state in {0}: start it with `oktabus run`, or name its configuration with --config"
+)]
+pub(super) struct NoDaemon(String);
+
+/// The daemon of this configuration. Errors have been printed.
+pub(super) async fn connect(argument: &ConfigArgument) -> Result<Client, Exit> {
+    let config = argument.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
+    let directory = &config.runtime.state.path;
+    match Client::connect(directory).await {
+        Ok(Some(daemon)) => Ok(daemon),
+        Ok(None) => Err(fail(Exit::Unavailable, &NoDaemon(directory.display().to_string()))),
+        Err(err) => Err(fail(Exit::Unavailable, &err)),
+    }
+}
+
+pub(super) async fn status(arguments: StatusArguments) -> Exit {
+    let mut daemon = match connect(&arguments.config).await {
+        Ok(daemon) => daemon,
+        Err(exit) => return exit,
+    };
+    let line = match overview(&mut daemon).await {
+        Ok(line) => line,
+        Err(err) => return fail(Exit::Unavailable, &err),
+    };
+    let standing: Standing = match serde_json::from_slice(&line) {
+        Ok(standing) => standing,
+        Err(source) => return fail(Exit::Unavailable, &ControlError::Garbled { source }),
+    };
+    if arguments.json {
+        print(&printable_json(&String::from_utf8_lossy(&line)));
+    } else {
+        print(&draw(&standing, &Charts::new(), terminal_width()));
+    }
+    match standing.verdict.grade {
+        StandingGrade::Well | StandingGrade::Attention => Exit::Done,
+        StandingGrade::Trouble => Exit::Failed,
+    }
+}
+
+async fn overview(daemon: &mut Client) -> Result<bytes::Bytes, ControlError> {
+    let nothing = || ControlError::Broken { reason: "it said nothing".to_owned() };
+    daemon.get("/overview").await?.line().await?.ok_or_else(nothing)
+}
+
+async fn look(daemon: &mut Client) -> Result<String, ControlError> {
+    let line = overview(daemon).await?;
+    let standing = serde_json::from_slice(&line).map_err(|source| ControlError::Garbled { source })?;
+    let charts: Option<Charts> = daemon.get("/history").await?.next().await?;
+    Ok(draw(&standing, &charts.unwrap_or_default(), terminal_width()))
+}
+
+pub(super) async fn top(arguments: TopArguments) -> Exit {
+    let mut daemon = match connect(&arguments.config).await {
+        Ok(daemon) => daemon,
+        Err(exit) => return exit,
+    };
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
+    let mut due = interval(Duration::from_secs_f64(arguments.interval.clamp(INTERVAL_MIN, 3_600.0)));
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut looks, screen) = (0, Screen::enter());
+    let mut keys = screen.as_ref().map(|_| keys());
+    loop {
+        tokio::select! {
+            _ = due.tick() => {}
+            () = signals.next() => return Exit::Done,
+            key = pressed(&mut keys) => match key {
+                b'q' | b'Q' => return Exit::Done,
+                _ => continue,
+            },
+        }
+        match look(&mut daemon).await {
+            Ok(text) => match &screen {
+                Some(screen) => screen.show(&text),
+                None => print(&format!("{text}\n")),
+            },
+            Err(err) => {
+                // What is told must not stand on the page that goes.
+                drop(screen);
+                return fail(Exit::Unavailable, &err);
+            }
+        }
+        looks += 1;
+        if arguments.count.is_some_and(|count| looks >= count) {
+            return Exit::Done;
+        }
+    }
+}
+
+/// The keys that are pressed. The thread that reads them ends with the process.
+fn keys() -> mpsc::Receiver<u8> {
+    let (sender, keys) = mpsc::channel(KEYS_MAX);
+    std::thread::spawn(move || {
+        for key in io::stdin().bytes().map_while(Result::ok) {
+            if sender.blocking_send(key).is_err() {
+                return;
+            }
+        }
+    });
+    keys
+}
+
+/// The next key; none ever if there is nobody to press one.
+async fn pressed(keys: &mut Option<mpsc::Receiver<u8>>) -> u8 {
+    let Some(receiver) = keys else { return std::future::pending().await };
+    match receiver.recv().await {
+        Some(key) => key,
+        None => {
+            *keys = None;
+            std::future::pending().await
+        }
+    }
+}
