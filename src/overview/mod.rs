@@ -20,7 +20,7 @@ pub use pulse::Pulse;
 pub use setup::{CommandsSetup, OrgSetup, RouteSetup, SearchSetup, Setup, SinkSetup};
 pub use state_trouble::StateTrouble;
 pub use status::{BucketOverview, OrgOverview, Overview, RouteOverview, SinkOverview};
-pub use verdict::{Concern, Grade, Verdict};
+pub use verdict::{Concern, DaemonVerdict, Grade};
 
 use crate::{
     command::engine::EngineStatus,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     DaemonView, Setup,
     setup::{RouteSetup, SearchSetup, SinkSetup},
-    verdict::{self, Verdict},
+    verdict::{self, DaemonVerdict},
 };
 use crate::{
     command::engine::EngineSnapshot, doorbell::DoorbellSnapshot, route::Snapshot, source::StreamSnapshot,
@@ -24,7 +24,7 @@ pub struct Overview {
     /// When the daemon started.
     pub up_since: Timestamp,
     /// Whether all is well, and what to do if not.
-    pub verdict: Verdict,
+    pub verdict: DaemonVerdict,
     /// The routes of streams and searches.
     pub routes: Vec<RouteOverview>,
     /// The sinks.
@@ -123,7 +123,7 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
         version: env!("CARGO_PKG_VERSION"),
         now: Timestamp::now(),
         up_since: view.up_since,
-        verdict: Verdict::of(&facts),
+        verdict: DaemonVerdict::of(&facts),
         sinks: sinks(setup, &routes),
         searches: setup.searches.clone(),
         routes,

@@ -16,7 +16,7 @@ const WAITING_SECONDS: u64 = 20;
 
 /// Whether all is well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct DaemonVerdict {
     /// The worst of the concerns.
     pub grade: Grade,
     /// All of it in a sentence.
@@ -65,7 +65,7 @@ pub(super) struct Facts<'a> {
     pub(super) state: Option<String>,
 }
 
-impl Verdict {
+impl DaemonVerdict {
     pub(super) fn of(facts: &Facts<'_>) -> Self {
         let mut concerns = Vec::new();
         if let Some(trouble) = &facts.state {
@@ -274,8 +274,8 @@ mod tests {
         RouteOverview { snapshot, rate: None, setup: None }
     }
 
-    fn verdict(routes: &[RouteOverview]) -> Verdict {
-        Verdict::of(&Facts {
+    fn verdict(routes: &[RouteOverview]) -> DaemonVerdict {
+        DaemonVerdict::of(&Facts {
             routes,
             orgs: &[],
             commands: &[],
