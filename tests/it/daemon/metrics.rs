@@ -155,7 +155,6 @@ async fn promtool_finds_nothing_to_say_about_the_page() {
             r#"
 [commands.people]
 org = "acme"
-signature = { required = false }
 outcomes = { sink = "files" }
 allow = ["user.get"]
 "#
