@@ -50,11 +50,11 @@ impl Simulation {
     /// The seeds of each test run.
     fn seeds_by_default(self) -> u64 {
         match self {
-            Self::Reader => 50,
-            Self::Route => 350,
-            Self::ExactlyOnce => 250,
-            Self::Search => 50,
-            Self::Engine => 200,
+            Self::Reader => 40,
+            Self::Route => 470,
+            Self::ExactlyOnce => 130,
+            Self::Search => 40,
+            Self::Engine => 220,
             Self::Files => 200,
         }
     }

@@ -57,7 +57,7 @@ impl Scenario {
             bad_for: BAD_FOR,
         };
         let has_standby = random.bool();
-        let takeover_after = has_standby.then(|| Duration::from_secs(random.u64(2..12)));
+        let takeover_after = has_standby.then(|| Duration::from_secs(random.u64(4..16)));
         let daemons = (0..if has_standby { 2 } else { 1 }).map(|_| lives(random)).collect();
         let disk_full = [0, 300][random.usize(..2)];
         let events = random.usize(30..130);
