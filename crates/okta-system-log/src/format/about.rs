@@ -45,7 +45,26 @@ const EVENT_TYPE_BYTES_MAX: usize = 256;
 /// Workflows name who acts among the targets too: `workflows.user` says where, not what.
 const ACTOR_IS_A_TARGET: &str = "workflows.user.";
 
-/// The target that the event type is about, else one that is no user, else any.
+/// What stands beside the thing that an event is about, in events of any type: where it was done. A type that names one is
+/// about it.
+const SURROUNDINGS: [&str; 1] = ["Team"];
+
+/// The target that an event is about which makes or ends it: one that the event type names, or one of a kind that nobody
+/// knows. A person, a group, an application and their like that the type does not name are only whose it was, and nobody may
+/// read that they are gone.
+pub(super) fn made_or_ended<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<&'e Party<'a>> {
+    main_target(event, event_type).filter(|target| is_named(event_type, target) || is_thing(target))
+}
+
+/// Whether it is neither somebody nor what many things belong to.
+fn is_thing(target: &Party<'_>) -> bool {
+    let kind = target.kind;
+    let is_known = kind.is_account() || kind.is_group() || kind.is_policy() || kind.is_machine();
+    let is_around = || target.object.peek("type").is_some_and(|name| SURROUNDINGS.contains(&&*name));
+    !is_known && !matches!(kind, Kind::App | Kind::Org | Kind::System | Kind::Address) && !is_around()
+}
+
+/// The target that the event type is about, else a thing, else one that is no user, else any.
 pub(super) fn main_target<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<&'e Party<'a>> {
     let place_of = |target: &Party<'a>| {
         let is_actor = target.kind == Kind::User && event_type.starts_with(ACTOR_IS_A_TARGET);
@@ -54,6 +73,7 @@ pub(super) fn main_target<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> 
     let first = event.targets.iter().filter_map(place_of).min();
     let named = event.targets.iter().filter(|target| first.is_some() && place_of(target) == first);
     lowest(named)
+        .or_else(|| lowest(event.targets.iter().filter(|target| is_thing(target))))
         .or_else(|| lowest(event.targets.iter().filter(|target| !target.kind.is_account())))
         .or_else(|| event.target(Kind::User))
         .or_else(|| lowest(event.targets.iter()))

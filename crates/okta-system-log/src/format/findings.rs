@@ -8,7 +8,11 @@
 
 use std::borrow::Cow;
 
-use super::{log_event::LogEvent, party::Kind};
+use super::{
+    facts::{Assessment, Level},
+    log_event::LogEvent,
+    party::Kind,
+};
 
 /// Where a finding stands after the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,14 @@ impl Finding {
     pub(super) fn of(event_type: &str) -> Option<&'static Self> {
         FINDINGS.iter().find(|finding| finding.event_type == event_type)
     }
+
+    /// Where the finding stands after an event with this assessment: a risk that became low is over, whoever says so.
+    pub(super) fn stage_after(&self, assessment: &Assessment<'_>) -> Stage {
+        match self.stage {
+            Stage::Changed if assessment.risk.level == Some(Level::Low) => Stage::Closed,
+            stage => stage,
+        }
+    }
 }
 
 /// Findings that are steps of one flow of Okta's Identity Threat Protection: all have its trace id.
@@ -126,13 +138,15 @@ mod tests {
     };
 
     #[test]
-    fn an_alert_in_ecs_is_a_finding_in_ocsf_and_the_other_way_round() {
+    fn an_alert_in_ecs_is_a_finding_in_ocsf_and_the_other_way_round_unless_it_is_over() {
         let types = event_types().chain(["next.year.detected", "security.next.detected"]);
         for event_type in types.map(Some).chain([None]) {
             let is_finding = Routing::of(event_type).class.uid == 2004;
             let is_alert = Category::of(event_type).kind() == "alert";
-            assert_eq!(is_finding, is_alert, "{event_type:?}");
-            assert_eq!(is_finding, event_type.and_then(Finding::of).is_some(), "{event_type:?}");
+            let finding = event_type.and_then(Finding::of);
+            let is_over = finding.is_some_and(|finding| finding.stage == Stage::Closed);
+            assert_eq!(is_finding && !is_over, is_alert, "{event_type:?}");
+            assert_eq!(is_finding, finding.is_some(), "{event_type:?}");
         }
     }
 

@@ -12,12 +12,17 @@ use super::{
 };
 use crate::event::json::Document;
 
+/// What every format says of an event with something among its targets that is none.
+pub(super) const ODD_TARGETS: &str = "target: something among the targets is no object, and is told as Okta wrote it";
+
 /// The parts of one event.
 #[derive(Debug, Default)]
 pub(super) struct LogEvent<'a> {
     pub(super) root: Object<'a>,
     pub(super) actor: Party<'a>,
     pub(super) targets: Vec<Party<'a>>,
+    /// Whether all targets are such, and nothing of another type is among them.
+    pub(super) has_whole_targets: bool,
     pub(super) client: Object<'a>,
     pub(super) user_agent: Object<'a>,
     pub(super) geography: Object<'a>,
@@ -47,9 +52,11 @@ impl<'a> LogEvent<'a> {
         let transaction = root.open("transaction");
         let request = root.open("request");
         let debug_context = root.open("debugContext");
+        let (targets, has_whole_targets) = root.open_objects("target");
         Some(Self {
             actor: Party::new(root.open("actor")),
-            targets: root.open_array("target").into_iter().map(Party::new).collect(),
+            targets: targets.into_iter().map(Party::new).collect(),
+            has_whole_targets,
             user_agent: client.open("userAgent"),
             geolocation: geography.open("geolocation"),
             device: root.open("device"),
@@ -91,9 +98,12 @@ impl<'a> LogEvent<'a> {
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>, with_debug_data: bool) {
         self.root.write_rest(out);
         out.object("actor", |out| self.actor.object.write_rest(out));
-        out.array("target", |out| {
-            self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)));
-        });
+        // What is among others of another type is left as it is.
+        if self.has_whole_targets {
+            out.array("target", |out| {
+                self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)));
+            });
+        }
         out.object("client", |out| {
             self.client.write_rest(out);
             out.object("userAgent", |out| self.user_agent.write_rest(out));
@@ -134,6 +144,24 @@ impl<'a> LogEvent<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_odd_target_hides_no_other() {
+        for (target, ids, is_whole) in [
+            (r#"["x",{"id":"1"}]"#, vec!["1"], false),
+            (r#"{"id":"1"}"#, vec!["1"], true),
+            (r#"[null,{"id":"1"}]"#, vec!["1"], true),
+            (r#""x""#, vec![], false),
+            ("null", vec![], true),
+        ] {
+            let json = format!(r#"{{"target":{target}}}"#);
+            let event = LogEvent::read(json.as_str()).unwrap();
+            assert_eq!(event.targets.iter().filter_map(Party::take_id).collect::<Vec<_>>(), ids);
+            assert_eq!(event.has_whole_targets, is_whole, "{target}");
+            let rest = super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
+            assert_eq!(rest == json, !is_whole, "{target}: {rest}");
+        }
+    }
 
     #[test]
     fn odd_parts_count_as_absent_and_are_left() {

@@ -114,6 +114,31 @@ impl<'a> Object<'a> {
         objects
     }
 
+    /// The objects of the array that the member is, or the one object that it is, without nulls; taken if there is nothing
+    /// else in it, which is told too.
+    pub(super) fn open_objects(&self, name: &str) -> (Vec<Self>, bool) {
+        let Some(member) = self.member(name) else { return (Vec::new(), true) };
+        let value = member.value;
+        let (objects, is_whole): (Vec<_>, _) = match value.first_byte() {
+            b'[' => {
+                let values = || value.elements().filter(|value| value.first_byte() != b'n');
+                let objects: Vec<_> = values().filter_map(|value| self.of(value)).collect();
+                let is_whole = objects.len() == values().count();
+                (objects, is_whole)
+            }
+            b'n' => return (Vec::new(), true),
+            _ => {
+                let objects: Vec<_> = self.of(value).into_iter().collect();
+                let is_whole = !objects.is_empty();
+                (objects, is_whole)
+            }
+        };
+        if is_whole {
+            self.taken.set(member.index);
+        }
+        (objects, is_whole)
+    }
+
     /// The objects of the array that the member is, without nulls; None if there is anything else in it.
     pub(super) fn peek_array(&self, name: &str) -> Option<Vec<Self>> {
         let value = self.member(name)?.value;

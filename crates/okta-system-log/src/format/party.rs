@@ -1,6 +1,6 @@
 //! The actor and the targets of an event: of what kind each is, and which of several is meant. Knows no format.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 use super::{object::Object, writer::ObjectWriter};
 
@@ -39,6 +39,8 @@ pub(super) enum Kind {
     PolicyRule,
     NetworkZone,
     Device,
+    /// A machine that people sign on to.
+    Server,
     Org,
     Role,
     /// An API token, or a token of OAuth.
@@ -89,6 +91,7 @@ impl Kind {
             "policyrule" | "rule" => Self::PolicyRule,
             "networkzone" | "networkzoneentity" | "zone" => Self::NetworkZone,
             "device" | "uddevice" => Self::Device,
+            "server" => Self::Server,
             "org" | "organization" => Self::Org,
             "authenticatorenrollment" | "factor" | "userfactor" => Self::Enrollment,
             "email" | "emailaddress" => Self::Email,
@@ -120,6 +123,11 @@ impl Kind {
     pub(super) fn is_policy(self) -> bool {
         matches!(self, Self::Policy | Self::PolicyRule)
     }
+
+    /// Whether it is a device or a server, which is nobody's account.
+    pub(super) fn is_machine(self) -> bool {
+        matches!(self, Self::Device | Self::Server)
+    }
 }
 
 impl<'a> Party<'a> {
@@ -142,6 +150,12 @@ impl<'a> Party<'a> {
     /// Whether it is somebody or something with an id or a name: a mere address is nobody.
     pub(super) fn is_somebody(&self) -> bool {
         self.is_identified() && self.kind != Kind::Address
+    }
+
+    /// Whether its type says that it is a program, though Okta may call it so in many ways: a client, an agent.
+    pub(super) fn is_program(&self) -> bool {
+        let parts = ["Client", "Service", "Agent"];
+        self.object.peek("type").is_some_and(|word| parts.iter().any(|part| word.contains(part)))
     }
 
     /// Whether Okta knows both by the same id.
@@ -216,12 +230,14 @@ where
 }
 
 fn is_lower(party: &Party<'_>, than: &Party<'_>) -> bool {
-    NAMES
-        .iter()
-        .chain(&["type"])
-        .map(|name| party.object.raw(name).cmp(&than.object.raw(name)))
-        .find(|order| order.is_ne())
-        == Some(std::cmp::Ordering::Less)
+    order(party, than) == Ordering::Less
+}
+
+/// The order of parties by their ids and names, whatever order Okta has them in.
+pub(super) fn order(one: &Party<'_>, other: &Party<'_>) -> Ordering {
+    let members = NAMES.iter().chain(&["type"]);
+    let mut orders = members.map(|name| one.object.raw(name).cmp(&other.object.raw(name)));
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]

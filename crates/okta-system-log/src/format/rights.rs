@@ -67,16 +67,21 @@ fn is_between_scopes(letter: char) -> bool {
     is_between_privileges(letter) || letter.is_whitespace()
 }
 
+/// A right without the blanks and, in a list of JSON that became a text, the quotes around it.
+fn bare(right: &str) -> &str {
+    right.trim().trim_matches('"')
+}
+
 /// The parts of a text in which Okta writes several; a text that has none is told as it is.
 fn parts(text: Cow<'_, str>, is_between: fn(char) -> bool) -> Vec<Cow<'_, str>> {
     let is_part = |part: &&str| !part.is_empty();
     let parts: Vec<_> = match &text {
         Cow::Borrowed(text) => {
-            text.split(is_between).map(str::trim).filter(is_part).map(Cow::Borrowed).collect()
+            text.split(is_between).map(bare).filter(is_part).map(Cow::Borrowed).collect()
         }
         Cow::Owned(text) => text
             .split(is_between)
-            .map(str::trim)
+            .map(bare)
             .filter(is_part)
             .map(|part| Cow::Owned(part.to_owned()))
             .collect(),
@@ -94,6 +99,10 @@ mod tests {
         assert_eq!(
             all("Super administrator, Help Desk administrator", is_between_privileges),
             ["Super administrator", "Help Desk administrator"]
+        );
+        assert_eq!(
+            all(r#"["Super administrator", "Read-only administrator"]"#, is_between_privileges),
+            ["Super administrator", "Read-only administrator"]
         );
         assert_eq!(all("[openid, okta.users.read]", is_between_scopes), ["openid", "okta.users.read"]);
         assert_eq!(all("openid  okta.users.read", is_between_scopes), ["openid", "okta.users.read"]);

@@ -34,7 +34,9 @@ impl Severity {
             Some(Level::Medium) => Self::Medium,
             Some(Level::Low) | None => Self::Unknown,
         };
-        let of_suspicion = if threat.is_suspected == Some(true) { Self::Medium } else { Self::Unknown };
+        // A threat without a level is one.
+        let is_threat = threat.is_suspected == Some(true) || threat.level.is_none() && !threat.detections.is_empty();
+        let of_suspicion = if is_threat { Self::Medium } else { Self::Unknown };
         let of_finding = match level {
             _ if !is_finding => Self::Unknown,
             Some(Level::Low) => Self::Low,

@@ -55,6 +55,30 @@ pub(super) fn authenticated<'e, 'a>(event: &'e LogEvent<'a>) -> Whose<'e, 'a> {
     }
 }
 
+/// Families whose risk is that of the user whom they are about, whoever tells of it.
+const RISKS_OF_A_USER: [&str; 7] = [
+    "user.risk.",
+    "user.internal.risk.",
+    "policy.entity_risk.",
+    "policy.auth_reevaluate.",
+    "policy.continuous_access.",
+    "security.events.provider.",
+    "security.internal.",
+];
+
+/// Whether the risk that an event tells of is the actor's. Of most events it is that of the request, and so of who made it;
+/// of those about the risk of a user it is the user's, whom an administrator, a partner or Okta itself may report.
+pub(super) fn is_risk_of_actor(event: &LogEvent<'_>) -> bool {
+    if event.actor.kind == Kind::System || event.actor.kind.is_machine() {
+        return false;
+    }
+    let is_of_a_user = event
+        .root
+        .peek("eventType")
+        .is_some_and(|name| RISKS_OF_A_USER.iter().any(|family| name.starts_with(family)));
+    !is_of_a_user || event.target(Kind::User).map_or(event.actor.kind == Kind::User, |user| user.is_same(&event.actor))
+}
+
 /// Whose account changes: the target user, else a service account, else the account in an application. Only what one does to
 /// oneself makes the actor the one who is changed: a failed creation changes nobody, and least of all the administrator.
 pub(super) fn changed<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Whose<'e, 'a> {
@@ -74,7 +98,9 @@ const FOR_APPS: [&str; 3] = ["app.oauth2.", "integration.api_service.", FOR_GROU
 /// What gives a role to whoever is named: users, groups and applications.
 const FOR_GROUPS: &str = "iam.resourceset.bindings.";
 /// What people ask for, or take, for themselves.
-const FOR_ONESELF: [&str; 3] = ["pam.resource.", "app.access_request.request", "app.access_request.expire"];
+const FOR_ONESELF: [&str; 2] = ["app.access_request.request", "app.access_request.expire"];
+/// Privileged accounts that are taken into use and given back. The account among the targets is what the right is to.
+const CHECKOUTS: &str = "pam.resource.";
 
 /// Who gets or loses a right, which is not who gives or takes it.
 pub(super) fn receiver<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Whose<'e, 'a> {
@@ -87,6 +113,12 @@ pub(super) fn receiver<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Who
     if is_of(&FOR_SUPPORT) {
         let other = event.target(Kind::User).filter(|user| !user.is_same(&event.actor));
         return somebody(other).map_or(Whose::OktaSupport, Whose::party);
+    }
+    if is_of(&[CHECKOUTS]) {
+        let person = event.target(Kind::User).or(Some(&event.actor));
+        // A server or Okta itself gives back what nobody else has given back.
+        let is_person = |party: &&Party<'_>| party.kind != Kind::System && !party.kind.is_machine();
+        return somebody(person.filter(is_person)).map_or(Whose::Unknown, Whose::party);
     }
     let named = principal(event, event_type).or_else(|| reviewed(event));
     if let Some(user) = named {

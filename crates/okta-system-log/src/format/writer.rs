@@ -56,6 +56,11 @@ impl Writer {
 }
 
 impl ObjectWriter<'_> {
+    /// What a text has at most.
+    pub(super) fn text_bytes_max(&self) -> usize {
+        self.text_bytes_max
+    }
+
     /// A text, cut if it is too long.
     #[inline]
     pub(super) fn text(&mut self, name: &'static str, text: &str) {

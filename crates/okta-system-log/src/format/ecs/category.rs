@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::{
-    findings::Finding,
+    findings::{Finding, Stage},
     rules::{Row, Rule, Rules},
 };
 
@@ -74,8 +74,16 @@ impl Category {
     /// What `event_type` is. Total, as the routing to OCSF is.
     pub fn of(event_type: Option<&str>) -> Self {
         let event_type = event_type.unwrap_or_default();
-        let kind = if Finding::of(event_type).is_some() { "alert" } else { "event" };
-        Self { kind, ..Self::by_table(&RULES, event_type) }
+        let stage = Finding::of(event_type).map(|finding| finding.stage);
+        Self { kind: Self::kind_at(stage), ..Self::by_table(&RULES, event_type) }
+    }
+
+    /// `event.kind` where a finding stands at `stage`: what is over asks nobody to look at it.
+    pub(super) fn kind_at(stage: Option<Stage>) -> &'static str {
+        match stage {
+            Some(Stage::Opened | Stage::Changed) => "alert",
+            Some(Stage::Closed) | None => "event",
+        }
     }
 
     fn by_table(rules: &Rules<Columns>, event_type: &str) -> Self {

@@ -1,11 +1,10 @@
 //! `@timestamp`, `message`, `event` and `log`: what happened, when, and how it ended.
 
-use std::borrow::Cow;
-
 use super::{
     super::{
         facts::{Assessment, Moment, Outcome, moment_text},
-        log_event::LogEvent,
+        findings::Finding,
+        log_event::{LogEvent, ODD_TARGETS},
         severity,
     },
     Category, ObjectWriter,
@@ -26,16 +25,19 @@ pub(super) fn write_time(event: &LogEvent<'_>, assessment: &Assessment<'_>, out:
         Moment::Unknown => Some("`published` has no time that can be read; 1970 stands for an unknown time"),
     };
     let risk = severity::is_unread(assessment).then_some(severity::UNREAD);
-    let told = match (time, risk) {
-        (Some(time), Some(risk)) => Some(Cow::Owned([time, risk].join("; "))),
-        (time, risk) => time.or(risk).map(Cow::Borrowed),
-    };
-    out.object("error", |out| out.text_if("message", told.as_deref()));
+    let targets = (!event.has_whole_targets).then_some(ODD_TARGETS);
+    let told: Vec<&str> = [time, risk, targets].into_iter().flatten().collect();
+    out.object("error", |out| {
+        if !told.is_empty() {
+            out.text("message", &told.join("; "));
+        }
+    });
 }
 
 /// What happened. `original` is the whole text of what is no event.
 pub(super) fn write(
     event: &LogEvent<'_>,
+    assessment: &Assessment<'_>,
     identity: &str,
     original: Option<&str>,
     out: &mut ObjectWriter<'_>,
@@ -43,9 +45,11 @@ pub(super) fn write(
     out.text_if("message", event.root.peek("displayMessage").as_deref());
     let event_type = event.event_type();
     let category = Category::of(event_type.as_deref());
+    let finding = event_type.as_deref().and_then(Finding::of);
+    let kind = Category::kind_at(finding.map(|finding| finding.stage_after(assessment)));
     out.object("event", |out| {
         out.text("id", identity);
-        out.text("kind", category.kind());
+        out.text("kind", kind);
         out.texts("category", category.categories());
         out.texts("type", category.types());
         out.text("outcome", outcome(event, event_type.as_deref().unwrap_or_default()));

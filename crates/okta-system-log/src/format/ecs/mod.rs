@@ -42,7 +42,7 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
         event::write_time(&event, &assessment, out);
         out.object("ecs", |out| out.text("version", VERSION));
         out.object("data_stream", |out| DATA_STREAM.iter().for_each(|(name, value)| out.text(name, value)));
-        event::write(&event, input.identity, original, out);
+        event::write(&event, &assessment, input.identity, original, out);
         write_observer(input.tenant, out);
         user::write(&event, &assessment, out);
         origin::write(&event, out);

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        facts::{Address, country_code},
+        facts::{ClientAddress, country_code},
         log_event::LogEvent,
         object::Object,
     },
@@ -15,8 +15,8 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 
 fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let written = event.client.peek("ipAddress");
-    let (ip, port) = match written.clone().and_then(Address::read) {
-        Some(address) => (Some(address.ip), address.port),
+    let (ip, port) = match ClientAddress::of(event) {
+        Some(client) => (Some(client.address.ip), client.address.port),
         None => (None, None),
     };
     // A single dot is Okta's way to say that there is none.
@@ -29,7 +29,7 @@ fn write_side(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
     out.text_if("domain", domain.as_deref());
     out.object("as", |out| {
-        let number = event.security.number("asNumber").and_then(|number| number.parse::<u32>().ok());
+        let number = event.security.peek("asNumber").and_then(|number| number.parse::<u32>().ok());
         if let Some(number) = number {
             out.integer("number", number);
         }

@@ -1,13 +1,19 @@
 //! Through what a request came that hides where it came from: a VPN, a proxy, Tor.
 
 use super::notation;
-use crate::format::{
-    log_event::LogEvent,
-    object::{Object, flag},
+use crate::{
+    event::is_missing,
+    format::{
+        log_event::LogEvent,
+        object::{Object, flag},
+    },
 };
 
 /// Okta's words for the services behind an address.
 const SERVICES: [&str; 5] = ["VPN", "Proxy", "Tor", "Residential Proxy", "Blockchain VPN"];
+/// The member that names the service, and those that say that it hides who uses it.
+const TYPE: &str = "type";
+const FLAGS: [&str; 2] = ["anonymous", "isAnonymous"];
 /// What hides the client, where Okta says no more than that something does.
 const ANONYMIZER: &str = "Anonymizer";
 
@@ -44,21 +50,37 @@ struct Found {
 impl Found {
     /// Adds what a list such as `[{"operator":"WARP_VPN","type":"VPN","anonymous":true}]` names.
     fn add_services(&mut self, json: &str) {
-        for service in Object::read_elements(json).unwrap_or_default().into_iter().filter_map(Object::read) {
+        let Some(elements) = Object::read_elements(json) else { return self.add_printed(json) };
+        for service in elements.into_iter().filter_map(Object::read) {
             let kind = service.peek("type");
-            let known = SERVICES
-                .iter()
-                .find(|known| kind.as_deref().is_some_and(|kind| known.eq_ignore_ascii_case(kind)));
-            match known {
-                Some(known) => self.add(known),
-                None if kind.is_some() => self.add(ANONYMIZER),
-                None => {}
-            }
-            if ["anonymous", "isAnonymous"].iter().any(|name| service.raw(name).and_then(flag) == Some(true))
-            {
+            kind.into_iter().for_each(|kind| self.add_kind(&kind));
+            if FLAGS.iter().any(|name| service.raw(name).and_then(flag) == Some(true)) {
                 self.add(ANONYMIZER);
             }
         }
+    }
+
+    /// Adds what a list names that is no JSON: one whose words have no quotes, as in Okta's documents, or that Java printed,
+    /// `[{anonymous=true, operator=WARP_VPN, type=VPN}]`.
+    fn add_printed(&mut self, text: &str) {
+        for service in text.split('}') {
+            let is_name = |name: &str| name == TYPE || FLAGS.contains(&name);
+            for (name, value) in notation::entries_by_name(service, is_name).0 {
+                match name {
+                    TYPE => self.add_kind(value.trim_matches('"')),
+                    name if FLAGS.contains(&name) && flag(value) == Some(true) => self.add(ANONYMIZER),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn add_kind(&mut self, kind: &str) {
+        if is_missing(kind) {
+            return;
+        }
+        let known = SERVICES.iter().find(|known| known.eq_ignore_ascii_case(kind));
+        self.add(known.copied().unwrap_or(ANONYMIZER));
     }
 
     fn add(&mut self, service: &'static str) {
@@ -101,6 +123,14 @@ mod tests {
                 vec![],
             ),
             (r#"{"debugContext":{"debugData":{"tunnels":"junk"}}}"#, vec![]),
+            (
+                r#"{"debugContext":{"debugData":{"tunnels":"[{\"anonymous\":true,\"operator\":NORD_VPN,\"type\":\"VPN\"}]"}}}"#,
+                vec!["Anonymizer", "VPN"],
+            ),
+            (
+                r#"{"debugContext":{"debugData":{"tunnels":"[{anonymous=false, operator=NORD_VPN, type=VPN}, {anonymous=true, type=TOR}]"}}}"#,
+                vec!["VPN", "Anonymizer", "Tor"],
+            ),
         ] {
             assert_eq!(anonymizers(&LogEvent::read(event).unwrap()), expected, "{event}");
         }

@@ -14,7 +14,8 @@ pub(in crate::format) struct Assessment<'a> {
 }
 
 /// Members of the debug data that are a risk.
-const RISKS: [&str; 4] = ["risk", "riskChange", "partnerRisk", "securityEventsProviderReportedRisk"];
+const RISKS: [&str; 5] =
+    ["risk", "riskChange", "partnerRisk", "partnerRiskReportData", "securityEventsProviderReportedRisk"];
 
 impl<'a> Assessment<'a> {
     /// All that the event says of it.
@@ -35,9 +36,25 @@ impl<'a> Assessment<'a> {
         if let Some(json) = data.raw("logOnlySecurityData") {
             found.add_log_only(json);
         }
+        found.add_capitalised(event);
         found.add_texts(event);
         found.risk.distrust_low();
         found
+    }
+
+    /// Okta's documents write the members with a capital.
+    fn add_capitalised(&mut self, event: &LogEvent<'a>) {
+        let is_capital = |name: &str| name.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
+        for (name, json) in event.debug_data.members().filter(|(name, _)| is_capital(name)) {
+            match name {
+                "Behaviors" => self.behaviors.add(json),
+                "LogOnlySecurityData" => self.add_log_only(json),
+                "RiskLevel" => self.risk.add_level(json),
+                "RiskReasons" => self.risk.add_reasons(json),
+                _ if RISKS.iter().any(|risk| risk.eq_ignore_ascii_case(name)) => self.risk.add(json),
+                _ => {}
+            }
+        }
     }
 
     /// What stands between Okta and us may have made a text of a whole context.
@@ -131,6 +148,7 @@ mod tests {
             r#""debugContext":{"debugData":{"logOnlySecurityData":{"risk":{"level":"HIGH","reasons":"A, B"},"behaviors":{"New Device":"POSITIVE","New IP":"NEGATIVE"}}}}"#,
             r#""debugContext":{"debugData":{"logOnlySecurityData":"{\"risk\":{\"level\":\"HIGH\",\"reasons\":\"A, B\"},\"behaviors\":{\"New Device\":\"POSITIVE\",\"New IP\":\"NEGATIVE\"}}"}}"#,
             r#""debugContext":{"debugData":{"logOnlySecurityData":"{risk={level=HIGH, reasons=A, B}, behaviors={New Device=POSITIVE, New IP=NEGATIVE}}"}}"#,
+            r#""debugContext":{"debugData":{"Risk":"{reasons=A, B, level=HIGH}","Behaviors":"{New Device=POSITIVE, New IP=NEGATIVE}"}}"#,
             r#""debugContext":{"debugData":{"riskLevel":"HIGH","riskReasons":"A, B","behaviors":{"New Device":"POSITIVE","New IP":"NEGATIVE"}}}"#,
             r#""debugContext":{"debugData":{"riskChange":"{\"riskLevel\":\"HIGH\",\"priorRiskLevel\":\"LOW\",\"reasonCode\":\"A, B\"}","behaviors":"New Device=POSITIVE"}}"#,
             r#""debugContext":{"debugData":{"partnerRisk":"[{reasons=A, B, level=HIGH, name=sig-sci}, {name=perimeter-x, level=MEDIUM}]","behaviors":"New Device=POSITIVE"}}"#,

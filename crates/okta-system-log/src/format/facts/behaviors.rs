@@ -80,8 +80,14 @@ impl<'a> Behaviors<'a> {
     }
 
     fn insert(&mut self, name: Cow<'a, str>) {
-        if self.fired.len() < BEHAVIORS_MAX && !self.fired.contains(&name) {
+        if self.fired.contains(&name) {
+            return;
+        }
+        if self.fired.len() < BEHAVIORS_MAX {
             self.fired.push(name);
+        } else {
+            // What is beyond is told as something that was not read.
+            self.unread.get_or_insert(name);
         }
     }
 
@@ -138,6 +144,16 @@ mod tests {
         );
         assert_eq!(fired(r#""{Velocity=PROBABLY}""#), ["Velocity"], "what nobody knows is looked at");
         assert!(fired(r#""{}""#).is_empty() && fired("{}").is_empty() && fired("null").is_empty());
+    }
+
+    #[test]
+    fn one_behaviour_too_many_is_told() {
+        let all: Vec<_> = (0..=BEHAVIORS_MAX).map(|number| format!("\"b{number}\":\"POSITIVE\"")).collect();
+        let json = format!("{{{}}}", all.join(","));
+        let mut behaviors = Behaviors::default();
+        behaviors.add(&json);
+        assert_eq!(behaviors.fired().len(), BEHAVIORS_MAX);
+        assert_eq!(behaviors.unread, Some(format!("b{BEHAVIORS_MAX}").into()));
     }
 
     #[test]

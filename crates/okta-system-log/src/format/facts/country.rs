@@ -53,6 +53,11 @@ mod tests {
             ("Ivory Coast", "CI"),
             ("Iran, Islamic Republic of", "IR"),
             ("Kosovo", "XK"),
+            // As Java names places.
+            ("Hong Kong SAR China", "HK"),
+            ("Macao SAR China", "MO"),
+            ("Congo - Kinshasa", "CD"),
+            ("St. Lucia", "LC"),
             ("de", "DE"),
         ] {
             assert_eq!(country_code(name), Some(code), "{name}");

@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use super::notation;
-use crate::format::{log_event::LogEvent, object::flag, party::Party};
+use crate::format::{
+    log_event::LogEvent,
+    object::flag,
+    party::{Party, order},
+};
 
 /// A way to show who one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +120,11 @@ impl Factor<'_> {
     }
 }
 
+/// Whether a key is one that verified the user, as `USER_VERIFYING_BIO_OR_PIN`.
+fn is_user_verifying(words: &str) -> bool {
+    words.to_ascii_uppercase().contains("USER_VERIFYING")
+}
+
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }
@@ -130,7 +139,14 @@ impl<'a> Factors<'a> {
         for name in ["factor", "factorType"] {
             event.debug_data.peek(name).into_iter().for_each(|word| factors.add(word));
         }
-        event.targets.iter().for_each(|target| factors.add_target(target));
+        let mut targets: Vec<_> = event.targets.iter().filter(|target| tells_of_factor(target)).collect();
+        targets.sort_by(|one, other| order(one, other));
+        targets.iter().for_each(|target| factors.add_used(target));
+        if factors.all.is_empty() {
+            targets.iter().for_each(|target| factors.add_named(target));
+        }
+        let key = event.debug_data.peek("keyTypeUsedForAuthentication");
+        factors.has_verified_user |= key.is_some_and(|key| is_user_verifying(&key));
         if factors.all.is_empty() {
             factors.add_else(event);
         }
@@ -176,21 +192,22 @@ impl<'a> Factors<'a> {
         }
     }
 
-    fn add_target(&mut self, target: &Party<'a>) {
-        let detail = target.object.peek_object("detailEntry").unwrap_or_default();
-        let used = detail.peek("methodTypeUsed").or_else(|| detail.peek("factorType"));
+    /// Adds the method by which a target was used.
+    fn add_used(&mut self, target: &Party<'a>) {
+        let detail = &target.detail;
+        let used = USED.iter().find_map(|name| detail.peek(name));
         // A list, as JSON or as `[USER_VERIFYING, HARDWARE_PROTECTED]`.
         self.has_verified_user |= detail
             .raw("methodUsedVerifiedProperties")
-            .is_some_and(|verified| verified.to_ascii_uppercase().contains("USER_VERIFYING"));
-        let is_enrollment = is_enrollment(target);
-        match used {
-            Some(used) => self.add(used),
-            None if is_enrollment && self.all.is_empty() => {
-                let name = detail.peek("authenticatorKey").or_else(|| target.object.peek("displayName"));
-                name.into_iter().for_each(|name| self.add(name));
-            }
-            None => {}
+            .is_some_and(is_user_verifying);
+        used.into_iter().for_each(|used| self.add(used));
+    }
+
+    /// Adds the factor that a target is, where nothing tells how it was used.
+    fn add_named(&mut self, target: &Party<'a>) {
+        if is_enrollment(target) {
+            let name = target.detail.peek("authenticatorKey").or_else(|| target.object.peek("displayName"));
+            name.into_iter().for_each(|name| self.add(name));
         }
     }
 
@@ -199,7 +216,8 @@ impl<'a> Factors<'a> {
         let is_factor =
             |word: &Cow<'_, str>| CREDENTIALS.iter().any(|known| known.eq_ignore_ascii_case(word));
         let credential = credential.filter(is_factor);
-        event.debug_data.peek("authenticatorKey").or(credential).into_iter().for_each(|word| self.add(word));
+        let named = event.debug_data.peek("authenticatorKey").or_else(|| factor_in_reason(event));
+        named.or(credential).into_iter().for_each(|word| self.add(word));
     }
 
     /// What the identity provider says of the sign-on there, by RFC 8176: a list of JSON, or a text such as `[pwd, otp]`.
@@ -228,6 +246,26 @@ impl<'a> Factors<'a> {
     }
 }
 
+/// The factor that somebody got or lost, which Okta tells in a sentence: `User set up SIGNED_NONCE factor`.
+fn factor_in_reason<'a>(event: &LogEvent<'a>) -> Option<Cow<'a, str>> {
+    let reason = event.outcome.peek("reason")?;
+    let is_about_one = |event_type: Cow<'_, str>| event_type.starts_with(ABOUT_A_FACTOR);
+    let factor = reason.trim_ascii().strip_suffix(" factor")?.rsplit(' ').next()?;
+    let is_known = Method::of(factor) != Method::Other && event.event_type().is_some_and(is_about_one);
+    is_known.then(|| Cow::Owned(factor.to_owned()))
+}
+
+/// The types of events that tell of one in a sentence.
+const ABOUT_A_FACTOR: &str = "user.mfa.factor.";
+
+/// Where the detail of a target names the method that was used.
+const USED: [&str; 3] = ["methodTypeUsed", "MethodTypeUsed", "factorType"];
+
+/// Whether a target is a factor, or tells of one in detail.
+fn tells_of_factor(target: &Party<'_>) -> bool {
+    is_enrollment(target) || target.detail.members().next().is_some()
+}
+
 /// Words of an identity provider that say that there was more than one factor, or channel.
 const SEVERAL: [&str; 2] = ["mfa", "mca"];
 
@@ -235,6 +273,16 @@ const SEVERAL: [&str; 2] = ["mfa", "mca"];
 const FACTORS_MAX: usize = 16;
 /// More than the words that there are for the identity provider to choose from.
 const REFERENCES_MAX: usize = 64;
+
+/// What a factor is checked for beside a sign-on, in words of `factorIntent`: `CREDENTIAL_RECOVERY`, `ENROLLMENT`.
+const OTHER_INTENTS: [&str; 5] = ["RECOVERY", "ENROLLMENT", "ENROLL", "UNLOCK", "RESET"];
+
+/// Whether Okta says that a factor was checked for something else than a sign-on: to enroll another, or to get back in. It
+/// is AUTHENTICATION otherwise.
+pub(in crate::format) fn is_for_something_else(event: &LogEvent<'_>) -> bool {
+    let Some(intent) = event.debug_data.peek("factorIntent") else { return false };
+    words_of(&intent).any(|word| OTHER_INTENTS.iter().any(|other| other.eq_ignore_ascii_case(word)))
+}
 
 /// Whether a target is a factor of the user's.
 pub(in crate::format) fn is_enrollment(target: &Party<'_>) -> bool {
@@ -335,6 +383,20 @@ mod tests {
         }
         let verified = r#"{"target":[{"type":"AUTHENTICATORENROLLMENT","detailEntry":{"methodTypeUsed":"Use Okta FastPass","methodUsedVerifiedProperties":["user_verifying"]}}]}"#;
         assert_eq!(factors(verified).1, Some(true));
+        for (event, method) in [
+            (r#"{"eventType":"user.mfa.factor.activate","outcome":{"reason":"User set up SIGNED_NONCE factor"}}"#, Some(Method::FastPass)),
+            (r#"{"eventType":"user.mfa.factor.deactivate","outcome":{"reason":"User reset FIDO_WEBAUTHN factor"}}"#, Some(Method::WebAuthn)),
+            (r#"{"eventType":"user.mfa.factor.reset_all","outcome":{"reason":"User reset all factor"}}"#, None),
+            (r#"{"eventType":"user.session.start","outcome":{"reason":"User reset SMS factor"}}"#, None),
+        ] {
+            assert_eq!(factors(event).0.first().copied(), method, "{event}");
+        }
+        for key in ["USER_VERIFYING_BIO_ONLY", "USER_VERIFYING_BIO_OR_PIN"] {
+            let verified = format!(
+                r#"{{"debugContext":{{"debugData":{{"factor":"SIGNED_NONCE","keyTypeUsedForAuthentication":"{key}"}}}}}}"#
+            );
+            assert_eq!(factors(&verified), (vec![Method::FastPass], Some(true), Some(true)));
+        }
         let question = r#"{"debugContext":{"debugData":{"factor":"SECURITY_QUESTION"}}}"#;
         assert_eq!(factors(question), (vec![Method::Question], None, None));
         assert_eq!(factors(r#"{"authenticationContext":{"credentialType":"IWA"}}"#), (vec![], None, None));

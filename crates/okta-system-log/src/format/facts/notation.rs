@@ -10,8 +10,13 @@ use crate::{event::is_missing, format::object::Object};
 /// How often JSON may stand in a text of JSON.
 const TEXTS_IN_TEXTS_MAX: usize = 3;
 
-/// What stands around names and values: braces of maps, brackets of lists, blanks.
-const AROUND: [char; 5] = ['{', '}', '[', ']', ' '];
+/// What stands around names and values: braces of maps, brackets of lists, blanks, and the marks of an encoding that
+/// nobody sees.
+const AROUND: [char; 10] = ['{', '}', '[', ']', ' ', '\t', '\r', '\n', '\u{feff}', '\u{200b}'];
+/// Letters that nobody sees: marks of an encoding that stand before a text.
+pub(super) const UNSEEN: [char; 2] = ['\u{feff}', '\u{200b}'];
+/// What a map begins with, behind the name of its class where Java prints one: `Risk{level=LOW}`.
+const OPENING: [char; 3] = ['{', '(', '['];
 
 /// What the JSON of a member says, with the texts around it taken off: JSON of an object or array, or a plain text. None
 /// if it says that there is nothing.
@@ -50,49 +55,80 @@ fn is_json(text: &str) -> bool {
 }
 
 /// The entries of a map whose names are plain words, such as `{level=HIGH, reasons=A, B}`: a value ends where the next
-/// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them.
-pub(in crate::format) fn entries_by_name(text: &str, is_name: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
+/// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them, and have blanks
+/// in them. With it whether every part of the text belongs to an entry: what stands before the first may be the very
+/// thing that is looked for.
+pub(in crate::format) fn entries_by_name(
+    text: &str,
+    is_name: impl Fn(&str) -> bool,
+) -> (Vec<(&str, &str)>, bool) {
     let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut is_whole = true;
     let mut at = 0;
     for piece in text.split([',', ';']) {
         let end = at + piece.len();
         match (name_of(piece, &is_name), entries.last_mut()) {
             (Some((name, value)), _) => entries.push((name, end - value.len()..end)),
             (None, Some((_, value))) => value.end = end,
-            (None, None) => {}
+            (None, None) => is_whole &= bare(piece).is_empty(),
         }
         at = end + 1;
     }
     // Only now, so that no byte is looked at for each piece of a value anew.
-    entries.into_iter().map(|(name, value)| (name, bare(&text[value]))).collect()
+    let entries = entries.into_iter().map(|(name, value)| (name, bare(without_closing(&text[value]))));
+    (entries.collect(), is_whole)
 }
 
 fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t str, &'t str)> {
     let (name, value) = piece.split_once(['=', ':'])?;
     let separator = piece.as_bytes()[name.len()];
+    let (class, name) = name.rsplit_once(OPENING).unwrap_or(("", name));
     // Of JSON that was cut, a quote may be missing.
     let name = bare(name).trim_matches(['"', '\'']);
-    let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    (is_word && (separator == b'=' || is_name(name))).then_some((name, value))
+    let is_plain = separator == b'=' && is_word(name) && is_class(class);
+    (is_plain || is_name(name)).then_some((name, value))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether this may stand before the brace of a map: nothing, or the name of a class.
+fn is_class(text: &str) -> bool {
+    let name = text.trim_matches(AROUND).trim_matches(OPENING);
+    name.is_empty() || name.split(['.', '$']).all(is_word)
+}
+
+/// A value without the parenthesis that closes the map, if it closes none of the value's own.
+fn without_closing(value: &str) -> &str {
+    let value = value.trim_matches(AROUND);
+    match value.strip_suffix(')') {
+        Some(inside) if inside.matches('(').count() <= inside.matches(')').count() => inside,
+        _ => value,
+    }
 }
 
 /// The entries of a map whose values are plain words, such as `{New City, far=POSITIVE, Velocity=NEGATIVE}`: a name
 /// begins where the last value ended. With it whether every part of the text belongs to an entry.
 pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
     let mut entries = Vec::new();
+    let mut is_whole = true;
     let mut start = 0;
     let mut at = 0;
-    for piece in text.split(',') {
+    for piece in text.split([',', ';']) {
         let end = at + piece.len();
         // The pieces before, which are a part of the name, have no such sign.
         if let Some((_, value)) = piece.rsplit_once('=') {
             let name = &text[start..end - value.len() - 1];
-            entries.push((bare(name), bare(value)));
+            // A name in which another value stands would tell of one of them only.
+            is_whole &= !name.contains('=');
+            let inside = name.rsplit_once('{').filter(|(class, _)| is_class(class));
+            entries.push((bare(inside.map_or(name, |(_, name)| name)), bare(value)));
             start = end + 1;
         }
         at = end + 1;
     }
-    let is_whole = text.get(start..).unwrap_or_default().trim_matches(AROUND).is_empty();
+    is_whole &= text.get(start..).unwrap_or_default().trim_matches(AROUND).is_empty();
     (entries, is_whole)
 }
 
@@ -112,7 +148,7 @@ mod tests {
     use super::*;
 
     fn by_name(text: &str) -> Vec<(&str, &str)> {
-        entries_by_name(text, |name| name == "level")
+        entries_by_name(text, |name| name == "level").0
     }
 
     #[test]
@@ -133,6 +169,30 @@ mod tests {
         for odd in ["", "{", "{}", "HIGH", "{level}", "{=}", ",,", "a b=c", "é,ü"] {
             assert!(by_name(odd).is_empty(), "{odd}");
         }
+    }
+
+    #[test]
+    fn the_class_that_java_prints_before_a_map_is_no_part_of_a_name() {
+        for text in [
+            "Risk{level=HIGH, reasons=A (b)}",
+            "com.okta.Risk {level=HIGH, reasons=A (b)}",
+            "Risk(level=HIGH, reasons=A (b))",
+            "(level=HIGH, reasons=A (b))",
+            "[Risk{level=HIGH, reasons=A (b)}]",
+            "\u{feff}{level=HIGH, reasons=A (b)}",
+        ] {
+            let expected = (vec![("level", "HIGH"), ("reasons", "A (b)")], true);
+            assert_eq!(entries_by_name(text, |_| false), expected, "{text}");
+        }
+        assert_eq!(entries_by_value("Behaviors{New IP=POSITIVE}"), (vec![("New IP", "POSITIVE")], true));
+    }
+
+    #[test]
+    fn what_belongs_to_no_entry_is_told() {
+        for text in ["HIGH, reasons=x", "{the risk is HIGH, reasons=x}", "a b=HIGH, reasons=x"] {
+            assert_eq!(entries_by_name(text, |_| false), (vec![("reasons", "x")], false), "{text}");
+        }
+        assert!(!entries_by_value("{New IP=POSITIVE New Device=NEGATIVE}").1);
     }
 
     #[test]

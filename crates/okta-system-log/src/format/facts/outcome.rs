@@ -60,7 +60,7 @@ const CONSEQUENCES: [&str; 6] = [
 
 /// Event types that Okta's description calls a failure or a refusal, whatever their outcome: it tells that the failure was
 /// seen to, or nothing.
-const FAILURES: [&str; 17] = [
+const FAILURES: [&str; 27] = [
     "app.generic.unauth_app_access_attempt",
     "app.kerberos_rich_client.account_not_found",
     "app.kerberos_rich_client.instance_not_found",
@@ -72,13 +72,36 @@ const FAILURES: [&str; 17] = [
     "application.integration.api_query",
     "application.integration.transfer_files",
     "application.policy.sign_on.deny_access",
+    "application.provision.group.add",
+    "application.provision.group.import",
+    "application.provision.group.remove",
+    "application.provision.group.update",
+    "application.provision.group_membership.add",
+    "application.provision.group_membership.import",
+    "application.provision.group_membership.remove",
+    "application.provision.group_membership.update",
+    "application.provision.user.password",
     "event_hook.delivery",
     "mim.command.ios.formaterror",
+    "security.request.blocked",
     "system.iwa_agentless.user.not_found",
     "user.account.use_token",
     "user.mfa.okta_verify.deny_push",
     "user.mfa.okta_verify.deny_push_upgrade_needed",
 ];
+
+/// Those of them that are refusals and no sign-ons, which a failure refuses in any case.
+const REFUSALS: [&str; 2] = ["security.request.blocked", "user.account.use_token"];
+
+/// Whether what failed was refused by a decision, though it is no sign-on.
+pub(in crate::format) fn is_refusal(event_type: &str) -> bool {
+    REFUSALS.contains(&event_type)
+}
+
+/// Whether the event type tells of a refusal or a lock that took place, whose cause is another event.
+pub(in crate::format) fn is_consequence(event_type: &str) -> bool {
+    CONSEQUENCES.contains(&event_type)
+}
 
 /// Words of event types that say how it ended.
 const FAILED: [&str; 6] = ["fail", "failed", "failure", "failures", "error", "errors"];

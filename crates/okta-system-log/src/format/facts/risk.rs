@@ -36,27 +36,27 @@ enum Part {
     Events,
 }
 
-/// Names of entries, in small letters.
-const PARTS: [(&str, Part); 17] = [
+/// Names of entries, in small letters and without what may stand between them: `risk_level` is `Risk Level`.
+const PARTS: [(&str, Part); 14] = [
     ("level", Part::Level),
     ("risklevel", Part::Level),
-    ("risk_level", Part::Level),
-    ("current_level", Part::Level),
     ("currentlevel", Part::Level),
     ("previouslevel", Part::PreviousLevel),
     ("priorrisklevel", Part::PreviousLevel),
-    ("previous_level", Part::PreviousLevel),
     ("reasons", Part::Reasons),
     ("reason", Part::Reasons),
     ("reasoncode", Part::Reasons),
     ("riskreasons", Part::Reasons),
-    ("reason_admin", Part::Reasons),
+    ("reasonadmin", Part::Reasons),
     ("detectionname", Part::Detection),
     ("risk", Part::Risk),
     // Of a security event token that a partner sent.
     ("claims", Part::Claims),
     ("events", Part::Events),
 ];
+
+/// What the names of events begin with that are addresses, as those of the standard for security events are.
+const ADDRESSES: [&str; 2] = ["https://", "http://"];
 
 /// Names of entries of which the level has nothing.
 const WITHOUT_LEVEL: [&str; 3] = ["issuer", "name", "direction"];
@@ -66,7 +66,11 @@ const HINTS: [&str; 3] = ["level", "risk", "score"];
 
 impl Part {
     fn of(name: &str) -> Option<Self> {
-        PARTS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, part)| *part)
+        let letters = || name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        if ADDRESSES.iter().any(|beginning| name.starts_with(beginning)) {
+            return Some(Self::Claims);
+        }
+        PARTS.iter().find(|(known, _)| letters().eq(known.bytes())).map(|(_, part)| *part)
     }
 
     /// Whether a level may be here.
@@ -84,6 +88,7 @@ fn is_level_missed<'n>(entries: impl Iterator<Item = (&'n str, &'n str)>, is_par
             Some(part) => {
                 has_known = true;
                 has_level |= part.has_level();
+                has_hint |= matches!(part, Part::Reasons) && mentions_level(value);
             }
             None => {
                 has_unknown = true;
@@ -92,6 +97,13 @@ fn is_level_missed<'n>(entries: impl Iterator<Item = (&'n str, &'n str)>, is_par
         }
     }
     !has_level && (has_hint || (has_unknown && !has_known && !is_partly))
+}
+
+/// Whether a reason has a level in it, as where nothing parts it from the reason: `reasons=New IP level=HIGH`.
+fn mentions_level(text: &str) -> bool {
+    let levels = [Level::Low, Level::Medium, Level::High, Level::Critical];
+    let is_level = |word: &str| levels.iter().any(|level| level.name() == word);
+    text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_level)
 }
 
 fn sounds_like_level(text: &str) -> bool {
@@ -122,7 +134,11 @@ impl<'a> Risk<'a> {
     pub(super) fn add_level(&mut self, json: &'a str) {
         match notation::content(json) {
             Some(Cow::Borrowed(content)) => self.add_part(Part::Level, content, DEPTH_MAX),
-            Some(Cow::Owned(content)) => self.add_unread(Cow::Owned(content)),
+            Some(Cow::Owned(content)) => {
+                let mut risk = Risk::default();
+                risk.add_part(Part::Level, &content, DEPTH_MAX);
+                self.merge(risk.into_owned());
+            }
             None => {}
         }
     }
@@ -164,6 +180,7 @@ impl<'a> Risk<'a> {
 
     fn add_map(&mut self, content: &'a str, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return self.add_unread(Cow::Borrowed(content)) };
+        let content = content.trim_matches(notation::UNSEEN);
         if let Some(object) = Object::read(content) {
             return self.add_members(&object, content, false, depth);
         }
@@ -173,12 +190,9 @@ impl<'a> Risk<'a> {
         if Level::read(content).is_some() {
             return self.add_part(Part::Level, content, depth);
         }
-        let entries = notation::entries_by_name(content, |name| Part::of(name).is_some());
-        if entries.is_empty() && !content.trim_matches(['{', '}', '[', ']', ' ']).is_empty() {
-            return self.add_unread(Cow::Borrowed(content));
-        }
+        let (entries, is_whole) = notation::entries_by_name(content, |name| Part::of(name).is_some());
         let told = || entries.iter().filter(|(_, value)| !is_missing(value));
-        if is_level_missed(told().copied(), false) {
+        if !is_whole || is_level_missed(told().copied(), false) {
             self.add_unread(Cow::Borrowed(content));
         }
         for (name, value) in told() {
@@ -325,6 +339,65 @@ mod tests {
             assert_eq!(risk.unread, None, "{text}");
         }
         assert_eq!(risk("HIGH").level, Some(Level::High));
+        for text in [
+            "Risk{level=HIGH, reasons=Anomalous Device}",
+            "Risk {reasons=Anomalous Device, level=HIGH}",
+            "Risk(level=HIGH, reasons=Anomalous Device)",
+            "com.okta.risk.LogRisk(level=HIGH, reasons=[Anomalous Device])",
+            "(level=HIGH, reasons=Anomalous Device)",
+            "[Risk{level=LOW}, Risk{level=HIGH, reasons=Anomalous Device}]",
+            "{Risk Level=HIGH, reasons=Anomalous Device}",
+            "{risk-level: HIGH, reasons: Anomalous Device}",
+            "{risk={level=HIGH, reasons=Anomalous Device}}",
+            "\u{feff}{level=HIGH, reasons=Anomalous Device}",
+            "\u{feff}{\"level\":\"HIGH\",\"reasons\":\"Anomalous Device\"}",
+            "\u{200b}{level=HIGH, reasons=Anomalous Device}",
+        ] {
+            let risk = risk(text);
+            assert_eq!((risk.level, risk.unread), (Some(Level::High), None), "{text}");
+            assert_eq!(risk.reasons, ["Anomalous Device"], "{text}");
+        }
+        assert_eq!(risk("Risk{level=LOW}").word(), Some("LOW"));
+    }
+
+    #[test]
+    fn no_text_with_a_level_in_it_says_nothing() {
+        for text in [
+            "HIGH, reasons=x",
+            "the risk is HIGH, reasons=x",
+            "{reasons=x level=HIGH}",
+            "{reasons=x|level=HIGH}",
+            "{reasons=x\tlevel=HIGH}",
+            "{reasons=the risk is HIGH}",
+            "{threatLevel=HIGH, reasons=x}",
+            "{overall=HIGH, reasons=x}",
+            "{level=HIGH reasons=x}",
+            "{level==HIGH}",
+            "{level=HIGH (score 91)}",
+            "{level=90}",
+            "{\"reasons\":\"x level=HIGH\"}",
+            "Some Risk <level=HIGH, reasons=x>",
+        ] {
+            let risk = risk(text);
+            assert!(risk.level.is_none() && risk.unread.is_some(), "{text}: {risk:?}");
+        }
+    }
+
+    #[test]
+    fn the_report_of_a_partner_names_its_events_beside_the_issuer() {
+        let report = r#"{
+  "issuer" : "https://example.eventprovider.com",
+  "https://schemas.okta.com/secevent/okta/event-type/user-risk-change" : {
+    "subject" : { "user" : { "format" : "email", "email" : "joe.alex@example.com" } },
+    "current_level" : "high", "previous_level" : "low", "event_timestamp" : 1709484521,
+    "reason_admin" : { "en" : "Malware detected" }
+  }
+}"#;
+        let told = risk(report);
+        assert_eq!((told.level, told.previous_level), (Some(Level::High), Some(Level::Low)));
+        assert_eq!((told.reasons, told.unread), (vec!["Malware detected".into()], None));
+        let ended = r#"{"issuer":"https://p.example","https://schemas.openid.net/secevent/caep/event-type/session-revoked":{"event_timestamp":1709484521,"reason_admin":{"en":"Malware detected"}}}"#;
+        assert_eq!(risk(ended).word(), None);
     }
 
     #[test]

@@ -50,7 +50,17 @@ impl<'a> Threat<'a> {
             }
             return;
         }
-        for (name, level) in notation::entries_by_value(content).0 {
+        if let Some(elements) = Object::read_elements(content) {
+            let names = elements.into_iter().filter_map(notation::content);
+            return names.for_each(|name| self.insert(name, ""));
+        }
+        let (entries, _) = notation::entries_by_value(content);
+        if entries.is_empty() {
+            // Names alone, such as `[Password Spray]`.
+            let names = content.trim_matches(['[', ']', '{', '}', ' ']).split(',').map(str::trim_ascii);
+            return names.filter(|name| !name.is_empty()).for_each(|name| self.insert(Cow::Borrowed(name), ""));
+        }
+        for (name, level) in entries {
             self.insert(Cow::Borrowed(name), level);
         }
     }
@@ -95,6 +105,13 @@ mod tests {
                 "{data}"
             );
             assert_eq!(threat.detections, ["Password Spray", "Login Failures"]);
+        }
+        for names in [r#""[Password Spray, Login Failures]""#, r#"["Password Spray","Login Failures"]"#] {
+            let event = format!(r#"{{"debugContext":{{"debugData":{{"threatDetections":{names}}}}}}}"#);
+            let event = LogEvent::read(event.as_str()).unwrap();
+            let threat = Threat::of(&event);
+            assert_eq!(threat.detections, ["Password Spray", "Login Failures"], "{names}");
+            assert_eq!(threat.level, None);
         }
         let nothing = LogEvent::read("{}").unwrap();
         assert!(Threat::of(&nothing).is_suspected.is_none() && Threat::of(&nothing).detections.is_empty());

@@ -39,12 +39,19 @@ pub(super) fn write<'a>(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    User::who(whose::authenticated(event)).with_tokens(event).write("user", "user", out, notes);
+    User::who(whose::authenticated(event))
+        .with_tokens(event, notes.elements_max)
+        .write("user", "user", out, notes);
     let server = lowest(event.targets.iter().filter(is_server)).and_then(Named::of);
+    // A list of several is left.
+    let hostname = event.debug_data.peek(HOSTNAMES).filter(|name| server.is_none() && !name.contains([',', '[']));
+    if hostname.is_some() {
+        event.debug_data.mark(HOSTNAMES);
+    }
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();
-        if name.is_none() && id.is_none() && server.is_none() {
+        if name.is_none() && id.is_none() && server.is_none() && hostname.is_none() {
             out.text("name", "Okta");
         }
         out.text_if("name", name.as_deref());
@@ -58,6 +65,13 @@ pub(super) fn write<'a>(
             out.text("type", "Server");
         });
         notes.observe(Observed::ResourceUid, "dst_endpoint", "uid", server.uid.as_ref());
+    }
+    if let Some(hostname) = &hostname {
+        out.object("dst_endpoint", |out| {
+            out.text("name", hostname);
+            out.integer("type_id", 1);
+            out.text("type", "Server");
+        });
     }
     write_session(event, out);
     write_protocol(event, note, out);
@@ -77,9 +91,12 @@ pub(super) fn write<'a>(
     write_factors(event, &factors, out);
 }
 
+/// Where the debug data names the server that a credential is for.
+const HOSTNAMES: &str = "serverHostnames";
+
 /// Whether it is a machine that people sign on to.
 fn is_server(target: &&Party<'_>) -> bool {
-    target.object.peek("type").is_some_and(|kind| kind.eq_ignore_ascii_case("Server"))
+    target.kind == Kind::Server
 }
 
 /// The behaviour that Okta has from the beginning for a device that the user has not signed in from before.

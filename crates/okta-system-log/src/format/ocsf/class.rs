@@ -23,7 +23,13 @@ pub struct Class {
 /// An activity that is in no list: the event's own words say what it is.
 pub(super) const OTHER: u8 = 99;
 
+/// The last activity of a Detection Finding.
+pub(super) const CLOSE: u8 = 3;
+/// An activity of Authentication.
+pub(super) const LOGON: u8 = 1;
 /// Activities of Entity Management.
+const CREATE: u8 = 1;
+const DELETE: u8 = 4;
 pub(super) const READ: u8 = 2;
 pub(super) const UPDATE: u8 = 3;
 
@@ -187,6 +193,11 @@ impl Class {
     /// `type_uid` of an activity.
     pub(super) fn type_uid(&self, activity: u8) -> u32 {
         u32::from(self.uid) * 100 + u32::from(activity)
+    }
+
+    /// Whether the activity makes or ends the very thing that an event is about.
+    pub(in crate::format) fn is_beginning_or_end(&self, activity: u8) -> bool {
+        matches!(self.uid, ENTITY_MANAGEMENT | API_ACTIVITY) && matches!(activity, CREATE | DELETE)
     }
 
     /// OCSF's word for an activity.

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        facts::{Address, OS_VERSION, PLATFORM, System, apple_mobile_version, country_code, take_first},
+        facts::{
+            Address, ClientAddress, OS_VERSION, PLATFORM, System, apple_mobile_version, country_code, take_first,
+        },
         log_event::LogEvent,
         object::Object,
         words::is_ip,
@@ -32,7 +34,8 @@ pub(super) fn write_source<'a>(
     let domain = event.security.take("domain").filter(|domain| domain != ".");
     // The chain belongs to an endpoint. Without one it is left to what is not mapped.
     let is_endpoint = ip.is_some() || domain.is_some();
-    let hops = if is_endpoint { intermediate_ips(event, ip.as_deref()) } else { Vec::new() };
+    let mut hops = if is_endpoint { intermediate_ips(event, ip.as_deref()) } else { Vec::new() };
+    hops.truncate(notes.elements_max);
     let is_written = out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if !is_endpoint {
@@ -61,15 +64,14 @@ pub(super) fn write_source<'a>(
 
 /// The client's address, taken if it says all that Okta wrote.
 fn take_address<'a>(event: &LogEvent<'a>, notes: &mut Notes<'_>) -> Option<Address<'a>> {
-    let text = event.client.peek("ipAddress")?;
-    let Some(address) = Address::read(text) else {
-        notes.tell("client.ipAddress is no address that can be read");
+    let Some(client) = ClientAddress::of(event) else {
+        if event.client.peek("ipAddress").is_some() {
+            notes.tell("client.ipAddress is no address that can be read");
+        }
         return None;
     };
-    if address.is_whole {
-        event.client.mark("ipAddress");
-    }
-    Some(address)
+    client.mark(event);
+    Some(client.address)
 }
 
 fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
@@ -132,7 +134,7 @@ fn system(system: Option<System>) -> (u16, Option<&'static str>) {
 
 fn write_network(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     out.object("autonomous_system", |out| {
-        let number = event.security.number("asNumber").and_then(|number| number.parse::<u32>().ok());
+        let number = event.security.peek("asNumber").and_then(|number| number.parse::<u32>().ok());
         if let Some(number) = number.filter(|number| *number > 0) {
             event.security.mark("asNumber");
             out.integer("number", number);
@@ -188,11 +190,11 @@ pub(super) fn read_country<'a>(object: &Object<'a>, member: &str) -> Option<Cow<
     Some(Cow::Borrowed(code))
 }
 
-/// Where the debug data tells from where to where a session went.
-const MOVES: [&str; 2] = ["newIpAddress", "previousIpAddress"];
+/// Where the debug data tells from where to where a session went, and whom a RADIUS agent was asked by.
+const MOVES: [&str; 3] = ["newIpAddress", "previousIpAddress", "clientAddress"];
 
-/// Notes the addresses that a session has moved between. OCSF has no attribute for them, so that they are found where Okta
-/// has them.
+/// Notes the addresses that a session has moved between, and their like. OCSF has no attribute for them, so that they are
+/// found where Okta has them.
 pub(super) fn observe_move<'a>(event: &LogEvent<'a>, notes: &mut Notes<'a>) {
     for member in MOVES {
         let ip = event.debug_data.peek(member).filter(|ip| is_ip(ip));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        about::{is_only_actor, main_target},
+        about::{is_only_actor, made_or_ended, main_target},
         log_event::LogEvent,
         party::{Kind, Party},
         words::is_email,
@@ -13,6 +13,7 @@ use super::{
     UNKNOWN, endpoint,
     named::Named,
     notes::{Notes, Observed},
+    routing::Routing,
     user::User,
 };
 
@@ -44,10 +45,14 @@ struct Pertaining<'e, 'a> {
 pub(super) fn write<'a>(
     event: &LogEvent<'a>,
     event_type: &str,
+    routing: &Routing,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    let target = main_target(event, event_type);
+    let target = match routing.class.is_beginning_or_end(routing.activity) {
+        true => made_or_ended(event, event_type),
+        false => main_target(event, event_type),
+    };
     let pertaining = Pertaining::of(event, event_type, target);
     let entity = match target.filter(|target| target.is_identified()) {
         Some(target) => Entity::of(target, pertaining),
@@ -106,7 +111,8 @@ impl<'e, 'a> Entity<'e, 'a> {
         out.text_if("name", self.name.as_deref());
         out.integer("type_id", self.kind.0);
         out.text("type", &self.kind.1);
-        if let Some(data) = data {
+        // What is too long for the bus is left out with all that is not mapped.
+        if let Some(data) = data.filter(|data| data.len() <= out.text_bytes_max()) {
             out.raw("data", data);
         }
     }

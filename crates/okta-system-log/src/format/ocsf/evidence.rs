@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use super::{
     super::{
+        facts::reported_addresses,
         log_event::LogEvent,
-        object::Object,
         party::{Kind, Party},
         words::is_ip,
         writer::{ArrayWriter, ObjectWriter},
@@ -132,34 +132,20 @@ fn write_reported<'a>(event: &LogEvent<'a>, out: &mut ObjectWriter<'_>, notes: &
     notes.observe(Observed::Country, endpoint::EVIDENCE_LOCATION, "country", country.as_ref());
 }
 
-/// What a provider of security events reports, in the form of its standard.
-const REPORTED: &str = "securityEventsProviderReportedRisk";
-
-/// Where the claims of such a report name addresses.
-const ADDRESSES: [&str; 2] = ["current_ip_address", "previous_ip_address"];
-
-/// The addresses that a session has and had by such a report, each evidence by itself. The report stays whole with what is
-/// not mapped.
+/// The addresses that a session has and had by the report of a provider, each evidence by itself. The report stays whole with
+/// what is not mapped.
 fn write_reported_addresses<'a>(
     event: &LogEvent<'a>,
     addresses_max: usize,
     out: &mut ArrayWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    let data = &event.debug_data;
-    let text = data.peek(REPORTED);
-    let Some(report) = text.as_deref().or_else(|| data.raw(REPORTED)).and_then(Object::read) else { return };
-    let claims = report.peek_object("claims").unwrap_or_default();
-    for name in ADDRESSES {
-        let texts = claims.take_texts(name);
-        for ip in texts.iter().filter(|ip| is_ip(ip)).take(addresses_max) {
-            out.object(|out| {
-                out.text("name", name);
-                out.object("src_endpoint", |out| out.text("ip", ip));
-            });
-            let ip = Cow::Owned(ip.to_string());
-            notes.observe(Observed::IpAddress, "evidences[].src_endpoint", "ip", Some(&ip));
-        }
+    for (name, ip) in reported_addresses(event).into_iter().take(addresses_max) {
+        out.object(|out| {
+            out.text("name", name);
+            out.object("src_endpoint", |out| out.text("ip", &ip));
+        });
+        notes.observe(Observed::IpAddress, "evidences[].src_endpoint", "ip", Some(&Cow::Owned(ip)));
     }
 }
 

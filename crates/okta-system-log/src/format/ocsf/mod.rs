@@ -25,7 +25,7 @@ mod user;
 use super::{
     Detail, Input, Payload,
     facts::{Assessment, Factors, Threat},
-    log_event::LogEvent,
+    log_event::{LogEvent, ODD_TARGETS},
     whose,
     writer::{ObjectWriter, Writer, room_for},
 };
@@ -79,18 +79,21 @@ pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
     };
     let event = parsed.unwrap_or_default();
     let event_type = event.event_type();
-    let routing = Routing::of(event_type.as_deref());
+    let (assessment, threat) = (Assessment::of(&event), Threat::of(&event));
+    let routing = Routing::of_event(&event, event_type.as_deref(), &assessment);
     let event_type = event_type.as_deref().unwrap_or(UNKNOWN);
     let bytes = Writer::with_room(room_for(input.raw), input.detail.text_bytes_max()).object_bytes(|out| {
-        let mut notes = Notes::new();
-        let (assessment, threat) = (Assessment::of(&event), Threat::of(&event));
+        let mut notes = Notes::new(input.detail.elements_max());
+        if !event.has_whole_targets {
+            notes.tell(ODD_TARGETS);
+        }
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
         outcome::write_severity(&event, routing.class, &assessment, &threat, out, &mut notes);
         outcome::write_status(&event, event_type, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_class(&input, &event, &routing, event_type, &assessment, out, &mut notes);
-        outcome::write_control(&event, routing.class, &assessment, &threat, out, &mut notes);
+        outcome::write_control(&event, &routing, &assessment, &threat, out, &mut notes);
         access::write_authorizations(&event, routing.class, input.detail.elements_max(), out, &mut notes);
         event.root.take("displayMessage");
         if input.detail.has_debug_data() {
@@ -143,7 +146,7 @@ fn write_class<'a>(
             authentication::write_factors(event, &Factors::of(event), out);
         }
         AUTHENTICATION => authentication::write(event, note, assessment, out, notes),
-        ENTITY_MANAGEMENT => entity::write(event, event_type, out, notes),
+        ENTITY_MANAGEMENT => entity::write(event, event_type, routing, out, notes),
         USER_ACCESS => access::write(event, event_type, note, targets_max, out, notes),
         GROUP_MANAGEMENT => {
             entity::write_group(event, out, notes);

@@ -13,6 +13,8 @@ pub(super) struct Notes<'a> {
     uses_datetime: bool,
     observables: Vec<Observable<'a>>,
     told: Vec<&'static str>,
+    /// How many elements a list has at most.
+    pub(super) elements_max: usize,
 }
 
 #[derive(Debug)]
@@ -68,8 +70,8 @@ impl Observed {
 const OBSERVABLES: usize = 12;
 
 impl<'a> Notes<'a> {
-    pub(super) fn new() -> Self {
-        Self { observables: Vec::with_capacity(OBSERVABLES), ..Self::default() }
+    pub(super) fn new(elements_max: usize) -> Self {
+        Self { observables: Vec::with_capacity(OBSERVABLES), elements_max, ..Self::default() }
     }
 
     /// Notes that `value` stands at `path` and the `member` in it. What is in an array stands at `array[].member`.
@@ -113,7 +115,9 @@ impl<'a> Notes<'a> {
     /// Writes the observables.
     pub(super) fn write_observables(&self, out: &mut ObjectWriter<'_>) {
         out.array("observables", |out| {
-            for Observable { kind, path: (path, member), value } in &self.observables {
+            for Observable { kind, path: (path, member), value } in
+                self.observables.iter().take(self.elements_max)
+            {
                 out.object(|out| {
                     out.path("name", [path, member]);
                     out.members(kind.kind());

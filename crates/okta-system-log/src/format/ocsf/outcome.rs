@@ -7,8 +7,9 @@ use super::{
         severity::{self, Severity},
         writer::ObjectWriter,
     },
-    class::{Class, DETECTION_FINDING},
+    class::{CLOSE, Class, DETECTION_FINDING},
     notes::Notes,
+    routing::Routing,
 };
 
 /// `status_id` of a finding by its activity: what Okta calls the outcome is not the status of an investigation.
@@ -70,16 +71,16 @@ pub(super) fn write_severity(
 /// Writes the attributes of the profile `security_control`: what was decided by which policy, and how risky it was.
 pub(super) fn write_control(
     event: &LogEvent<'_>,
-    class: &Class,
+    routing: &Routing,
     assessment: &Assessment<'_>,
     threat: &Threat<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'_>,
 ) {
-    let is_finding = class.uid == DETECTION_FINDING;
-    if is_finding {
+    if routing.class.uid == DETECTION_FINDING {
         notes.uses_security_control = true;
-        out.flag("is_alert", true);
+        // What is over asks nobody to look at it.
+        out.flag("is_alert", routing.activity != CLOSE);
     }
     if let Some(((action, action_caption), (disposition, caption))) = decision(event) {
         notes.uses_security_control = true;

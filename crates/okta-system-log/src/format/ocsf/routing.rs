@@ -4,11 +4,14 @@ use std::sync::LazyLock;
 
 use super::{
     super::{
+        facts::{Assessment, is_for_something_else},
         findings::{Finding, Stage},
+        log_event::LogEvent,
         rules::{Row, Rule, Rules},
     },
     class::{
-        API_ACTIVITY, BASE_EVENT, CLASSES, Class, DETECTION_FINDING, ENTITY_MANAGEMENT, OTHER, READ, UPDATE,
+        API_ACTIVITY, AUTHENTICATION, BASE_EVENT, CLASSES, Class, CLOSE, DETECTION_FINDING, ENTITY_MANAGEMENT, LOGON, OTHER, READ,
+        UPDATE,
     },
 };
 
@@ -106,6 +109,23 @@ impl Routing {
         }
     }
 
+    /// Where `event` of this type goes. What is in an event may say that a finding is over, and that a factor was not
+    /// checked for a sign-on.
+    pub(in crate::format) fn of_event(
+        event: &LogEvent<'_>,
+        event_type: Option<&str>,
+        assessment: &Assessment<'_>,
+    ) -> Self {
+        let routing = Self::of(event_type);
+        if let Some(finding) = event_type.and_then(Finding::of) {
+            return Self { activity: activity_of(finding.stage_after(assessment)), ..routing };
+        }
+        if routing.class.uid == AUTHENTICATION && routing.activity == LOGON && is_for_something_else(event) {
+            return Self { activity: OTHER, note: Note::None, ..routing };
+        }
+        routing
+    }
+
     fn by_table(rules: &Rules<Columns>, event_type: &str) -> Self {
         let Some(row) = rules.find(event_type) else { return Self::base_event("the table is empty") };
         let done = |class: &Class| rules.find_verb(class.name, event_type);
@@ -135,11 +155,7 @@ impl Routing {
 
     fn of_finding(finding: &'static Finding) -> Self {
         let Finding { event_type, stage, reason } = finding;
-        let activity = match stage {
-            Stage::Opened => 1,
-            Stage::Changed => 2,
-            Stage::Closed => 3,
-        };
+        let activity = activity_of(*stage);
         let class = Class::by_uid(DETECTION_FINDING).unwrap_or(&CLASSES[0]);
         Self { class, activity, rule: Rule::Exact, pattern: event_type, reason, note: Note::None }
     }
@@ -152,6 +168,15 @@ impl Routing {
     /// Whether no row knows the event type.
     pub fn is_fallback(&self) -> bool {
         self.rule == Rule::Fallback && self.class.uid == API_ACTIVITY
+    }
+}
+
+/// `activity_id` of a Detection Finding.
+fn activity_of(stage: Stage) -> u8 {
+    match stage {
+        Stage::Opened => 1,
+        Stage::Changed => 2,
+        Stage::Closed => CLOSE,
     }
 }
 

@@ -93,8 +93,9 @@ impl<'a> User<'a> {
     }
 
     /// The same with the tokens among the targets: they were issued to the user, or taken from them.
-    pub(super) fn with_tokens(mut self, event: &LogEvent<'a>) -> Self {
-        for token in event.targets.iter().filter(|target| target.kind == Kind::Token && target.is_untold()) {
+    pub(super) fn with_tokens(mut self, event: &LogEvent<'a>, tokens_max: usize) -> Self {
+        let tokens = event.targets.iter().filter(|target| target.kind == Kind::Token && target.is_untold());
+        for token in tokens.take(tokens_max) {
             if let Some(uid) = token.take_id() {
                 let kind = token.take_name().or_else(|| token.take_type());
                 self.credentials.push((uid, kind.unwrap_or(Cow::Borrowed(UNKNOWN))));
@@ -160,7 +161,7 @@ fn kind<'a>(party: &Party<'a>) -> (u8, Cow<'a, str>) {
         (Kind::User | Kind::AppUser, _) => (1, "User"),
         (Kind::App | Kind::Service, _) => (4, "Service"),
         (Kind::System, _) => (3, "System"),
-        (Kind::Other, Some(word)) if word.contains("Client") || word.contains("Service") => (4, "Service"),
+        (Kind::Other, _) if party.is_program() => (4, "Service"),
         (_, Some(_)) => (99, "Other"),
         (_, None) => (0, UNKNOWN),
     };

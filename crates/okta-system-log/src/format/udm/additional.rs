@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{facts::Moment, object::Object, severity, writer::ObjectWriter},
+    super::{facts::Moment, log_event::ODD_TARGETS, object::Object, severity, writer::ObjectWriter},
     Scene, labels,
 };
 
@@ -14,6 +14,8 @@ const TRUNCATED: &str = "oktabus.truncated";
 const ORIGINAL: &str = "oktabus.original";
 /// What could not be read of the time.
 const NOTE: &str = "oktabus.note";
+/// That something among the targets is none.
+const TARGET_NOTE: &str = "oktabus.note.target";
 /// That a risk could not be read.
 const RISK_NOTE: &str = "oktabus.note.risk";
 
@@ -35,6 +37,9 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut
         }
         if severity::is_unread(&scene.assessment) {
             out.text(RISK_NOTE, severity::UNREAD);
+        }
+        if !scene.event.has_whole_targets {
+            out.text(TARGET_NOTE, ODD_TARGETS);
         }
         if scene.has_rest() {
             write_rest(scene, out);

@@ -224,6 +224,8 @@ impl EventType {
             Self::UserResourceCreation => Self::ResourceCreation,
             Self::UserResourceUpdateContent => Self::ResourceWritten,
             Self::UserResourceDeletion => Self::ResourceDeletion,
+            // A right that is a group's alone.
+            Self::UserChangePermissions => Self::GroupModification,
             Self::UserUncategorized | Self::GenericEvent => Self::GenericEvent,
             _ => Self::UserUncategorized,
         }

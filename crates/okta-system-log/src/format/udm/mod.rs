@@ -3,7 +3,7 @@
 //!
 //! One file a part of the event: `metadata`, `principal` (who acted, from where), `target` (whom or what it was done to, and
 //! `about`), `network` (with `intermediary`), `authentication` (`extensions.auth`), `security_result`. `noun` writes a person,
-//! a group or a thing wherever it stands. `event_type` makes UDM's type of the class and activity in OCSF, so that what an
+//! a group or a thing wherever it stands, `server` a machine that people sign on to. `event_type` makes UDM's type of the class and activity in OCSF, so that what an
 //! event type means is decided once. What has no field stays as labels where it belongs, else under `additional`.
 
 mod additional;
@@ -15,6 +15,7 @@ mod network;
 mod noun;
 mod principal;
 mod security_result;
+mod server;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use super::{
 pub use event_type::EventType;
 use event_type::Shape;
 use principal::Origin;
+use server::Server;
 use target::Target;
 
 /// What is known of an event before anything of it is written.
@@ -61,15 +63,30 @@ impl Scene<'_, '_, '_> {
         self.routing.class.uid == class
     }
 
+    /// The org's domain, which stands for Okta's own machine; on a server, Okta's is no part of it.
+    fn okta_host(&self) -> Option<&str> {
+        self.input.tenant.filter(|_| self.target.server.is_none())
+    }
+
+    /// Whether it is a finding of which nobody knows whom it is about.
+    fn is_of_unknown_user(&self) -> bool {
+        self.finding.is_some() && !self.has_principal_user() && !self.target.has_user()
+    }
+
+    fn has_principal_user(&self) -> bool {
+        self.event.actor.is_somebody() && !self.event.actor.kind.is_machine()
+    }
+
     fn shape(&self) -> Shape {
-        let Self { origin, target, input, event, .. } = self;
+        let Self { origin, target, .. } = self;
         Shape {
-            has_principal_machine: origin.is_machine(input.tenant),
-            has_principal_user: event.actor.is_somebody(),
-            has_target_machine: target.app.is_none() && input.tenant.is_some(),
+            has_principal_machine: origin.is_machine() || self.okta_host().is_some(),
+            has_principal_user: self.has_principal_user() || self.is_of_unknown_user(),
+            has_target_machine: target.app.is_none() && self.okta_host().is_some()
+                || target.server.as_ref().is_some_and(Server::is_machine),
             has_target_user: target.has_user(),
             has_target_group: target.group.is_some(),
-            has_target_resource: target.resource.is_some(),
+            has_target_resource: target.has_resource(),
         }
     }
 }
@@ -83,7 +100,8 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
     let input = Input { detail, ..*input };
     let event = parsed.unwrap_or_default();
     let name = event.event_type();
-    let routing = Routing::of(name.as_deref());
+    let assessment = Assessment::of(&event);
+    let routing = Routing::of_event(&event, name.as_deref(), &assessment);
     let event_type = name.as_deref().unwrap_or_default();
     let scene = Scene {
         input: &input,
@@ -92,8 +110,8 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
         routing: &routing,
         finding: Finding::of(event_type),
         origin: Origin::of(&event),
-        target: Target::of(&event, routing.class, event_type),
-        assessment: Assessment::of(&event),
+        target: Target::of(&event, &routing, event_type),
+        assessment,
         threat: Threat::of(&event),
         outcome: Outcome::of(&event, event_type),
     };

@@ -28,11 +28,10 @@ fn write_network(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
             out.text("application_protocol", "HTTPS");
         }
         out.object("http", |out| out.text_if("user_agent", agent.as_deref()));
-        let number =
-            event.security.number("asNumber").filter(|number| number.parse::<u32>().is_ok_and(|it| it > 0));
-        if let Some(number) = number {
+        let number = event.security.peek("asNumber").and_then(|number| number.parse::<u32>().ok());
+        if let Some(number) = number.filter(|number| *number > 0) {
             event.security.mark("asNumber");
-            out.text("asn", number);
+            out.text("asn", &number.to_string());
         }
         out.text_if("organization_name", event.security.take("asOrg").as_deref());
         out.text_if("carrier_name", event.security.take("isp").as_deref());
@@ -75,7 +74,7 @@ fn write_intermediaries(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
         if scene.is_of(ocsf::AUTHENTICATION) && target.app.is_some() {
             out.object(|out| out.text_if("hostname", input.tenant));
         }
-        let client = origin.address.as_ref().map(|address| &*address.ip);
+        let client = origin.address().map(|address| &*address.ip);
         let place = event.client.raw(PLACE);
         for hop in event.ip_chain.iter().take(input.detail.elements_max()) {
             let Some(Address { ip, port, is_whole }) = hop.peek("ip").and_then(Address::read) else {
@@ -101,7 +100,8 @@ fn write_intermediaries(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
 
 /// Writes where a hop is; what of it has no field stays with the hop.
 fn write_place(hop: &Object<'_>, out: &mut ObjectWriter<'_>) {
-    let geography = hop.peek_object(PLACE).unwrap_or_default();
+    // What is no object stays with the hop.
+    let Some(geography) = hop.peek_object(PLACE) else { return };
     let geolocation = geography.open("geolocation");
     principal::write_location(&geography, &geolocation, out);
     if geography.rest().next().is_none() && geolocation.rest().next().is_none() {

@@ -36,7 +36,7 @@ pub(super) fn write_user(
         out.text_if("product_object_id", id.as_deref());
         out.text_if("user_display_name", name.as_deref());
         out.texts("email_addresses", email);
-        out.text_if("account_type", account_type(party.kind));
+        out.text_if("account_type", account_type(party));
         write_attribute(Some(party), rights, with_labels, out);
     });
 }
@@ -110,11 +110,12 @@ fn write_attribute(
     });
 }
 
-fn account_type(kind: Kind) -> Option<&'static str> {
-    match kind {
+fn account_type(party: &Party<'_>) -> Option<&'static str> {
+    match party.kind {
         Kind::User | Kind::AppUser => Some("CLOUD_ACCOUNT_TYPE"),
         Kind::App | Kind::Service => Some("SERVICE_ACCOUNT_TYPE"),
         Kind::System => Some("DEFAULT_ACCOUNT_TYPE"),
+        Kind::Other if party.is_program() => Some("SERVICE_ACCOUNT_TYPE"),
         _ => None,
     }
 }

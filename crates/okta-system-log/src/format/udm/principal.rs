@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        facts::{Address, OS_VERSION, PLATFORM, System, peek_first, take_first},
+        facts::{Address, ClientAddress, OS_VERSION, PLATFORM, System, peek_first, take_first},
         log_event::LogEvent,
         object::Object,
         party::Kind,
@@ -12,56 +12,61 @@ use super::{
     },
     Scene, labels,
     noun::{self, Rights},
+    server::{asset_id, is_hostname},
 };
 
 /// The machine that a request came from.
 #[derive(Debug)]
 pub(super) struct Origin<'a> {
-    pub(super) address: Option<Address<'a>>,
+    client: Option<ClientAddress<'a>>,
     /// UDM's name for a device that a product knows: the vendor and the id.
     asset_id: Option<String>,
+    /// The name of a machine that acts itself.
+    hostname: Option<Cow<'a, str>>,
 }
-
-/// What an id of an asset has at most, and what its letters are.
-const ASSET_ID_BYTES_MAX: usize = 128;
 
 impl<'a> Origin<'a> {
     pub(super) fn of(event: &LogEvent<'a>) -> Self {
-        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-        let id =
-            event.device.peek("id").filter(|id| id.len() <= ASSET_ID_BYTES_MAX && id.bytes().all(is_letter));
+        let machine = Some(&event.actor).filter(|actor| actor.kind.is_machine());
+        let id = event.device.peek("id").or_else(|| machine?.object.peek("id"));
         Self {
-            address: event.client.peek("ipAddress").and_then(Address::read),
-            asset_id: id.map(|id| ["Okta:", &id].concat()),
+            client: ClientAddress::of(event),
+            asset_id: id.and_then(|id| asset_id(&id)),
+            hostname: machine.and_then(|machine| machine.object.peek("displayName")).filter(|name| is_hostname(name)),
         }
     }
 
-    /// Whether UDM knows it for a machine. Where there was no client, Okta's own did it.
-    pub(super) fn is_machine(&self, tenant: Option<&str>) -> bool {
-        self.address.is_some() || self.asset_id.is_some() || tenant.is_some()
+    /// The address of the client.
+    pub(super) fn address(&self) -> Option<&Address<'a>> {
+        self.client.as_ref().map(|client| &client.address)
+    }
+
+    /// Whether UDM knows it for a machine.
+    pub(super) fn is_machine(&self) -> bool {
+        self.client.is_some() || self.asset_id.is_some() || self.hostname.is_some()
     }
 }
 
 /// Writes `principal`.
 pub(super) fn write(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
-    let Scene { event, origin, input, .. } = scene;
+    let Scene { event, origin, .. } = scene;
     out.object("principal", |out| {
-        match &origin.address {
-            Some(Address { ip, port, is_whole }) => {
-                if *is_whole {
-                    event.client.mark("ipAddress");
-                }
-                out.texts("ip", [ip]);
-                if let Some(port) = port.filter(|port| *port > 0) {
-                    out.integer("port", port);
-                }
+        if let Some(client) = &origin.client {
+            client.mark(event);
+            out.texts("ip", [&client.address.ip]);
+            if let Some(port) = client.address.port.filter(|port| *port > 0) {
+                out.integer("port", port);
             }
-            None if origin.asset_id.is_none() => out.text_if("hostname", input.tenant),
-            None => {}
         }
+        // Where there was no client, Okta's own machine did it.
+        let host = origin.hostname.as_deref();
+        out.text_if("hostname", if origin.is_machine() { host } else { scene.okta_host() });
         out.text_if("asset_id", origin.asset_id.as_deref());
-        if event.actor.is_somebody() {
+        if scene.has_principal_user() {
             noun::write_user(&event.actor, &Rights::default(), scene.has_rest(), out);
+        } else if scene.is_of_unknown_user() {
+            // UDM demands somebody. No rule can take this for a login.
+            out.object("user", |out| out.text("user_display_name", "Unknown"));
         }
         if event.actor.kind == Kind::App {
             out.text_if("application", event.actor.object.peek("displayName").as_deref());
@@ -115,9 +120,12 @@ pub(super) fn write_location(geography: &Object<'_>, geolocation: &Object<'_>, o
 fn write_asset(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
     let Scene { event, origin, .. } = scene;
     let device = &event.device;
+    // A machine that acts itself has nothing else that is told of it.
+    let machine = Some(&event.actor.object).filter(|_| event.actor.kind.is_machine());
     out.object("asset", |out| {
         out.text_if("asset_id", origin.asset_id.as_deref());
-        out.text_if("product_object_id", device.take("id").as_deref());
+        let id = device.take("id").or_else(|| machine?.take("id"));
+        out.text_if("product_object_id", id.as_deref());
         out.text_if("type", event.client.peek("device").and_then(|name| asset_type(&name)));
         out.object("platform_software", |out| {
             let name = peek_first(device, &PLATFORM);
@@ -125,7 +133,12 @@ fn write_asset(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
             out.text_if("platform_version", take_first(device, &OS_VERSION).as_deref());
         });
         if scene.has_rest() {
-            out.object("attribute", |out| labels::write("labels", device, out));
+            out.object("attribute", |out| {
+                out.array("labels", |out| {
+                    labels::write_rest(device, out);
+                    machine.into_iter().for_each(|machine| labels::write_rest(machine, out));
+                });
+            });
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        facts::Verdict,
+        facts::{Verdict, is_consequence, is_refusal},
         findings::{Identity, Stage},
         party::Party,
         severity::Severity,
@@ -51,18 +51,16 @@ fn write_event(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
 
 /// Writes what makes the event an alert, and one with others of the same finding.
 fn write_finding(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
-    let status = match scene.finding.map(|finding| finding.stage) {
-        Some(Stage::Opened | Stage::Changed) => "ACTIVE",
-        Some(Stage::Closed) => "CLEARED",
-        None if scene.threat.is_suspected == Some(true) => "ACTIVE",
+    let (status, alert) = match scene.finding.map(|finding| finding.stage_after(&scene.assessment)) {
+        Some(Stage::Opened | Stage::Changed) => ("ACTIVE", "ALERTING"),
+        Some(Stage::Closed) => ("CLEARED", "NOT_ALERTING"),
+        None if scene.threat.is_suspected == Some(true) => return out.text("threat_status", "ACTIVE"),
         None => return,
     };
     out.text("threat_status", status);
-    if scene.finding.is_some() {
-        out.text("alert_state", "ALERTING");
-        let identity = Identity::of(scene.event, scene.event_type);
-        out.text("threat_id", &identity.text(scene.input.identity, scene.input.tenant));
-    }
+    out.text("alert_state", alert);
+    let identity = Identity::of(scene.event, scene.event_type);
+    out.text("threat_id", &identity.text(scene.input.identity, scene.input.tenant));
 }
 
 /// Writes the risk under the keys of Google's own parser, and the debug data by Okta's names.
@@ -109,22 +107,21 @@ fn write_policy(
     });
 }
 
-/// What Okta did. A sign-on that fails is refused, and so is what a policy or a limit denies; what else fails has failed.
+/// What Okta did, in agreement with how it ended: a sign-on that fails is refused, and so is what a policy or a limit denies;
+/// what else fails has failed, whatever word stands in the outcome.
 fn action(scene: &Scene<'_, '_, '_>) -> Option<&'static str> {
-    scene.event.outcome.peek("result")?;
-    Some(match Verdict::of(scene.event) {
-        Some(Verdict::Success | Verdict::Allow) => "ALLOW",
-        Some(Verdict::Deny | Verdict::RateLimit) => "BLOCK",
-        Some(Verdict::Failure) if scene.is_of(ocsf::AUTHENTICATION) || is_consequence(scene) => "BLOCK",
-        Some(Verdict::Failure) => "FAIL",
-        Some(Verdict::Challenge) => "CHALLENGE",
-        None => "UNKNOWN_ACTION",
+    let (verdict, event_type) = (Verdict::of(scene.event), scene.event_type);
+    let is_denied = matches!(verdict, Some(Verdict::Deny | Verdict::RateLimit)) || is_refusal(event_type);
+    Some(match &scene.outcome {
+        Outcome::Failure if is_denied || scene.is_of(ocsf::AUTHENTICATION) => "BLOCK",
+        Outcome::Failure => "FAIL",
+        // An account is locked because sign-ins failed, a request is denied by a decision.
+        Outcome::Success if is_consequence(event_type) => "BLOCK",
+        Outcome::Success => "ALLOW",
+        Outcome::Other(_) if verdict == Some(Verdict::Challenge) => "CHALLENGE",
+        Outcome::Other(_) => "UNKNOWN_ACTION",
+        Outcome::Unknown => return None,
     })
-}
-
-/// Whether the outcome is that of the cause: an account is locked because sign-ins failed.
-fn is_consequence(scene: &Scene<'_, '_, '_>) -> bool {
-    scene.outcome == Outcome::Success
 }
 
 fn severity_name(severity: Severity) -> &'static str {

@@ -3,18 +3,20 @@
 
 use super::{
     super::{
-        about::main_target,
+        about::{made_or_ended, main_target},
         distinct::Distinct,
+        facts::{reported_addresses, suspicious_address},
         log_event::LogEvent,
-        ocsf::Class,
+        ocsf::Routing,
         party::{Kind, Party},
         rights,
         whose::{self, Whose},
-        writer::ObjectWriter,
+        writer::{ArrayWriter, ObjectWriter},
     },
     Scene,
     noun::{self, Rights},
     ocsf,
+    server::Server,
 };
 
 /// What is in `target`.
@@ -24,10 +26,20 @@ pub(super) struct Target<'e, 'a> {
     pub(super) group: Option<&'e Party<'a>>,
     pub(super) resource: Option<&'e Party<'a>>,
     pub(super) app: Option<&'e Party<'a>>,
+    /// The machine that somebody signs on to.
+    pub(super) server: Option<Server<'a>>,
+    /// Whether something is made or ended that is none of the targets.
+    is_unnamed: bool,
 }
 
 impl<'e, 'a> Target<'e, 'a> {
-    pub(super) fn of(event: &'e LogEvent<'a>, class: &Class, event_type: &str) -> Self {
+    pub(super) fn of(event: &'e LogEvent<'a>, routing: &Routing, event_type: &str) -> Self {
+        let class = routing.class;
+        let is_beginning_or_end = class.is_beginning_or_end(routing.activity);
+        let main = match is_beginning_or_end {
+            true => made_or_ended(event, event_type),
+            false => main_target(event, event_type),
+        };
         let user = match class.uid {
             ocsf::AUTHENTICATION => whose::authenticated(event),
             ocsf::ACCOUNT_CHANGE => whose::changed(event, event_type),
@@ -35,7 +47,14 @@ impl<'e, 'a> Target<'e, 'a> {
             _ => whose::member(event, event_type).unwrap_or(Whose::Unknown),
         };
         let app = event.target(Kind::App);
-        let main = main_target(event, event_type);
+        // A workload, an agent or an account on a server that is made or ended is what the event is about, and nobody's.
+        let is_main = |party: &Party<'a>| main.is_some_and(|main| std::ptr::eq(main, party));
+        let user = match user {
+            Whose::Party { party, .. } if is_beginning_or_end && party.kind.is_principal() && is_main(party) => {
+                Whose::Unknown
+            }
+            user => user,
+        };
         let group = match &user {
             Whose::MembersOf(group) => Some(*group),
             _ if class.uid == ocsf::GROUP_MANAGEMENT => event.group(),
@@ -43,13 +62,16 @@ impl<'e, 'a> Target<'e, 'a> {
         };
         // What has neither id nor name is no target, and stays with the others.
         let group = group.filter(|group| group.is_identified());
-        let found = Self { user, group, resource: None, app };
+        let is_unnamed = is_beginning_or_end && main.is_none() && !event.targets.is_empty();
+        let server = Server::of(event).filter(|_| class.uid == ocsf::AUTHENTICATION);
+        let found = Self { user, group, resource: None, app, server, is_unnamed };
         // A sign-on is to an application, whatever policies decide on it.
         let first = main.filter(|_| !matches!(class.uid, ocsf::AUTHENTICATION | ocsf::GROUP_MANAGEMENT));
         let is_thing = |party: &&Party<'_>| {
             let is_other = !party.kind.is_account() && !party.kind.is_group() && !found.has(party);
             is_other && party.is_identified()
         };
+        let app = app.filter(|_| !is_beginning_or_end);
         let resource = first.filter(is_thing).or_else(|| app.filter(is_thing));
         Self { resource, ..found }
     }
@@ -57,6 +79,11 @@ impl<'e, 'a> Target<'e, 'a> {
     /// Whether it is told whom it was done to.
     pub(super) fn has_user(&self) -> bool {
         !matches!(self.user, Whose::MembersOf(_) | Whose::Unknown)
+    }
+
+    /// Whether it is told what it was done to, if only by the event type.
+    pub(super) fn has_resource(&self) -> bool {
+        self.resource.is_some() || self.is_unnamed
     }
 
     /// Whether this party is written here.
@@ -74,8 +101,11 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
     let Scene { target, event, .. } = scene;
     out.object("target", |out| {
         let app = target.app.and_then(|app| app.object.peek("displayName"));
-        // What is in no application is at Okta, whose machine is the org's.
-        out.text_if("hostname", scene.input.tenant.filter(|_| target.app.is_none()));
+        // What is in no application and on no server is at Okta, whose machine is the org's.
+        match &target.server {
+            Some(server) => server.write(out),
+            None => out.text_if("hostname", scene.input.tenant.filter(|_| target.app.is_none())),
+        }
         out.text("application", app.as_deref().unwrap_or("Okta"));
         let rights = rights(scene);
         let nothing = Rights::default();
@@ -89,6 +119,10 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
         }
         if let Some(resource) = target.resource {
             noun::write_resource(resource, scene.has_rest(), out);
+        } else if target.is_unnamed {
+            // What it is stands before the verb.
+            let thing = scene.event_type.rsplit_once('.').map_or(scene.event_type, |(thing, _)| thing);
+            out.object("resource", |out| out.text("resource_subtype", thing));
         }
         write_url(scene, out);
     });
@@ -146,5 +180,15 @@ fn write_about(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
                 _ => noun::write_resource(party, scene.has_rest(), out),
             });
         }
+        write_reported(scene, out);
     });
+}
+
+/// Writes the addresses that a user or a provider reports, which are not those of who reports.
+fn write_reported(scene: &Scene<'_, '_, '_>, out: &mut ArrayWriter<'_>) {
+    let reported = reported_addresses(scene.event).into_iter().map(|(_, ip)| ip);
+    let addresses = suspicious_address(scene.event).into_iter().chain(reported);
+    for ip in addresses.take(scene.input.detail.elements_max()) {
+        out.object(|out| out.texts("ip", [ip]));
+    }
 }

@@ -14,8 +14,12 @@ fn render(event: &Value) -> Value {
 }
 
 fn render_text(event: &str) -> Value {
+    render_as(Format::Udm, event)
+}
+
+fn render_as(format: Format, event: &str) -> Value {
     let renderer =
-        Renderer { format: Format::Udm, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
+        Renderer { format, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
     let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
     serde_json::from_slice(&renderer.render(&events.get(0).unwrap(), None).bytes).unwrap()
 }
@@ -91,6 +95,55 @@ fn a_sign_on_that_fails_is_blocked_and_says_why() {
     assert_eq!(render(&failed)["security_result"][0]["action"], json!(["BLOCK"]), "the account is locked");
     failed["eventType"] = "zone.create".into();
     assert_eq!(render(&failed)["security_result"][0]["action"], json!(["FAIL"]));
+}
+
+#[test]
+fn nothing_that_failed_or_was_refused_is_allowed_whatever_word_okta_has_for_it() {
+    for (event_type, action) in [
+        ("user.mfa.okta_verify.deny_push", "BLOCK"),
+        ("user.mfa.okta_verify.deny_push_upgrade_needed", "BLOCK"),
+        ("app.generic.unauth_app_access_attempt", "BLOCK"),
+        ("application.policy.sign_on.deny_access", "BLOCK"),
+        ("security.request.blocked", "BLOCK"),
+        ("user.account.use_token", "BLOCK"),
+        ("user.account.lock", "BLOCK"),
+        ("app.access_request.deny", "BLOCK"),
+        ("access.request.reject", "BLOCK"),
+        ("app.realtimesync.import_failed", "FAIL"),
+        ("user.account.unlock_failure", "FAIL"),
+        ("application.provision.group_membership.add", "FAIL"),
+        ("application.provision.user.password", "FAIL"),
+        ("user.session.start", "ALLOW"),
+        ("zone.create", "ALLOW"),
+    ] {
+        for result in ["SUCCESS", "ALLOW"] {
+            let mut event = event(event_type, &[]);
+            event["outcome"] = json!({"result": result});
+            let action_of = |event| render(event)["security_result"][0]["action"].clone();
+            assert_eq!(action_of(&event), json!([action]), "{event_type} {result}");
+        }
+    }
+}
+
+/// UDM, OCSF and ECS never tell three stories of one event.
+#[test]
+fn what_was_done_agrees_with_how_it_ended_for_every_type() {
+    for event_type in crate::event::catalogue::event_types() {
+        for result in ["SUCCESS", "ALLOW", "FAILURE", "DENY", "RATE_LIMIT", "CHALLENGE", "SKIPPED"] {
+            let mut event = event(event_type, &[]);
+            event["outcome"] = json!({"result": result});
+            let action = &render(&event)["security_result"][0]["action"];
+            let ecs = render_as(Format::Ecs, &event.to_string());
+            let failed = ecs["event"]["outcome"] == "failure";
+            let is_of_failure = *action == json!(["BLOCK"]) || *action == json!(["FAIL"]);
+            let is_consequence = crate::format::facts::is_consequence(event_type);
+            assert!(
+                failed == is_of_failure || is_consequence && !failed && *action == json!(["BLOCK"]),
+                "{event_type} {result}: {action}, {}",
+                ecs["event"]["outcome"]
+            );
+        }
+    }
 }
 
 #[test]
@@ -215,4 +268,128 @@ fn no_two_paths_are_the_same() {
     assert_eq!(udm["additional"]["[client.zone]"], "1");
     assert_eq!(udm["additional"]["client.zone"], "2");
     assert_eq!(udm["additional"]["[oktabus.note]"], "3");
+}
+
+#[test]
+fn a_finding_of_an_address_has_the_type_of_a_finding_and_no_invented_login() {
+    for actor in [
+        json!({"id": "unknown", "type": "User", "alternateId": "unknown", "displayName": "unknown"}),
+        json!({"id": "198.51.100.7", "type": "IP address", "displayName": "198.51.100.7"}),
+    ] {
+        let mut finding = event("security.threat.detected", &[]);
+        finding["actor"] = actor;
+        let udm = render(&finding);
+        assert_eq!(udm["metadata"]["event_type"], "USER_UNCATEGORIZED");
+        assert_eq!(udm["principal"]["user"], json!({"user_display_name": "Unknown"}));
+        assert_eq!(udm["principal"]["ip"], json!(["198.51.100.7"]));
+    }
+}
+
+#[test]
+fn a_risk_that_became_low_is_cleared_and_no_alert() {
+    let mut change = event("user.risk.change", &[party("00uBob", "User")]);
+    for (level, state, status) in
+        [("LOW", "NOT_ALERTING", "CLEARED"), ("HIGH", "ALERTING", "ACTIVE"), ("MEDIUM", "ALERTING", "ACTIVE")]
+    {
+        change["debugContext"] = json!({"debugData": {"risk": format!("{{previousLevel=HIGH, level={level}}}")}});
+        let result = &render(&change)["security_result"][0];
+        assert_eq!((&result["alert_state"], &result["threat_status"]), (&json!(state), &json!(status)), "{level}");
+        let kind = if level == "LOW" { "event" } else { "alert" };
+        assert_eq!(render_as(Format::Ecs, &change.to_string())["event"]["kind"], kind, "{level}");
+    }
+}
+
+#[test]
+fn a_machine_that_acts_is_a_machine_and_no_user() {
+    let mut timeout = event("device.signals.status.timeout", &[party("00uBob", "User")]);
+    timeout["client"] = Value::Null;
+    timeout["actor"] = json!({"id": "guv1", "type": "Device", "displayName": "Mac", "detailEntry": {"x": "y"}});
+    let principal = &render(&timeout)["principal"];
+    assert!(principal.get("user").is_none(), "{principal}");
+    assert_eq!((&principal["hostname"], &principal["asset_id"]), (&json!("Mac"), &json!("Okta:guv1")));
+    assert_eq!(principal["asset"]["product_object_id"], "guv1");
+    assert_eq!(label(&principal["asset"]["attribute"]["labels"], "detailEntry.x"), Some("y"));
+}
+
+#[test]
+fn a_server_is_what_somebody_signs_on_to_and_not_the_org() {
+    let mut login = event("pam.server.ssh_login", &[json!({"id": "sv1", "type": "Server", "displayName": "web-01"})]);
+    login["client"] = Value::Null;
+    login["debugContext"] = json!({"debugData": {"fromAddress": "203.0.113.77"}});
+    let udm = render(&login);
+    assert_eq!(udm["metadata"]["event_type"], "USER_LOGIN");
+    assert_eq!((&udm["principal"]["ip"], udm["principal"].get("hostname")), (&json!(["203.0.113.77"]), None));
+    assert_eq!((&udm["target"]["hostname"], &udm["target"]["asset_id"]), (&json!("web-01"), &json!("Okta:sv1")));
+    login["debugContext"] = Value::Null;
+    let udm = render(&login);
+    assert!(udm["principal"].get("hostname").is_none(), "the org is not where it came from");
+    let mut issue = event("pam.user_creds.issue", &[]);
+    issue["client"] = Value::Null;
+    issue["debugContext"] = json!({"debugData": {"clientIp": "203.0.113.78", "serverHostnames": "web-01"}});
+    let udm = render(&issue);
+    assert_eq!((&udm["principal"]["ip"], &udm["target"]["hostname"]), (&json!(["203.0.113.78"]), &json!("web-01")));
+}
+
+#[test]
+fn who_checks_out_an_account_gets_it() {
+    let udm = render(&event(
+        "pam.resource.checkout",
+        &[party("tm1", "Team"), party("sa1", "Service Account")],
+    ));
+    assert_eq!(udm["metadata"]["event_type"], "USER_CHANGE_PERMISSIONS");
+    assert_eq!(udm["target"]["user"]["product_object_id"], "00uAda");
+    assert_eq!(udm["target"]["resource"]["product_object_id"], "sa1");
+}
+
+#[test]
+fn what_is_made_or_ended_is_a_resource_and_never_somebody_elses_application() {
+    for (event_type, kind, expected) in [
+        ("workload_principal.delete", "WorkloadPrincipal", "USER_RESOURCE_DELETION"),
+        ("workload_principal.ai_agent.register", "AIAgent", "USER_RESOURCE_CREATION"),
+        ("pam.cloud_account.create", "CloudAccount", "USER_RESOURCE_CREATION"),
+        ("pam.cloud_account.delete", "Cloud Account", "USER_RESOURCE_DELETION"),
+    ] {
+        let udm = render(&event(event_type, &[party("wp1", kind)]));
+        assert_eq!(udm["metadata"]["event_type"], expected, "{event_type}");
+        assert_eq!(udm["target"]["resource"]["product_object_id"], "wp1", "{event_type}");
+        assert!(udm["target"].get("user").is_none(), "{event_type}");
+    }
+    let udm = render(&event("system.agent.ad.delete", &[party("0oaAd", "AppInstance")]));
+    assert_eq!(udm["metadata"]["event_type"], "USER_RESOURCE_DELETION");
+    assert_eq!(udm["target"]["resource"], json!({"resource_subtype": "system.agent.ad"}));
+    assert_eq!(udm["about"][0]["resource"]["product_object_id"], "0oaAd");
+}
+
+#[test]
+fn a_role_of_a_group_changes_the_group() {
+    let targets = [party("crRole", "CUSTOM_ROLE"), party("00gStaff", "UserGroup")];
+    let udm = render(&event("iam.resourceset.bindings.add", &targets));
+    assert_eq!(udm["metadata"]["event_type"], "GROUP_MODIFICATION");
+    assert_eq!(udm["target"]["group"]["attribute"]["roles"], json!([{"name": "Name of crRole"}]));
+}
+
+#[test]
+fn every_address_that_somebody_tells_of_is_one() {
+    let mut report = event("user.account.report_suspicious_activity_by_enduser", &[]);
+    report["debugContext"] = json!({"debugData": {"suspiciousActivityEventIp": "203.0.113.9"}});
+    assert_eq!(render(&report)["about"], json!([{"ip": ["203.0.113.9"]}]));
+    let mut session = event("user.session.start", &[]);
+    session["request"] = json!({"ipChain": [{"ip": "10.0.0.1", "geographicalContext": "somewhere"}]});
+    let udm = render(&session);
+    assert_eq!(udm["additional"]["request.ipChain.0.geographicalContext"], "somewhere");
+    session["client"]["ipAddress"] = Value::Null;
+    let udm = render(&session);
+    assert_eq!((&udm["principal"]["ip"], udm["principal"].get("hostname")), (&json!(["10.0.0.1"]), None));
+}
+
+#[test]
+fn factors_are_told_in_one_order_whatever_order_okta_has() {
+    let factor = |id: &str, method: &str| {
+        json!({"id": id, "type": "AuthenticatorEnrollment", "detailEntry": {"methodTypeUsed": method}})
+    };
+    let details = |targets: &[Value]| {
+        render(&event("user.authentication.auth_via_mfa", targets))["extensions"]["auth"]["auth_details"].clone()
+    };
+    let (one, two) = (factor("f1", "Password"), factor("f2", "Get a push notification"));
+    assert_eq!(details(&[one.clone(), two.clone()]), details(&[two, one]));
 }

@@ -53,7 +53,7 @@ fn write_principal(data: &Object<'_>, out: &mut ObjectWriter<'_>) {
 fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWriter<'_>) {
     let is_written = match name {
         "risk" => data.peek(name).is_some_and(|text| {
-            let entries = notation::entries_by_name(&text, |_| false);
+            let (entries, _) = notation::entries_by_name(&text, |_| false);
             write_entries("risk", &text, &entries, out)
         }),
         "behaviors" => data.peek(name).is_some_and(|text| {

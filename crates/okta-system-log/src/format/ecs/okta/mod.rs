@@ -117,10 +117,12 @@ fn write_unmapped(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectW
     });
     out.object("device", |out| write_rest(&event.device, out));
     out.object("outcome", |out| write_rest(&event.outcome, out));
-    out.array("target", |out| {
-        let targets = event.targets.iter();
-        targets.for_each(|target| out.object(|out| write_rest_of_target(&target.object, out)));
-    });
+    if event.has_whole_targets {
+        out.array("target", |out| {
+            let targets = event.targets.iter();
+            targets.for_each(|target| out.object(|out| write_rest_of_target(&target.object, out)));
+        });
+    }
     out.object("transaction", |out| {
         write_rest(&event.transaction, out);
         out.object("detail", |out| write_rest(&event.transaction_detail, out));

@@ -217,18 +217,72 @@ fn updates_and_closes_refer_to_what_was_found() {
 
 #[test]
 fn the_addresses_of_a_request_are_not_lost_where_there_is_no_endpoint() {
+    let mut event = sign_on(&json!({}));
+    event["client"] = json!({"ipAddress": "junk"});
+    event["request"] = json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}]});
+    let without = render(&event);
+    assert!(without.get("src_endpoint").is_none(), "{without}");
+    assert_eq!(without["unmapped"]["request"]["ipChain"][0]["ip"], "203.0.113.9");
+    event["securityContext"] = json!({"domain": "acme.example"});
+    let with = render(&event);
+    assert_eq!(with["src_endpoint"]["intermediate_ips"], json!(["203.0.113.9"]));
+    assert!(with["unmapped"].get("request").is_none(), "{with}");
+}
+
+#[test]
+fn the_first_address_of_the_chain_is_the_clients_where_okta_names_no_other() {
     for client in [json!(null), json!({"ipAddress": "unknown"})] {
         let mut event = sign_on(&json!({}));
         event["client"] = client;
-        event["request"] = json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}]});
-        let without = render(&event);
-        assert!(without.get("src_endpoint").is_none(), "{without}");
-        assert_eq!(without["unmapped"]["request"]["ipChain"][0]["ip"], "203.0.113.9");
-        event["securityContext"] = json!({"domain": "acme.example"});
-        let with = render(&event);
-        assert_eq!(with["src_endpoint"]["intermediate_ips"], json!(["203.0.113.9"]));
-        assert!(with["unmapped"].get("request").is_none(), "{with}");
+        event["request"] = json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}, {"ip": "203.0.113.10"}]});
+        let event = render(&event);
+        assert_eq!(event["src_endpoint"]["ip"], "203.0.113.9");
+        assert_eq!(event["src_endpoint"]["intermediate_ips"], json!(["203.0.113.10"]));
+        assert!(event["unmapped"].get("request").is_none(), "{event}");
     }
+}
+
+#[test]
+fn a_factor_that_is_checked_to_get_back_in_is_no_sign_on() {
+    for (intent, activity, is_mfa) in [
+        ("CREDENTIAL_RECOVERY", 99, Value::Null),
+        ("ENROLLMENT", 99, Value::Null),
+        ("AUTHENTICATION", 1, json!(true)),
+    ] {
+        let mut event = sign_on(&json!({"factor": "EMAIL", "factorIntent": intent}));
+        event["eventType"] = "user.authentication.auth_via_mfa".into();
+        let event = render(&event);
+        assert_eq!((&event["activity_id"], &event["is_mfa"]), (&json!(activity), &is_mfa), "{intent}");
+        assert_eq!(event["type_uid"], 300_200 + activity);
+        assert_eq!(event["auth_factors"][0]["factor_type"], "Email");
+    }
+}
+
+#[test]
+fn a_risk_that_became_low_is_over() {
+    for (risk, activity, status, is_alert) in [
+        ("{previousLevel=HIGH, level=LOW, reasons=Admin override}", "Close", "Resolved", false),
+        ("{previousLevel=HIGH, level=MEDIUM}", "Update", "In Progress", true),
+        ("{previousLevel=LOW, level=HIGH}", "Update", "In Progress", true),
+        ("{level=VERY_LOW}", "Update", "In Progress", true),
+    ] {
+        let mut event = sign_on(&json!({"risk": risk}));
+        event["eventType"] = "user.risk.change".into();
+        let event = render(&event);
+        assert_eq!((&event["activity_name"], &event["status"]), (&json!(activity), &json!(status)), "{risk}");
+        assert_eq!(event["is_alert"], is_alert, "{risk}");
+    }
+}
+
+#[test]
+fn the_report_of_a_partner_is_as_severe_as_it_says() {
+    let report = json!({"issuer": "https://p.example", "https://schemas.okta.com/secevent/okta/event-type/user-risk-change":
+        {"current_level": "high", "previous_level": "low", "reason_admin": {"en": "Malware detected"}}});
+    let mut event = sign_on(&json!({"partnerRiskReportData": report.to_string()}));
+    event["eventType"] = "security.events.provider.receive_event".into();
+    let event = render(&event);
+    assert_eq!((&event["severity"], &event["risk_level"]), (&json!("High"), &json!("High")));
+    assert_eq!(event["risk_details"], "Malware detected");
 }
 
 #[test]

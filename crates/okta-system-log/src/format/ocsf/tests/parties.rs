@@ -350,3 +350,85 @@ fn who_signs_on_to_a_server_does_so_under_an_account_of_it() {
     );
     assert!(login["unmapped"].get("target").is_none(), "{login}");
 }
+
+#[test]
+fn who_checks_out_an_account_gets_it_and_is_not_the_account() {
+    for event_type in ["pam.resource.checkout", "pam.resource.checkin.start", "pam.resource.checkin.end"] {
+        let targets = json!([target("tm1", "Team"), target("sa1", "Service Account")]);
+        let event = render(event_type, json!({"target": targets}));
+        assert_eq!(event["user"]["uid"], "00uAdmin", "{event_type}");
+        let resources = event["resources"].as_array().unwrap();
+        let uids: Vec<_> = resources.iter().map(|resource| resource["uid"].clone()).collect();
+        assert_eq!(uids, ["tm1", "sa1"], "{event_type}");
+        let by_okta = json!({"target": targets, "actor": {"id": "okta", "type": "SystemPrincipal"}});
+        assert_eq!(render(event_type, by_okta)["user"]["name"], "Unknown", "{event_type}");
+    }
+}
+
+#[test]
+fn who_connects_to_a_server_does_so_from_somewhere() {
+    let login = render(
+        "pam.server.ssh_login",
+        json!({"client": null, "target": [target("sv1", "Server")],
+               "debugContext": {"debugData": {"fromAddress": "203.0.113.77:50022", "unixUserName": "root"}}}),
+    );
+    assert_eq!(
+        (&login["src_endpoint"]["ip"], &login["src_endpoint"]["port"]),
+        (&json!("203.0.113.77"), &json!(50_022))
+    );
+    let issued = render(
+        "pam.user_creds.issue",
+        json!({"client": null, "debugContext": {"debugData": {"clientIp": "203.0.113.78", "serverHostnames": "web-01"}}}),
+    );
+    assert_eq!(issued["src_endpoint"]["ip"], "203.0.113.78");
+    assert_eq!((&issued["dst_endpoint"]["name"], issued.get("service")), (&json!("web-01"), None));
+    assert!(issued["unmapped"].get("debugContext").is_none(), "{issued}");
+}
+
+#[test]
+fn nobody_reads_that_a_person_or_an_application_is_gone_that_is_not() {
+    let connection = target("wc1", "Workflows Connection");
+    let of_app = json!([target("00uAdmin", "User"), target("0oa1", "AppInstance"), connection]);
+    let agent = json!([target("0oa1", "AppInstance"), target("zz1", "AD Agent")]);
+    for (event_type, targets, uid) in [
+        ("workflows.user.connection.revoke", of_app, "wc1"),
+        ("system.agent.ad.delete", agent, "zz1"),
+        ("pam.gateway.delete", json!([target("tm1", "Team"), target("zz1", "Gateway")]), "zz1"),
+        ("app.oauth2.client.lifecycle.delete", json!([target("0oa1", "PublicClientApp")]), "0oa1"),
+        ("device.lifecycle.delete", json!([target("guo1", "UDDevice"), target("00u1", "User")]), "guo1"),
+        ("policy.lifecycle.delete", json!([target("00p1", "PolicyEntity")]), "00p1"),
+    ] {
+        let event = render(event_type, json!({"target": targets}));
+        assert_eq!((&event["activity_name"], &event["entity"]["uid"]), (&json!("Delete"), &json!(uid)));
+    }
+    for kind in ["User", "AppUser", "UserGroup", "AppInstance", "UDDevice", "PolicyEntity", "Org", "Team"] {
+        let event = render("credential.revoke", json!({"target": [target("x1", kind)]}));
+        let entity = &event["entity"];
+        assert_eq!(
+            (&entity["name"], entity.get("uid"), &entity["type"]),
+            (&json!("Unknown"), None, &json!("credential")),
+            "{kind}"
+        );
+        assert!(event.to_string().contains("x1"), "{kind} is told as what it belongs to, or unmapped");
+    }
+}
+
+#[test]
+fn one_odd_target_hides_nobody_and_is_told() {
+    let user = target("00u1", "User");
+    let event = render("user.lifecycle.deactivate", json!({"target": ["x", user]}));
+    assert_eq!(event["user"]["uid"], "00u1");
+    assert_eq!(event["unmapped"]["target"], json!(["x", user]));
+    assert!(event["metadata"]["debug"][0].as_str().unwrap().starts_with("target:"));
+    let event = render("user.lifecycle.deactivate", json!({"target": user}));
+    assert_eq!(event["user"]["uid"], "00u1");
+    assert!(event["metadata"].get("debug").is_none());
+}
+
+#[test]
+fn an_agent_is_a_service() {
+    let actor = json!({"id": "agt1", "type": "Agent", "displayName": "Sales agent"});
+    let event = render("app.oauth2.token.grant.id_jag", json!({"actor": actor, "target": [target("00u1", "User")]}));
+    assert_eq!(event["actor"]["user"]["type"], "Service");
+    assert_eq!(event["user"]["uid"], "00u1");
+}
