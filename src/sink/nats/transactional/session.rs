@@ -16,7 +16,7 @@ use super::{
     refusal,
     sender::Sender,
     standing::Standing,
-    stored_in_part::Search,
+    stored_in_part::TailReader,
     transaction::Transaction,
     uncounted::{Places, Uncounted},
 };
@@ -211,8 +211,8 @@ impl Session {
             Some(known) => known,
             None => {
                 let Sender { link, sink, owner, .. } = &self.sender;
-                let search = Search { link, sink, stream: &self.stream, subjects: &self.subjects, owner };
-                search.run(&self.places).await?
+                let reader = TailReader { link, sink, stream: &self.stream, subjects: &self.subjects, owner };
+                reader.run(&self.places).await?
             }
         };
         Ok(self.uncounted.insert(found))

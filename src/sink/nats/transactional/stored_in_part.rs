@@ -27,7 +27,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const CONSUMER_LIFE: Duration = Duration::from_secs(30);
 
 /// Where the messages of a route are looked for.
-pub(super) struct Search<'a> {
+pub(super) struct TailReader<'a> {
     pub(super) link: &'a Link,
     pub(super) sink: &'a NatsSink,
     pub(super) stream: &'a Stream,
@@ -36,7 +36,7 @@ pub(super) struct Search<'a> {
     pub(super) owner: &'a BatchOwner,
 }
 
-impl Search<'_> {
+impl TailReader<'_> {
     /// The messages in `places`. What others have written there is passed over.
     pub(super) async fn run(&self, places: &Places) -> Result<Uncounted, BusError> {
         let (Some(first), Some(last)) = (places.first(), self.last_sequence().await?) else {

@@ -1,5 +1,5 @@
 //! The fault matrix: what a fault of a bus, of the way to it or of the daemon costs a reader, for both buses and both promises. A long
-//! run, which prints a table; `tests/faults/run` starts it. An element runs if `OKTABUS_FAULTS` is a part of its name, as in
+//! run, which prints a line for each; `tests/faults/run` starts it and makes a table of them. An element runs if `OKTABUS_FAULTS` is a part of its name, as in
 //! `OKTABUS_FAULTS=jetstream/exactly_once/`.
 
 use std::{
@@ -12,7 +12,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use super::{STREAM, TOPIC};
 use crate::support::{
     daemon::{Daemon, Workplace, uuid},
-    kafka::Broker,
+    kafka::{Broker, Record},
     nats::NatsServer,
     okta::Okta,
     proxy::Proxy,
@@ -87,10 +87,6 @@ struct Cost {
 #[tokio::test]
 async fn what_each_fault_costs() {
     let Ok(wanted) = std::env::var("OKTABUS_FAULTS") else { return };
-    println!(
-        "{:<48} {:>7} {:>8} {:>6} {:>7} {:>8}",
-        "bus/delivery/fault", "events", "missing", "twice", "breaks", "seconds"
-    );
     for delivery in DELIVERIES {
         for fault in ON_KAFKA {
             let name = format!("kafka/{delivery}/{fault:?}");
@@ -223,7 +219,8 @@ async fn on_kafka(delivery: &str, fault: Fault) -> Cost {
     }
     let read = async || {
         let records = broker.records(TOPIC).await;
-        records.into_iter().map(|record| (record.headers["ce_id"].clone(), record.key)).collect()
+        let read = |record: Record| (record.headers["ce_id"].clone(), record.key);
+        records.into_iter().map(read).collect::<Vec<Read>>()
     };
     world.end(read).await
 }
@@ -314,7 +311,7 @@ async fn on_jetstream(delivery: &str, fault: Fault) -> Cost {
                 let ordered_by = event.header("ce-partitionkey").map(key).unwrap_or_default();
                 (uuid(str::from_utf8(&event.payload).unwrap()), ordered_by)
             })
-            .collect()
+            .collect::<Vec<Read>>()
     };
     world.end(read).await
 }
