@@ -19,6 +19,8 @@ pub(super) struct LocalCopy {
     /// Generation of the local record.
     generation: u64,
     cursor: Option<Cursor>,
+    /// The last attempt failed.
+    is_behind: bool,
 }
 
 impl LocalCopy {
@@ -28,7 +30,7 @@ impl LocalCopy {
             Some(StoredCursor { generation, cursor }) => (generation, Some(cursor)),
             None => (0, None),
         };
-        Self { state, status, generation, cursor }
+        Self { state, status, generation, cursor, is_behind: false }
     }
 
     /// Where the route stood when it was last written here, be it by a route that delivered at least once.
@@ -41,10 +43,18 @@ impl LocalCopy {
         self.cursor.as_ref()?.of_bus
     }
 
-    /// Writes what the bus has. A failure is told, and made good by the next copy.
+    /// Writes what the bus has again, if that failed: a quiet route would have no next copy for hours.
+    pub(super) async fn catch_up(&mut self, record: &CheckpointRecord) {
+        if self.is_behind {
+            self.write(record).await;
+        }
+    }
+
+    /// Writes what the bus has. A failure is told, and made good by the next copy, or by [`LocalCopy::catch_up`].
     pub(super) async fn write(&mut self, record: &CheckpointRecord) {
         let cursor = Cursor { of_bus: Some(record.number()), ..record.cursor.clone() };
         let written = self.state.advance(self.status.name(), self.generation, Arc::new(cursor.clone())).await;
+        self.is_behind = written.is_err();
         match written {
             Ok(generation) => {
                 (self.generation, self.cursor) = (generation, Some(cursor));

@@ -132,7 +132,10 @@ impl<'a> Session<'a> {
                 () = tokio::time::sleep_until(beat_at.unwrap_or(self.committed_at)), if beat_at.is_some() => {
                     self.commit(Transaction::empty(), false).await?;
                 }
-                _ = check.tick() => self.check_stall()?,
+                _ = check.tick() => {
+                    self.check_stall()?;
+                    self.continuity.copy.catch_up(&self.record).await;
+                }
             }
         }
     }

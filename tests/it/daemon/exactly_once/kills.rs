@@ -10,7 +10,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{STREAM, TOPIC, assert_each_once, in_jetstream, in_kafka};
-use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
+use crate::support::{
+    daemon::{RouteStatus, Workplace},
+    kafka::Broker,
+    nats::NatsServer,
+    okta::Okta,
+};
 
 /// Kills of every test run.
 const KILLS: usize = 24;
@@ -18,6 +23,8 @@ const KILLS: usize = 24;
 const EVENTS_A_KILL: usize = 1_000;
 /// Every so many kills of the daemon the brokers are killed too.
 const BROKERS_EVERY: usize = 8;
+/// So often a life lasts until both routes have committed, which takes longer than the others on a busy machine.
+const PROGRESS_EVERY: usize = 3;
 /// Slows the flow down so far that kills strike before the end.
 const DELAY_MS: u64 = 150;
 
@@ -32,8 +39,17 @@ async fn each_event_is_read_once_whatever_is_killed() {
     let workplace = Workplace::new(&okta, &configuration(&broker.section(), &nats.section()));
 
     let (mut random, mut midway) = (fastrand::Rng::with_seed(24), String::new());
+    let mut before = Vec::new();
     for kill in 1..=kills {
         let daemon = workplace.start(&[]);
+        if kill % PROGRESS_EVERY == 0 {
+            for route in ["log/kafka", "log/nats"] {
+                workplace
+                    .route(route, |now| now.phase == "at_tail" || now.delivered > delivered(&before, route))
+                    .await;
+            }
+            before = workplace.routes().await;
+        }
         // Not a wait for something to happen: any moment must be as good as any other.
         tokio::time::sleep(Duration::from_millis(random.u64(300..2_400))).await;
         if kill % BROKERS_EVERY == 0 {
@@ -70,6 +86,10 @@ async fn each_event_is_read_once_whatever_is_killed() {
             "the kills did not strike in the middle: {route}"
         );
     }
+}
+
+fn delivered(routes: &[RouteStatus], name: &str) -> u64 {
+    routes.iter().find(|route| route.route == name).map_or(0, |route| route.delivered)
 }
 
 fn configuration(kafka: &str, nats: &str) -> String {
