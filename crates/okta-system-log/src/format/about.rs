@@ -53,7 +53,8 @@ const SURROUNDINGS: [&str; 1] = ["Team"];
 /// knows. A person, a group, an application and their like that the type does not name are only whose it was, and nobody may
 /// read that they are gone.
 pub(super) fn made_or_ended<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<&'e Party<'a>> {
-    main_target(event, event_type).filter(|target| is_named(event_type, target) || is_thing(target))
+    let is_meant = |target: &&Party<'_>| place_of(event_type, target).is_some() || is_thing(target);
+    main_target(event, event_type).filter(is_meant)
 }
 
 /// Whether it is neither somebody nor what many things belong to.
@@ -66,10 +67,7 @@ fn is_thing(target: &Party<'_>) -> bool {
 
 /// The target that the event type is about, else a thing, else one that is no user, else any.
 pub(super) fn main_target<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<&'e Party<'a>> {
-    let place_of = |target: &Party<'a>| {
-        let is_actor = target.kind == Kind::User && event_type.starts_with(ACTOR_IS_A_TARGET);
-        if is_actor { None } else { place(event_type, target) }
-    };
+    let place_of = |target: &Party<'a>| place_of(event_type, target);
     let first = event.targets.iter().filter_map(place_of).min();
     let named = event.targets.iter().filter(|target| first.is_some() && place_of(target) == first);
     lowest(named)
@@ -87,6 +85,12 @@ pub(super) fn is_only_actor(event: &LogEvent<'_>, event_type: &str, user: &Party
 /// Whether the event type names what this target is.
 pub(super) fn is_named(event_type: &str, target: &Party<'_>) -> bool {
     place(event_type, target).is_some()
+}
+
+/// Where the event type names this target as what it is about, and at what length.
+fn place_of(event_type: &str, target: &Party<'_>) -> Option<(usize, Reverse<usize>)> {
+    let is_actor = target.kind == Kind::User && event_type.starts_with(ACTOR_IS_A_TARGET);
+    if is_actor { None } else { place(event_type, target) }
 }
 
 /// Where the event type names this kind of target, and at what length.

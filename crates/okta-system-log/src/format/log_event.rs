@@ -13,7 +13,8 @@ use super::{
 use crate::event::json::Document;
 
 /// What every format says of an event with something among its targets that is none.
-pub(super) const ODD_TARGETS: &str = "target: something among the targets is no object, and is told as Okta wrote it";
+pub(super) const ODD_TARGETS: &str =
+    "target: something among the targets is no object, and is told as Okta wrote it";
 
 /// The parts of one event.
 #[derive(Debug, Default)]
@@ -21,8 +22,8 @@ pub(super) struct LogEvent<'a> {
     pub(super) root: Object<'a>,
     pub(super) actor: Party<'a>,
     pub(super) targets: Vec<Party<'a>>,
-    /// Whether all targets are such, and nothing of another type is among them.
-    pub(super) has_whole_targets: bool,
+    /// Whether something that is no object is among the targets.
+    pub(super) has_odd_targets: bool,
     pub(super) client: Object<'a>,
     pub(super) user_agent: Object<'a>,
     pub(super) geography: Object<'a>,
@@ -52,11 +53,11 @@ impl<'a> LogEvent<'a> {
         let transaction = root.open("transaction");
         let request = root.open("request");
         let debug_context = root.open("debugContext");
-        let (targets, has_whole_targets) = root.open_objects("target");
+        let (targets, are_all) = root.open_objects("target");
         Some(Self {
             actor: Party::new(root.open("actor")),
             targets: targets.into_iter().map(Party::new).collect(),
-            has_whole_targets,
+            has_odd_targets: !are_all,
             user_agent: client.open("userAgent"),
             geolocation: geography.open("geolocation"),
             device: root.open("device"),
@@ -99,7 +100,7 @@ impl<'a> LogEvent<'a> {
         self.root.write_rest(out);
         out.object("actor", |out| self.actor.object.write_rest(out));
         // What is among others of another type is left as it is.
-        if self.has_whole_targets {
+        if !self.has_odd_targets {
             out.array("target", |out| {
                 self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)));
             });
@@ -157,8 +158,9 @@ mod tests {
             let json = format!(r#"{{"target":{target}}}"#);
             let event = LogEvent::read(json.as_str()).unwrap();
             assert_eq!(event.targets.iter().filter_map(Party::take_id).collect::<Vec<_>>(), ids);
-            assert_eq!(event.has_whole_targets, is_whole, "{target}");
-            let rest = super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
+            assert_eq!(event.has_odd_targets, !is_whole, "{target}");
+            let rest =
+                super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
             assert_eq!(rest == json, !is_whole, "{target}: {rest}");
         }
     }

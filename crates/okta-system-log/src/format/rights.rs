@@ -76,15 +76,10 @@ fn bare(right: &str) -> &str {
 fn parts(text: Cow<'_, str>, is_between: fn(char) -> bool) -> Vec<Cow<'_, str>> {
     let is_part = |part: &&str| !part.is_empty();
     let parts: Vec<_> = match &text {
-        Cow::Borrowed(text) => {
-            text.split(is_between).map(bare).filter(is_part).map(Cow::Borrowed).collect()
+        Cow::Borrowed(text) => text.split(is_between).map(bare).filter(is_part).map(Cow::Borrowed).collect(),
+        Cow::Owned(text) => {
+            text.split(is_between).map(bare).filter(is_part).map(|part| Cow::Owned(part.to_owned())).collect()
         }
-        Cow::Owned(text) => text
-            .split(is_between)
-            .map(bare)
-            .filter(is_part)
-            .map(|part| Cow::Owned(part.to_owned()))
-            .collect(),
     };
     if parts.is_empty() { vec![text] } else { parts }
 }

@@ -35,7 +35,8 @@ impl Severity {
             Some(Level::Low) | None => Self::Unknown,
         };
         // A threat without a level is one.
-        let is_threat = threat.is_suspected == Some(true) || threat.level.is_none() && !threat.detections.is_empty();
+        let is_threat =
+            threat.is_suspected == Some(true) || threat.level.is_none() && !threat.detections.is_empty();
         let of_suspicion = if is_threat { Self::Medium } else { Self::Unknown };
         let of_finding = match level {
             _ if !is_finding => Self::Unknown,

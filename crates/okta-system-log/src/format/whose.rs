@@ -76,7 +76,8 @@ pub(super) fn is_risk_of_actor(event: &LogEvent<'_>) -> bool {
         .root
         .peek("eventType")
         .is_some_and(|name| RISKS_OF_A_USER.iter().any(|family| name.starts_with(family)));
-    !is_of_a_user || event.target(Kind::User).map_or(event.actor.kind == Kind::User, |user| user.is_same(&event.actor))
+    !is_of_a_user
+        || event.target(Kind::User).map_or(event.actor.kind == Kind::User, |user| user.is_same(&event.actor))
 }
 
 /// Whose account changes: the target user, else a service account, else the account in an application. Only what one does to

@@ -25,7 +25,7 @@ pub(super) fn write_time(event: &LogEvent<'_>, assessment: &Assessment<'_>, out:
         Moment::Unknown => Some("`published` has no time that can be read; 1970 stands for an unknown time"),
     };
     let risk = severity::is_unread(assessment).then_some(severity::UNREAD);
-    let targets = (!event.has_whole_targets).then_some(ODD_TARGETS);
+    let targets = event.has_odd_targets.then_some(ODD_TARGETS);
     let told: Vec<&str> = [time, risk, targets].into_iter().flatten().collect();
     out.object("error", |out| {
         if !told.is_empty() {

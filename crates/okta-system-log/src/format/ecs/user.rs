@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn a_device_is_no_user() {
         for kind in ["Device", "Server"] {
-            let event = format!(r#"{{"actor":{{"id":"guv1","type":"{kind}"}},"target":[{{"id":"00u","type":"User"}}]}}"#);
+            let event = format!(
+                r#"{{"actor":{{"id":"guv1","type":"{kind}"}},"target":[{{"id":"00u","type":"User"}}]}}"#
+            );
             assert_eq!(written(&event), r#"{"user":{"target":{"id":"00u"}}}"#);
         }
     }

@@ -64,7 +64,8 @@ impl Found {
     /// `[{anonymous=true, operator=WARP_VPN, type=VPN}]`.
     fn add_printed(&mut self, text: &str) {
         for service in text.split('}') {
-            let is_name = |name: &str| name == TYPE || FLAGS.contains(&name);
+            let is_name =
+                |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
             for (name, value) in notation::entries_by_name(service, is_name).0 {
                 match name {
                     TYPE => self.add_kind(value.trim_matches('"')),

@@ -197,9 +197,7 @@ impl<'a> Factors<'a> {
         let detail = &target.detail;
         let used = USED.iter().find_map(|name| detail.peek(name));
         // A list, as JSON or as `[USER_VERIFYING, HARDWARE_PROTECTED]`.
-        self.has_verified_user |= detail
-            .raw("methodUsedVerifiedProperties")
-            .is_some_and(is_user_verifying);
+        self.has_verified_user |= detail.raw("methodUsedVerifiedProperties").is_some_and(is_user_verifying);
         used.into_iter().for_each(|used| self.add(used));
     }
 
@@ -384,9 +382,18 @@ mod tests {
         let verified = r#"{"target":[{"type":"AUTHENTICATORENROLLMENT","detailEntry":{"methodTypeUsed":"Use Okta FastPass","methodUsedVerifiedProperties":["user_verifying"]}}]}"#;
         assert_eq!(factors(verified).1, Some(true));
         for (event, method) in [
-            (r#"{"eventType":"user.mfa.factor.activate","outcome":{"reason":"User set up SIGNED_NONCE factor"}}"#, Some(Method::FastPass)),
-            (r#"{"eventType":"user.mfa.factor.deactivate","outcome":{"reason":"User reset FIDO_WEBAUTHN factor"}}"#, Some(Method::WebAuthn)),
-            (r#"{"eventType":"user.mfa.factor.reset_all","outcome":{"reason":"User reset all factor"}}"#, None),
+            (
+                r#"{"eventType":"user.mfa.factor.activate","outcome":{"reason":"User set up SIGNED_NONCE factor"}}"#,
+                Some(Method::FastPass),
+            ),
+            (
+                r#"{"eventType":"user.mfa.factor.deactivate","outcome":{"reason":"User reset FIDO_WEBAUTHN factor"}}"#,
+                Some(Method::WebAuthn),
+            ),
+            (
+                r#"{"eventType":"user.mfa.factor.reset_all","outcome":{"reason":"User reset all factor"}}"#,
+                None,
+            ),
             (r#"{"eventType":"user.session.start","outcome":{"reason":"User reset SMS factor"}}"#, None),
         ] {
             assert_eq!(factors(event).0.first().copied(), method, "{event}");

@@ -58,7 +58,9 @@ impl<'a> Threat<'a> {
         if entries.is_empty() {
             // Names alone, such as `[Password Spray]`.
             let names = content.trim_matches(['[', ']', '{', '}', ' ']).split(',').map(str::trim_ascii);
-            return names.filter(|name| !name.is_empty()).for_each(|name| self.insert(Cow::Borrowed(name), ""));
+            return names
+                .filter(|name| !name.is_empty())
+                .for_each(|name| self.insert(Cow::Borrowed(name), ""));
         }
         for (name, level) in entries {
             self.insert(Cow::Borrowed(name), level);

@@ -44,7 +44,8 @@ pub(super) fn write<'a>(
         .write("user", "user", out, notes);
     let server = lowest(event.targets.iter().filter(is_server)).and_then(Named::of);
     // A list of several is left.
-    let hostname = event.debug_data.peek(HOSTNAMES).filter(|name| server.is_none() && !name.contains([',', '[']));
+    let hostname =
+        event.debug_data.peek(HOSTNAMES).filter(|name| server.is_none() && !name.contains([',', '[']));
     if hostname.is_some() {
         event.debug_data.mark(HOSTNAMES);
     }

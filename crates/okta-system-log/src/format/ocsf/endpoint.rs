@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::{
     super::{
         facts::{
-            Address, ClientAddress, OS_VERSION, PLATFORM, System, apple_mobile_version, country_code, take_first,
+            Address, ClientAddress, OS_VERSION, PLATFORM, System, apple_mobile_version, country_code,
+            take_first,
         },
         log_event::LogEvent,
         object::Object,

@@ -84,7 +84,7 @@ pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
     let event_type = event_type.as_deref().unwrap_or(UNKNOWN);
     let bytes = Writer::with_room(room_for(input.raw), input.detail.text_bytes_max()).object_bytes(|out| {
         let mut notes = Notes::new(input.detail.elements_max());
-        if !event.has_whole_targets {
+        if event.has_odd_targets {
             notes.tell(ODD_TARGETS);
         }
         write_classification(&routing, event_type, out);

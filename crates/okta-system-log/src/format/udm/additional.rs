@@ -38,7 +38,7 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut
         if severity::is_unread(&scene.assessment) {
             out.text(RISK_NOTE, severity::UNREAD);
         }
-        if !scene.event.has_whole_targets {
+        if scene.event.has_odd_targets {
             out.text(TARGET_NOTE, ODD_TARGETS);
         }
         if scene.has_rest() {

@@ -3,8 +3,9 @@
 //!
 //! One file a part of the event: `metadata`, `principal` (who acted, from where), `target` (whom or what it was done to, and
 //! `about`), `network` (with `intermediary`), `authentication` (`extensions.auth`), `security_result`. `noun` writes a person,
-//! a group or a thing wherever it stands, `server` a machine that people sign on to. `event_type` makes UDM's type of the class and activity in OCSF, so that what an
-//! event type means is decided once. What has no field stays as labels where it belongs, else under `additional`.
+//! a group or a thing wherever it stands, `server` a machine that people sign on to. `event_type` makes UDM's type of the class
+//! and activity in OCSF, so that what an event type means is decided once. What has no field stays as labels where it belongs,
+//! else under `additional`.
 
 mod additional;
 mod authentication;

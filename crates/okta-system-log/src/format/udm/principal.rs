@@ -32,7 +32,9 @@ impl<'a> Origin<'a> {
         Self {
             client: ClientAddress::of(event),
             asset_id: id.and_then(|id| asset_id(&id)),
-            hostname: machine.and_then(|machine| machine.object.peek("displayName")).filter(|name| is_hostname(name)),
+            hostname: machine
+                .and_then(|machine| machine.object.peek("displayName"))
+                .filter(|name| is_hostname(name)),
         }
     }
 

@@ -47,10 +47,12 @@ impl<'e, 'a> Target<'e, 'a> {
             _ => whose::member(event, event_type).unwrap_or(Whose::Unknown),
         };
         let app = event.target(Kind::App);
-        // A workload, an agent or an account on a server that is made or ended is what the event is about, and nobody's.
+        // A workload, an agent or an account on a server that is managed is what the event is about, and nobody's.
         let is_main = |party: &Party<'a>| main.is_some_and(|main| std::ptr::eq(main, party));
         let user = match user {
-            Whose::Party { party, .. } if is_beginning_or_end && party.kind.is_principal() && is_main(party) => {
+            Whose::Party { party, .. }
+                if class.uid == ocsf::ENTITY_MANAGEMENT && party.kind.is_principal() && is_main(party) =>
+            {
                 Whose::Unknown
             }
             user => user,

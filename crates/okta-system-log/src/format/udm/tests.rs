@@ -18,8 +18,7 @@ fn render_text(event: &str) -> Value {
 }
 
 fn render_as(format: Format, event: &str) -> Value {
-    let renderer =
-        Renderer { format, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
+    let renderer = Renderer { format, tenant: Some("acme.okta.com".to_owned()), ..Renderer::default() };
     let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
     serde_json::from_slice(&renderer.render(&events.get(0).unwrap(), None).bytes).unwrap()
 }
@@ -291,9 +290,14 @@ fn a_risk_that_became_low_is_cleared_and_no_alert() {
     for (level, state, status) in
         [("LOW", "NOT_ALERTING", "CLEARED"), ("HIGH", "ALERTING", "ACTIVE"), ("MEDIUM", "ALERTING", "ACTIVE")]
     {
-        change["debugContext"] = json!({"debugData": {"risk": format!("{{previousLevel=HIGH, level={level}}}")}});
+        change["debugContext"] =
+            json!({"debugData": {"risk": format!("{{previousLevel=HIGH, level={level}}}")}});
         let result = &render(&change)["security_result"][0];
-        assert_eq!((&result["alert_state"], &result["threat_status"]), (&json!(state), &json!(status)), "{level}");
+        assert_eq!(
+            (&result["alert_state"], &result["threat_status"]),
+            (&json!(state), &json!(status)),
+            "{level}"
+        );
         let kind = if level == "LOW" { "event" } else { "alert" };
         assert_eq!(render_as(Format::Ecs, &change.to_string())["event"]["kind"], kind, "{level}");
     }
@@ -303,7 +307,8 @@ fn a_risk_that_became_low_is_cleared_and_no_alert() {
 fn a_machine_that_acts_is_a_machine_and_no_user() {
     let mut timeout = event("device.signals.status.timeout", &[party("00uBob", "User")]);
     timeout["client"] = Value::Null;
-    timeout["actor"] = json!({"id": "guv1", "type": "Device", "displayName": "Mac", "detailEntry": {"x": "y"}});
+    timeout["actor"] =
+        json!({"id": "guv1", "type": "Device", "displayName": "Mac", "detailEntry": {"x": "y"}});
     let principal = &render(&timeout)["principal"];
     assert!(principal.get("user").is_none(), "{principal}");
     assert_eq!((&principal["hostname"], &principal["asset_id"]), (&json!("Mac"), &json!("Okta:guv1")));
@@ -313,13 +318,17 @@ fn a_machine_that_acts_is_a_machine_and_no_user() {
 
 #[test]
 fn a_server_is_what_somebody_signs_on_to_and_not_the_org() {
-    let mut login = event("pam.server.ssh_login", &[json!({"id": "sv1", "type": "Server", "displayName": "web-01"})]);
+    let mut login =
+        event("pam.server.ssh_login", &[json!({"id": "sv1", "type": "Server", "displayName": "web-01"})]);
     login["client"] = Value::Null;
     login["debugContext"] = json!({"debugData": {"fromAddress": "203.0.113.77"}});
     let udm = render(&login);
     assert_eq!(udm["metadata"]["event_type"], "USER_LOGIN");
     assert_eq!((&udm["principal"]["ip"], udm["principal"].get("hostname")), (&json!(["203.0.113.77"]), None));
-    assert_eq!((&udm["target"]["hostname"], &udm["target"]["asset_id"]), (&json!("web-01"), &json!("Okta:sv1")));
+    assert_eq!(
+        (&udm["target"]["hostname"], &udm["target"]["asset_id"]),
+        (&json!("web-01"), &json!("Okta:sv1"))
+    );
     login["debugContext"] = Value::Null;
     let udm = render(&login);
     assert!(udm["principal"].get("hostname").is_none(), "the org is not where it came from");
@@ -327,15 +336,16 @@ fn a_server_is_what_somebody_signs_on_to_and_not_the_org() {
     issue["client"] = Value::Null;
     issue["debugContext"] = json!({"debugData": {"clientIp": "203.0.113.78", "serverHostnames": "web-01"}});
     let udm = render(&issue);
-    assert_eq!((&udm["principal"]["ip"], &udm["target"]["hostname"]), (&json!(["203.0.113.78"]), &json!("web-01")));
+    assert_eq!(
+        (&udm["principal"]["ip"], &udm["target"]["hostname"]),
+        (&json!(["203.0.113.78"]), &json!("web-01"))
+    );
 }
 
 #[test]
 fn who_checks_out_an_account_gets_it() {
-    let udm = render(&event(
-        "pam.resource.checkout",
-        &[party("tm1", "Team"), party("sa1", "Service Account")],
-    ));
+    let udm =
+        render(&event("pam.resource.checkout", &[party("tm1", "Team"), party("sa1", "Service Account")]));
     assert_eq!(udm["metadata"]["event_type"], "USER_CHANGE_PERMISSIONS");
     assert_eq!(udm["target"]["user"]["product_object_id"], "00uAda");
     assert_eq!(udm["target"]["resource"]["product_object_id"], "sa1");
@@ -384,11 +394,10 @@ fn every_address_that_somebody_tells_of_is_one() {
 
 #[test]
 fn factors_are_told_in_one_order_whatever_order_okta_has() {
-    let factor = |id: &str, method: &str| {
-        json!({"id": id, "type": "AuthenticatorEnrollment", "detailEntry": {"methodTypeUsed": method}})
-    };
+    let factor = |id: &str, method: &str| json!({"id": id, "type": "AuthenticatorEnrollment", "detailEntry": {"methodTypeUsed": method}});
     let details = |targets: &[Value]| {
-        render(&event("user.authentication.auth_via_mfa", targets))["extensions"]["auth"]["auth_details"].clone()
+        render(&event("user.authentication.auth_via_mfa", targets))["extensions"]["auth"]["auth_details"]
+            .clone()
     };
     let (one, two) = (factor("f1", "Password"), factor("f2", "Get a push notification"));
     assert_eq!(details(&[one.clone(), two.clone()]), details(&[two, one]));

@@ -117,7 +117,7 @@ fn write_unmapped(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectW
     });
     out.object("device", |out| write_rest(&event.device, out));
     out.object("outcome", |out| write_rest(&event.outcome, out));
-    if event.has_whole_targets {
+    if !event.has_odd_targets {
         out.array("target", |out| {
             let targets = event.targets.iter();
             targets.for_each(|target| out.object(|out| write_rest_of_target(&target.object, out)));

@@ -234,7 +234,8 @@ fn the_first_address_of_the_chain_is_the_clients_where_okta_names_no_other() {
     for client in [json!(null), json!({"ipAddress": "unknown"})] {
         let mut event = sign_on(&json!({}));
         event["client"] = client;
-        event["request"] = json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}, {"ip": "203.0.113.10"}]});
+        event["request"] =
+            json!({"ipChain": [{"ip": "203.0.113.9", "version": "V4"}, {"ip": "203.0.113.10"}]});
         let event = render(&event);
         assert_eq!(event["src_endpoint"]["ip"], "203.0.113.9");
         assert_eq!(event["src_endpoint"]["intermediate_ips"], json!(["203.0.113.10"]));

@@ -409,6 +409,9 @@ fn nobody_reads_that_a_person_or_an_application_is_gone_that_is_not() {
             (&json!("Unknown"), None, &json!("credential")),
             "{kind}"
         );
+        let of_workflows =
+            render("workflows.user.connection.delete", json!({"target": [target("x1", kind)]}));
+        assert_eq!(of_workflows["entity"]["name"], "Unknown", "{kind}");
         assert!(event.to_string().contains("x1"), "{kind} is told as what it belongs to, or unmapped");
     }
 }
@@ -428,7 +431,8 @@ fn one_odd_target_hides_nobody_and_is_told() {
 #[test]
 fn an_agent_is_a_service() {
     let actor = json!({"id": "agt1", "type": "Agent", "displayName": "Sales agent"});
-    let event = render("app.oauth2.token.grant.id_jag", json!({"actor": actor, "target": [target("00u1", "User")]}));
+    let event =
+        render("app.oauth2.token.grant.id_jag", json!({"actor": actor, "target": [target("00u1", "User")]}));
     assert_eq!(event["actor"]["user"]["type"], "Service");
     assert_eq!(event["user"]["uid"], "00u1");
 }
