@@ -32,37 +32,18 @@ const NAMES: [(&str, System); 14] = [
     ("ubuntu", System::Linux),
 ];
 
-/// The letters with which they begin, one bit each.
-const FIRST_LETTERS: u32 = {
-    let (mut letters, mut at) = (0, 0);
-    while at < NAMES.len() {
-        letters |= letter(NAMES[at].0.as_bytes()[0]);
-        at += 1;
-    }
-    letters
-};
-
-/// The bit of a letter, large or small; none of anything else.
-const fn letter(byte: u8) -> u32 {
-    if byte.is_ascii_alphabetic() { 1 << (byte & 31) } else { 0 }
-}
-
 impl System {
     /// The system that has this name.
     pub(in crate::format) fn of(name: &str) -> Option<Self> {
-        let name = name.as_bytes();
-        let mut first = NAMES.len();
-        for (at, byte) in name.iter().enumerate().filter(|(_, byte)| FIRST_LETTERS & letter(**byte) != 0) {
-            let is_here = |(part, _): &(&str, Self)| {
-                part.as_bytes()[0] == byte.to_ascii_lowercase()
-                    && name[at..]
-                        .get(..part.len())
-                        .is_some_and(|own| own.eq_ignore_ascii_case(part.as_bytes()))
-            };
-            first = NAMES[..first].iter().position(is_here).unwrap_or(first);
-        }
-        NAMES.get(first).map(|(_, system)| *system)
+        NAMES.iter().find(|(part, _)| has_part(name, part)).map(|(_, system)| *system)
     }
+}
+
+/// Whether `part`, which is in small letters, is in `name`, in any case of its letters.
+fn has_part(name: &str, part: &str) -> bool {
+    let (name, part) = (name.as_bytes(), part.as_bytes());
+    let is_part = |at: &[u8]| at[0].to_ascii_lowercase() == part[0] && at.eq_ignore_ascii_case(part);
+    name.windows(part.len()).any(is_part)
 }
 
 /// The version of the system on an iPhone or iPad: Okta's name for it has none or half of one, the user agent has
