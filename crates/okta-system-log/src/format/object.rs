@@ -33,33 +33,72 @@ struct Taken {
 
 /// A member of an object.
 #[derive(Debug, Clone, Copy)]
-struct Member<'a, 'o> {
+pub(super) struct Member<'a, 'o> {
     /// How many stand before it.
     index: usize,
     value: Value<'a, 'o>,
 }
 
+impl<'a: 'o, 'o> Member<'a, 'o> {
+    pub(super) fn name(self) -> &'o str {
+        self.value.name()
+    }
+
+    pub(super) fn json(self) -> &'a str {
+        self.value.raw()
+    }
+
+    /// The whole member as it is written, `"name":json`; None if there are blanks within or escapes in the name.
+    pub(super) fn compact(self) -> Option<&'a str> {
+        self.value.compact_member()
+    }
+}
+
 impl Taken {
+    #[inline]
     fn set(&self, index: usize) {
         match index.checked_sub(64) {
             None => self.first.set(self.first.get() | 1 << index),
-            Some(index) => {
-                let mut others = self.others.borrow_mut();
-                let word = index / 64;
-                if others.len() <= word {
-                    others.resize(word + 1, 0);
-                }
-                others[word] |= 1 << (index % 64);
-            }
+            Some(index) => self.set_other(index),
         }
     }
 
+    #[cold]
+    fn set_other(&self, index: usize) {
+        let mut others = self.others.borrow_mut();
+        let word = index / 64;
+        if others.len() <= word {
+            others.resize(word + 1, 0);
+        }
+        others[word] |= 1 << (index % 64);
+    }
+
+    #[inline]
     fn has(&self, index: usize) -> bool {
-        let (word, bit) = match index.checked_sub(64) {
-            None => (self.first.get(), index),
-            Some(index) => (self.others.borrow().get(index / 64).copied().unwrap_or_default(), index % 64),
-        };
-        word >> bit & 1 == 1
+        match index.checked_sub(64) {
+            None => self.first.get() >> index & 1 == 1,
+            Some(index) => self.has_other(index),
+        }
+    }
+
+    #[cold]
+    fn has_other(&self, index: usize) -> bool {
+        let word = self.others.borrow().get(index / 64).copied().unwrap_or_default();
+        word >> (index % 64) & 1 == 1
+    }
+}
+
+/// A name that is looked for. Its key is made by the compiler where the name stands in the code.
+#[derive(Debug, Clone, Copy)]
+struct Name<'n> {
+    key: Key,
+    text: &'n str,
+}
+
+impl<'n> Name<'n> {
+    #[inline(always)]
+    fn of(text: &'n str) -> Self {
+        Self { key: Key::of(text), text }
     }
 }
 
@@ -80,29 +119,39 @@ impl<'a> Object<'a> {
         Self::read(self.json.part(value.at()))
     }
 
-    #[inline]
-    fn member(&self, name: &str) -> Option<Member<'a, '_>> {
-        self.member_with(Key::of(name), name)
+    /// Whether it has no member of this name, as far as that is known without looking at them.
+    #[inline(always)]
+    fn surely_lacks(&self, name: Name<'_>) -> bool {
+        self.names & name.key.bit() == 0
     }
 
-    #[inline]
-    fn member_with(&self, key: Key, name: &str) -> Option<Member<'a, '_>> {
-        if self.names & key.bit() == 0 {
-            return None;
-        }
-        let (index, value) = self.json.value().first(key, name)?;
+    fn find(&self, name: Name<'_>) -> Option<Member<'a, '_>> {
+        let (index, value) = self.json.value().first(name.key, name.text)?;
         Some(Member { index, value })
     }
 
+    #[inline(always)]
+    fn member(&self, name: &str) -> Option<Member<'a, '_>> {
+        let name = Name::of(name);
+        if self.surely_lacks(name) { None } else { self.find(name) }
+    }
+
     /// The object that the member is, taken; an empty one if it is none.
+    #[inline(always)]
     pub(super) fn open(&self, name: &str) -> Self {
-        let Some(member) = self.member(name) else { return Self::default() };
+        let name = Name::of(name);
+        if self.surely_lacks(name) { Self::default() } else { self.open_named(name) }
+    }
+
+    fn open_named(&self, name: Name<'_>) -> Self {
+        let Some(member) = self.find(name) else { return Self::default() };
         let Some(object) = self.of(member.value) else { return Self::default() };
         self.taken.set(member.index);
         object
     }
 
     /// The object that the member is; None if it is none.
+    #[inline(always)]
     pub(super) fn peek_object(&self, name: &str) -> Option<Self> {
         self.of(self.member(name)?.value)
     }
@@ -157,29 +206,32 @@ impl<'a> Object<'a> {
     }
 
     /// The text of a member that is a string or a number; None where it says that there is no value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.peek_with(Key::of(name), name)
+        let name = Name::of(name);
+        if self.surely_lacks(name) { None } else { self.peek_named(name) }
     }
 
-    fn peek_with(&self, key: Key, name: &str) -> Option<Cow<'a, str>> {
-        text(self.member_with(key, name)?.value).filter(|text| !is_missing(text))
+    fn peek_named(&self, name: Name<'_>) -> Option<Cow<'a, str>> {
+        text(self.find(name)?.value).filter(|text| !is_missing(text))
     }
 
     /// Like [`Self::peek`], and takes the member.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.take_with(Key::of(name), name)
+        let name = Name::of(name);
+        if self.surely_lacks(name) { None } else { self.take_named(name) }
     }
 
-    fn take_with(&self, key: Key, name: &str) -> Option<Cow<'a, str>> {
-        let member = self.member_with(key, name)?;
+    fn take_named(&self, name: Name<'_>) -> Option<Cow<'a, str>> {
+        let member = self.find(name)?;
         let text = text(member.value)?;
         self.taken.set(member.index);
         (!is_missing(&text)).then_some(text)
     }
 
     /// The truth value of a member, which may be a text, taken.
+    #[inline(always)]
     pub(super) fn take_flag(&self, name: &str) -> Option<bool> {
         let member = self.member(name)?;
         let flag = flag(member.value.raw())?;
@@ -188,14 +240,19 @@ impl<'a> Object<'a> {
     }
 
     /// The JSON number of a member as it is written.
+    #[inline(always)]
     pub(super) fn number(&self, name: &str) -> Option<&'a str> {
         let value = self.member(name)?.value;
         matches!(value.first_byte(), b'-' | b'0'..=b'9').then(|| value.raw())
     }
 
     /// The texts of the array that the member is, or the one text that it is; taken if there is nothing else in it.
+    #[inline(always)]
     pub(super) fn take_texts(&self, name: &str) -> Vec<Cow<'a, str>> {
-        let Some(member) = self.member(name) else { return Vec::new() };
+        self.member(name).map_or_else(Vec::new, |member| self.take_texts_of(member))
+    }
+
+    fn take_texts_of(&self, member: Member<'a, '_>) -> Vec<Cow<'a, str>> {
         let (texts, are_all): (Vec<_>, _) = match member.value.first_byte() {
             b'[' => {
                 let texts: Vec<_> = member.value.elements().filter_map(text).collect();
@@ -225,63 +282,98 @@ impl<'a> Object<'a> {
     }
 
     /// The member's JSON as it is written, unless it is null.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
-        self.member(name).filter(|member| member.value.first_byte() != b'n').map(|member| member.value.raw())
+        let name = Name::of(name);
+        if self.surely_lacks(name) { None } else { self.raw_named(name) }
+    }
+
+    fn raw_named(&self, name: Name<'_>) -> Option<&'a str> {
+        self.find(name).filter(|member| member.value.first_byte() != b'n').map(|member| member.value.raw())
     }
 
     /// Notes that the member has found its place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn mark(&self, name: &str) {
         if let Some(member) = self.member(name) {
             self.taken.set(member.index);
         }
     }
 
+    /// Whether the member is there, is not null and has found its place.
+    #[inline(always)]
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        self.member(name)
+            .is_some_and(|member| member.value.first_byte() != b'n' && self.taken.has(member.index))
+    }
+
     /// Takes the member, unless it is null, if `write` writes its JSON.
     #[inline]
     pub(super) fn take_written(&self, key: Key, name: &str, write: impl FnOnce(&'a str) -> bool) {
-        let Some(member) = self.member_with(key, name) else { return };
+        let name = Name { key, text: name };
+        if self.surely_lacks(name) {
+            return;
+        }
+        let Some(member) = self.find(name) else { return };
         if member.value.first_byte() != b'n' && write(member.value.raw()) {
             self.taken.set(member.index);
         }
     }
 
     /// Takes the member if it says no more than `text` does, in any case.
+    #[inline(always)]
     pub(super) fn mark_same(&self, name: &str, text: &str) {
         self.mark_if(name, |own| own.eq_ignore_ascii_case(text));
     }
 
     /// Takes the member if it is a text that says nothing, or of which `is_the_same` holds. What is no text is left.
+    #[inline(always)]
     pub(super) fn mark_if(&self, name: &str, is_the_same: impl FnOnce(&str) -> bool) {
-        let Some(member) = self.member(name) else { return };
+        if let Some(member) = self.member(name) {
+            self.mark_member_if(member, is_the_same);
+        }
+    }
+
+    fn mark_member_if(&self, member: Member<'a, '_>, is_the_same: impl FnOnce(&str) -> bool) {
         let Some(own) = text(member.value) else { return };
         if is_missing(&own) || is_the_same(&own) {
             self.taken.set(member.index);
         }
     }
 
+    /// Whether any member that is not null has found its place.
+    pub(super) fn has_taken(&self) -> bool {
+        self.present().any(|member| self.taken.has(member.index))
+    }
+
     /// All members but nulls.
-    fn present(&self) -> impl Iterator<Item = Member<'a, '_>> {
+    pub(super) fn present(&self) -> impl Iterator<Item = Member<'a, '_>> {
         let members = self.json.value().members().enumerate();
         let members = members.map(|(index, value)| Member { index, value });
         members.filter(|member| member.value.first_byte() != b'n')
     }
 
+    /// The members that were not taken, without nulls.
+    pub(super) fn left(&self) -> impl Iterator<Item = Member<'a, '_>> {
+        self.present().filter(|member| !self.taken.has(member.index))
+    }
+
     /// Names and JSON of the members that were not taken, without nulls.
     pub(super) fn rest(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        let left = self.present().filter(|member| !self.taken.has(member.index));
-        left.map(|member| (member.value.name(), member.value.raw()))
+        self.left().map(|member| (member.name(), member.json()))
     }
 
     /// Writes the members that were not taken.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
-        self.rest().for_each(|(name, json)| out.okta_raw(name, json));
+        self.left().for_each(|member| match member.compact() {
+            Some(compact) => out.okta_member(compact),
+            None => out.okta_raw(member.name(), member.json()),
+        });
     }
 
     /// Names and JSON of all members, taken or not, nulls excepted.
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.present().map(|member| (member.value.name(), member.value.raw()))
+        self.present().map(|member| (member.name(), member.json()))
     }
 }
 

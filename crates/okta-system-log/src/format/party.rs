@@ -139,7 +139,7 @@ impl<'a> Party<'a> {
 
     /// The detail if something of it was taken.
     fn told_detail(&self) -> Option<&Object<'a>> {
-        Some(&self.detail).filter(|detail| detail.rest().count() < detail.members().count())
+        Some(&self.detail).filter(|detail| detail.has_taken())
     }
 
     /// Whether it has an id or a name.
@@ -166,9 +166,7 @@ impl<'a> Party<'a> {
 
     /// Whether nothing has taken its id or its name yet.
     pub(super) fn is_untold(&self) -> bool {
-        let told =
-            |name: &str| self.object.raw(name).is_some() && !self.object.rest().any(|(left, _)| left == name);
-        !NAMES.into_iter().any(told)
+        !NAMES.into_iter().any(|name| self.object.is_taken(name))
     }
 
     /// Okta's id of it, taken.

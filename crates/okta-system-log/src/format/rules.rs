@@ -8,7 +8,11 @@
 //! * `verb`: the last segment of the event type is the pattern, or its first or last word is.
 //! * `fallback`: everything else.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 /// A kind of rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +39,34 @@ pub(super) struct Row<T> {
 /// The rows of one table. Verbs may stand in several groups, for example one for each class, by its name.
 #[derive(Debug)]
 pub(super) struct Rules<T> {
-    exact: HashMap<&'static str, Row<T>>,
-    families: HashMap<&'static str, Row<T>>,
+    exact: ByPattern<Row<T>>,
+    families: ByPattern<Row<T>>,
     /// Bytes of the longest pattern of a family.
     family_bytes_max: usize,
-    verbs: HashMap<&'static str, HashMap<&'static str, Row<T>>>,
+    verbs: ByPattern<ByPattern<Row<T>>>,
+}
+
+/// What stands in a table, by its pattern or its group.
+type ByPattern<T> = HashMap<&'static str, T, BuildHasherDefault<WordHasher>>;
+
+/// Hashes eight bytes at a time. Nobody but the table chooses what is in it, so that nobody can make many of one hash.
+#[derive(Debug, Default)]
+struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let (words, rest) = bytes.as_chunks::<8>();
+        let rest = rest.iter().fold(0, |rest, byte| rest << 8 | u64::from(*byte));
+        for word in words.iter().map(|word| u64::from_le_bytes(*word)).chain([rest]) {
+            self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(ODD);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The upper bits have what all below have done.
+        self.0 ^ self.0 >> 32
+    }
 }
 
 impl fmt::Display for Rule {
@@ -61,8 +88,12 @@ impl<T> Rules<T> {
         columns: impl Fn([&'static str; COLUMNS]) -> Option<T>,
         group: impl Fn(&T) -> &'static str,
     ) -> Self {
-        let (exact, families, verbs) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut rules = Self { exact, families, family_bytes_max: 0, verbs };
+        let mut rules = Self {
+            exact: HashMap::default(),
+            families: HashMap::default(),
+            family_bytes_max: 0,
+            verbs: HashMap::default(),
+        };
         for line in lines(table) {
             let Some(row) = row(line, &columns) else { continue };
             match row.rule {

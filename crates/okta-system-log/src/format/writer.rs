@@ -10,20 +10,18 @@ pub(super) struct Writer {
     text_bytes_max: usize,
 }
 
-/// Writes the members of one object.
+/// Writes the members of one object. Each has a comma before it; that before the first becomes the opening brace.
 #[derive(Debug)]
 pub(super) struct ObjectWriter<'w> {
     out: &'w mut Vec<u8>,
     text_bytes_max: usize,
-    is_empty: bool,
 }
 
-/// Writes the elements of one array.
+/// Writes the elements of one array. Each has a comma before it; that before the first becomes the opening bracket.
 #[derive(Debug)]
 pub(super) struct ArrayWriter<'w> {
     out: &'w mut Vec<u8>,
     text_bytes_max: usize,
-    is_empty: bool,
 }
 
 /// Most names that are written have no more bytes.
@@ -42,10 +40,9 @@ impl Writer {
 
     /// The bytes of the object with the members that `write` writes.
     pub(super) fn object_bytes(mut self, write: impl FnOnce(&mut ObjectWriter<'_>)) -> Vec<u8> {
-        self.out.push(b'{');
-        let (out, text_bytes_max) = (&mut self.out, self.text_bytes_max);
-        write(&mut ObjectWriter { out, text_bytes_max, is_empty: true });
-        self.out.push(b'}');
+        if !object(&mut self.out, self.text_bytes_max, write) {
+            self.out.extend_from_slice(b"{}");
+        }
         self.out
     }
 
@@ -62,7 +59,7 @@ impl ObjectWriter<'_> {
     }
 
     /// A text, cut if it is too long.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&mut self, name: &'static str, text: &str) {
         self.name(name);
         push_text(cut(text, self.text_bytes_max), self.out);
@@ -87,6 +84,7 @@ impl ObjectWriter<'_> {
     }
 
     /// A text of a format's own that is made of two parts with a dot between, and has nothing in it that has to be escaped.
+    #[inline(always)]
     pub(super) fn path(&mut self, name: &'static str, [path, member]: [&'static str; 2]) {
         debug_assert!(is_plain(path.as_bytes()) && is_plain(member.as_bytes()), "{path}.{member}");
         self.name(name);
@@ -100,16 +98,14 @@ impl ObjectWriter<'_> {
     }
 
     /// Members that are the same in all events, as JSON: `"a":1,"b":"x"`.
+    #[inline(always)]
     pub(super) fn members(&mut self, json: &'static str) {
-        if !self.is_empty {
-            self.out.push(b',');
-        }
-        self.is_empty = false;
+        self.out.push(b',');
         self.out.extend_from_slice(json.as_bytes());
     }
 
     /// A text if there is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text_if(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
@@ -117,28 +113,35 @@ impl ObjectWriter<'_> {
     }
 
     /// An integer.
+    #[inline(always)]
     pub(super) fn integer(&mut self, name: &'static str, integer: impl Into<i64>) {
         self.name(name);
-        self.out.extend_from_slice(itoa::Buffer::new().format(integer.into()).as_bytes());
+        push_integer(integer.into(), self.out);
     }
 
     /// A truth value.
+    #[inline(always)]
     pub(super) fn flag(&mut self, name: &'static str, flag: bool) {
         self.name(name);
         self.out.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
     /// A value that is JSON already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw(&mut self, name: &'static str, json: &str) {
         self.name(name);
         self.out.extend_from_slice(json.as_bytes());
     }
 
     /// A value that is JSON already, under a name of Okta's.
-    #[inline]
     pub(super) fn okta_raw(&mut self, name: &str, json: &str) {
         self.okta_name(name);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    /// A member of Okta's that is JSON already: `"a":1`.
+    pub(super) fn okta_member(&mut self, json: &str) {
+        self.out.push(b',');
         self.out.extend_from_slice(json.as_bytes());
     }
 
@@ -148,13 +151,13 @@ impl ObjectWriter<'_> {
     }
 
     /// An object, unless `write` writes nothing; false then.
+    #[inline]
     pub(super) fn object(&mut self, name: &'static str, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
-        let (start, was_empty) = (self.out.len(), self.is_empty);
+        let start = self.out.len();
         self.name(name);
         let is_written = object(self.out, self.text_bytes_max, write);
         if !is_written {
             self.out.truncate(start);
-            self.is_empty = was_empty;
         }
         is_written
     }
@@ -166,13 +169,11 @@ impl ObjectWriter<'_> {
         write: impl FnOnce(&mut ObjectWriter<'_>),
     ) {
         let [name, other] = names;
-        let (start, was_empty) = (self.out.len(), self.is_empty);
+        let start = self.out.len();
         self.name(name);
         let object_start = self.out.len();
         if !object(self.out, self.text_bytes_max, write) {
-            self.out.truncate(start);
-            self.is_empty = was_empty;
-            return;
+            return self.out.truncate(start);
         }
         let object_end = self.out.len();
         self.name(other);
@@ -180,35 +181,31 @@ impl ObjectWriter<'_> {
     }
 
     /// An array, unless `write` writes nothing.
+    #[inline]
     pub(super) fn array(&mut self, name: &'static str, write: impl FnOnce(&mut ArrayWriter<'_>)) {
-        let (start, was_empty) = (self.out.len(), self.is_empty);
+        let start = self.out.len();
         self.name(name);
-        self.out.push(b'[');
-        let mut array =
-            ArrayWriter { out: &mut *self.out, text_bytes_max: self.text_bytes_max, is_empty: true };
-        write(&mut array);
-        if array.is_empty {
+        let array_start = self.out.len();
+        write(&mut ArrayWriter { out: &mut *self.out, text_bytes_max: self.text_bytes_max });
+        if !enclose(self.out, array_start, [b'[', b']']) {
             self.out.truncate(start);
-            self.is_empty = was_empty;
-        } else {
-            self.out.push(b']');
         }
     }
 
     /// Writes a name of the format's own, which has nothing in it that has to be escaped.
-    #[inline]
+    #[inline(always)]
     fn name(&mut self, name: &'static str) {
         debug_assert!(is_plain(name.as_bytes()), "{name}");
         self.plain_name(name);
     }
 
-    #[inline]
     fn okta_name(&mut self, name: &str) {
         if is_plain(name.as_bytes()) { self.plain_name(name) } else { self.odd_name(name) }
     }
 
-    /// Writes a comma if there has to be one, and the name: all at once, which is less work than part by part.
-    #[inline]
+    /// Writes a comma and the name: all at once, which is less work than part by part, and hardly any where the compiler
+    /// knows the name.
+    #[inline(always)]
     fn plain_name(&mut self, name: &str) {
         if name.len() > SHORT_NAME_BYTES_MAX {
             return self.odd_name(name);
@@ -218,13 +215,12 @@ impl ObjectWriter<'_> {
         piece[0] = b',';
         piece[2..end].copy_from_slice(name.as_bytes());
         piece[end + 1] = b':';
-        self.out.extend_from_slice(&piece[usize::from(self.is_empty)..end + 2]);
-        self.is_empty = false;
+        self.out.extend_from_slice(&piece[..end + 2]);
     }
 
     #[cold]
     fn odd_name(&mut self, name: &str) {
-        separate(self.out, &mut self.is_empty);
+        self.out.push(b',');
         push_escaped(name, self.out);
         self.out.push(b':');
     }
@@ -233,23 +229,23 @@ impl ObjectWriter<'_> {
 impl ArrayWriter<'_> {
     /// A text, cut if it is too long.
     pub(super) fn text(&mut self, text: &str) {
-        separate(self.out, &mut self.is_empty);
+        self.out.push(b',');
         push_text(cut(text, self.text_bytes_max), self.out);
     }
 
     /// An object, unless `write` writes nothing.
+    #[inline]
     pub(super) fn object(&mut self, write: impl FnOnce(&mut ObjectWriter<'_>)) {
-        let (start, was_empty) = (self.out.len(), self.is_empty);
-        separate(self.out, &mut self.is_empty);
+        let start = self.out.len();
+        self.out.push(b',');
         if !object(self.out, self.text_bytes_max, write) {
             self.out.truncate(start);
-            self.is_empty = was_empty;
         }
     }
 
     /// A value that is JSON already.
     pub(super) fn raw(&mut self, json: &str) {
-        separate(self.out, &mut self.is_empty);
+        self.out.push(b',');
         self.out.extend_from_slice(json.as_bytes());
     }
 }
@@ -259,32 +255,39 @@ pub(super) fn room_for(raw: &str) -> usize {
     2 * raw.len() + 1_024
 }
 
-/// Writes an object; false if it is empty and has to be taken back.
+/// Writes an object, unless `write` writes nothing; false then.
+#[inline]
 fn object(out: &mut Vec<u8>, text_bytes_max: usize, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
-    out.push(b'{');
-    let mut object = ObjectWriter { out, text_bytes_max, is_empty: true };
-    write(&mut object);
-    let is_empty = object.is_empty;
-    out.push(b'}');
-    !is_empty
+    let start = out.len();
+    write(&mut ObjectWriter { out, text_bytes_max });
+    enclose(out, start, [b'{', b'}'])
 }
 
+/// Puts brackets around what was written from `start` on, the first in place of a comma; false if that is nothing.
 #[inline]
-fn separate(out: &mut Vec<u8>, is_empty: &mut bool) {
-    if !*is_empty {
-        out.push(b',');
-    }
-    *is_empty = false;
+fn enclose(out: &mut Vec<u8>, start: usize, [opening, closing]: [u8; 2]) -> bool {
+    let Some(comma) = out.get_mut(start) else { return false };
+    *comma = opening;
+    out.push(closing);
+    true
 }
 
-#[inline]
 fn push_text(text: &str, out: &mut Vec<u8>) {
     if !is_plain(text.as_bytes()) {
         return push_escaped(text, out);
     }
+    out.reserve(text.len() + 2);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
+}
+
+fn push_integer(integer: i64, out: &mut Vec<u8>) {
+    match u8::try_from(integer) {
+        // Most are numbers of a list.
+        Ok(digit @ 0..=9) => out.push(b'0' + digit),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes()),
+    }
 }
 
 #[cold]

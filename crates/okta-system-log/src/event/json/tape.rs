@@ -26,6 +26,12 @@ pub(super) struct Node {
     pub(super) count: u32,
 }
 
+impl Node {
+    /// The node of what is not there: it lies behind every text.
+    pub(super) const NONE: Self =
+        Self { name: 0, key: Key::NONE, start: u32::MAX, end: u32::MAX, first: 0, count: 0 };
+}
+
 /// The length of a name and a few bits of it, by which most others are told from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(u32);
@@ -152,9 +158,11 @@ impl Tape {
     /// What the name that begins at `start` says, if it has escapes.
     #[inline]
     pub(super) fn escaped_name(&self, start: u32) -> Option<&str> {
-        if self.escaped_names.is_empty() {
-            return None;
-        }
+        if self.escaped_names.is_empty() { None } else { self.find_escaped_name(start) }
+    }
+
+    #[cold]
+    fn find_escaped_name(&self, start: u32) -> Option<&str> {
         let found = self.escaped_names.binary_search_by_key(&start, |(start, _)| *start).ok()?;
         self.escaped_names.get(found).map(|(_, name)| &**name)
     }

@@ -13,6 +13,7 @@ use super::{
 pub(crate) struct Value<'a, 't> {
     text: &'a str,
     tape: &'t Tape,
+    node: &'t Node,
     at: u32,
 }
 
@@ -20,7 +21,7 @@ impl<'a, 't> Value<'a, 't> {
     /// The value whose node is at `at` of `tape`, which was read from `text`.
     #[inline]
     pub(crate) fn new(text: &'a str, tape: &'t Tape, at: u32) -> Self {
-        Self { text, tape, at }
+        Self { text, tape, node: tape.node(at).unwrap_or(&Node::NONE), at }
     }
 
     /// Its place on the tape.
@@ -29,45 +30,38 @@ impl<'a, 't> Value<'a, 't> {
         self.at
     }
 
-    #[inline]
-    fn node(self) -> Option<&'t Node> {
-        self.tape.node(self.at)
-    }
-
     /// The text of it as it is written.
     #[inline]
     pub(crate) fn raw(self) -> &'a str {
-        self.node().and_then(|node| self.text.get(node.start as usize..node.end as usize)).unwrap_or_default()
+        self.text.get(self.place()).unwrap_or_default()
     }
 
     /// Where it begins and ends in the text.
     #[inline]
     pub(crate) fn place(self) -> Range<usize> {
-        self.node().map_or(0..0, |node| node.start as usize..node.end as usize)
+        self.node.start as usize..self.node.end as usize
     }
 
     /// The first byte, which says what kind of value it is.
     #[inline]
     pub(crate) fn first_byte(self) -> u8 {
-        let byte = self.node().and_then(|node| self.text.as_bytes().get(node.start as usize));
-        byte.copied().unwrap_or_default()
+        self.text.as_bytes().get(self.node.start as usize).copied().unwrap_or_default()
     }
 
     /// What it says if it is a string.
     #[inline]
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
-        let node = self.node()?;
-        let (start, end) = (node.start as usize, node.end as usize);
-        if self.text.as_bytes().get(start) != Some(&b'"') {
+        if self.first_byte() != b'"' {
             return None;
         }
+        let Range { start, end } = self.place();
         let inside = self.text.get(start + 1..end - 1)?;
-        Some(if node.first != 0 { unescape(inside) } else { Cow::Borrowed(inside) })
+        Some(if self.node.first != 0 { unescape(inside) } else { Cow::Borrowed(inside) })
     }
 
     /// Where it begins as a member: with the quotation mark of its name.
     pub(crate) fn start_of_name(self) -> usize {
-        self.node().map_or(0, |node| (node.name as usize).saturating_sub(1))
+        (self.node.name as usize).saturating_sub(1)
     }
 
     /// The name that it has as a member; empty if it is none.
@@ -75,7 +69,19 @@ impl<'a, 't> Value<'a, 't> {
     where
         'a: 't,
     {
-        self.node().map_or("", |node| self.tape.name(self.text, node))
+        self.tape.name(self.text, self.node)
+    }
+
+    /// The member as it is written, name and all; None if that is not how a program would write it: with blanks around the
+    /// colon, or with escapes in its name.
+    #[inline]
+    pub(crate) fn compact_member(self) -> Option<&'a str> {
+        let node = self.node;
+        let end_of_name = node.name as usize + node.key.length()?;
+        if node.start as usize != end_of_name + "\":".len() || self.tape.escaped_name(node.name).is_some() {
+            return None;
+        }
+        self.text.get(self.start_of_name()..node.end as usize)
     }
 
     /// The name that it has as a member as it is written, with its quotation marks, and where.
@@ -88,8 +94,7 @@ impl<'a, 't> Value<'a, 't> {
     /// What it holds: members or elements.
     #[inline]
     pub(crate) fn items(self) -> Items<'a, 't> {
-        let (at, end) = self.node().map_or((0, 0), |node| (node.first, node.first + node.count));
-        Items { text: self.text, tape: self.tape, at, end }
+        Items { text: self.text, tape: self.tape, nodes: self.inside().iter(), at: self.node.first }
     }
 
     /// Its members if it is an object; none otherwise.
@@ -105,35 +110,42 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     fn nothing(self) -> Items<'a, 't> {
-        Items { text: self.text, tape: self.tape, at: 0, end: 0 }
+        Items { text: self.text, tape: self.tape, nodes: [].iter(), at: 0 }
+    }
+
+    /// The nodes of what it holds.
+    #[inline]
+    fn inside(self) -> &'t [Node] {
+        let Node { first, count, .. } = *self.node;
+        self.tape.nodes.get(first as usize..(first + count) as usize).unwrap_or_default()
     }
 
     /// Whether it is a member of this name.
     #[inline]
     pub(crate) fn is_named(self, key: Key, name: &str) -> bool {
-        self.node().is_some_and(|node| node.key == key && self.tape.is_named(self.text, node, name))
+        self.node.key == key && self.tape.is_named(self.text, self.node, name)
     }
 
     /// The first item `name`, whose key is `key`, with the number of those before it.
     #[inline]
     pub(crate) fn first(self, key: Key, name: &str) -> Option<(usize, Self)> {
-        let node = self.node()?;
-        let items = self.tape.nodes.get(node.first as usize..(node.first + node.count) as usize)?;
-        let is_it = |item: &Node| item.key == key && self.tape.is_named(self.text, item, name);
-        let index = items.iter().position(is_it)?;
-        Some((index, Self { at: node.first + index as u32, ..self }))
+        let mut items = self.inside().iter().enumerate();
+        let (index, node) =
+            items.find(|(_, item)| item.key == key && self.tape.is_named(self.text, item, name))?;
+        Some((index, Self { node, at: self.node.first + index as u32, ..self }))
     }
 
     /// The key of its name as a member.
     #[inline]
     pub(crate) fn key(self) -> Key {
-        self.node().map_or(Key::NONE, |node| node.key)
+        self.node.key
     }
 
     /// The members with these names, for each the last, in one pass.
     pub(crate) fn last_of<const N: usize>(self, names: &[(Key, &str); N]) -> [Option<Self>; N] {
         let mut found = [None; N];
-        for member in self.members() {
+        let bits = names.iter().fold(0, |bits, (key, _)| bits | key.bit());
+        for member in self.members().filter(|member| member.key().bit() & bits != 0) {
             let key = member.key();
             for ((wanted, name), found) in names.iter().zip(&mut found) {
                 if *wanted == key && member.is_named(key, name) {
@@ -157,8 +169,9 @@ impl<'a, 't> Value<'a, 't> {
 pub(crate) struct Items<'a, 't> {
     text: &'a str,
     tape: &'t Tape,
+    nodes: std::slice::Iter<'t, Node>,
+    /// The place of the next node.
     at: u32,
-    end: u32,
 }
 
 impl<'a, 't> Iterator for Items<'a, 't> {
@@ -166,10 +179,7 @@ impl<'a, 't> Iterator for Items<'a, 't> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.end {
-            return None;
-        }
-        let item = Value { text: self.text, tape: self.tape, at: self.at };
+        let item = Value { text: self.text, tape: self.tape, node: self.nodes.next()?, at: self.at };
         self.at += 1;
         Some(item)
     }

@@ -22,11 +22,8 @@ impl<'a> Threat<'a> {
     pub(in crate::format) fn of(event: &LogEvent<'a>) -> Self {
         let mut threat = Self::default();
         let suspected = event.debug_data.raw("threatSuspected").and_then(notation::content);
-        threat.is_suspected = suspected.and_then(|text| match text.to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        });
+        let is = |word: &str| suspected.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(word));
+        threat.is_suspected = if is("true") { Some(true) } else { is("false").then_some(false) };
         match event.debug_data.raw("threatDetections").and_then(notation::content) {
             Some(Cow::Borrowed(content)) => threat.add(content),
             Some(Cow::Owned(content)) => {

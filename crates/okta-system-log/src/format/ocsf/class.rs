@@ -11,6 +11,8 @@ pub struct Class {
     pub name: &'static str,
     /// `category_name`
     pub category: &'static str,
+    /// The same, with their numbers, as an event has them.
+    pub(super) members: &'static str,
     /// Where OCSF publishes its schema.
     pub schema_uri: &'static str,
     /// Values of `activity_id` with their captions.
@@ -52,6 +54,7 @@ pub static CLASSES: [Class; 9] = [
         uid: BASE_EVENT,
         name: "Base Event",
         category: "Uncategorized",
+        members: r#""class_uid":0,"class_name":"Base Event","category_uid":0,"category_name":"Uncategorized""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/base_event",
         activities: &[],
         has_client: false,
@@ -60,6 +63,7 @@ pub static CLASSES: [Class; 9] = [
         uid: DETECTION_FINDING,
         name: "Detection Finding",
         category: "Findings",
+        members: r#""class_uid":2004,"class_name":"Detection Finding","category_uid":2,"category_name":"Findings""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/detection_finding",
         activities: &[(1, "Create"), (2, "Update"), (3, "Close")],
         has_client: false,
@@ -68,6 +72,7 @@ pub static CLASSES: [Class; 9] = [
         uid: ACCOUNT_CHANGE,
         name: "Account Change",
         category: IDENTITY,
+        members: r#""class_uid":3001,"class_name":"Account Change","category_uid":3,"category_name":"Identity & Access Management""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/account_change",
         activities: &[
             (1, "Create"),
@@ -89,6 +94,7 @@ pub static CLASSES: [Class; 9] = [
         uid: AUTHENTICATION,
         name: "Authentication",
         category: IDENTITY,
+        members: r#""class_uid":3002,"class_name":"Authentication","category_uid":3,"category_name":"Identity & Access Management""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/authentication",
         activities: &[
             (1, "Logon"),
@@ -105,6 +111,7 @@ pub static CLASSES: [Class; 9] = [
         uid: ENTITY_MANAGEMENT,
         name: "Entity Management",
         category: IDENTITY,
+        members: r#""class_uid":3004,"class_name":"Entity Management","category_uid":3,"category_name":"Identity & Access Management""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/entity_management",
         activities: &[
             (1, "Create"),
@@ -127,6 +134,7 @@ pub static CLASSES: [Class; 9] = [
         uid: USER_ACCESS,
         name: "User Access Management",
         category: IDENTITY,
+        members: r#""class_uid":3005,"class_name":"User Access Management","category_uid":3,"category_name":"Identity & Access Management""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/user_access",
         activities: &[(1, "Assign Privileges"), (2, "Revoke Privileges")],
         has_client: true,
@@ -135,6 +143,7 @@ pub static CLASSES: [Class; 9] = [
         uid: GROUP_MANAGEMENT,
         name: "Group Management",
         category: IDENTITY,
+        members: r#""class_uid":3006,"class_name":"Group Management","category_uid":3,"category_name":"Identity & Access Management""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/group_management",
         activities: &[
             (1, "Assign Privileges"),
@@ -152,6 +161,7 @@ pub static CLASSES: [Class; 9] = [
         uid: API_ACTIVITY,
         name: "API Activity",
         category: APPLICATION,
+        members: r#""class_uid":6003,"class_name":"API Activity","category_uid":6,"category_name":"Application Activity""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/api_activity",
         activities: &[(1, "Create"), (2, "Read"), (3, "Update"), (4, "Delete")],
         has_client: true,
@@ -160,6 +170,7 @@ pub static CLASSES: [Class; 9] = [
         uid: APPLICATION_ERROR,
         name: "Application Error",
         category: APPLICATION,
+        members: r#""class_uid":6008,"class_name":"Application Error","category_uid":6,"category_name":"Application Activity""#,
         schema_uri: "https://schema.ocsf.io/1.8.0/classes/application_error",
         activities: &[(1, "General Error"), (2, "Translation Error")],
         has_client: false,
@@ -185,11 +196,6 @@ impl Class {
         }
     }
 
-    /// `category_uid`
-    pub(super) fn category_uid(&self) -> u16 {
-        self.uid / 1_000
-    }
-
     /// `type_uid` of an activity.
     pub(super) fn type_uid(&self, activity: u8) -> u32 {
         u32::from(self.uid) * 100 + u32::from(activity)
@@ -203,5 +209,24 @@ impl Class {
     /// OCSF's word for an activity.
     pub fn activity(&self, id: u8) -> &'static str {
         caption(self.activities, id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_members_of_a_class_are_its_names_and_numbers() {
+        for class in &CLASSES {
+            let members: serde_json::Value = serde_json::from_str(&format!("{{{}}}", class.members)).unwrap();
+            let expected = serde_json::json!({
+                "class_uid": class.uid,
+                "class_name": class.name,
+                "category_uid": class.uid / 1_000,
+                "category_name": class.category,
+            });
+            assert_eq!(members, expected);
+        }
     }
 }

@@ -115,10 +115,7 @@ pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
 fn write_classification(routing: &Routing, event_type: &str, out: &mut ObjectWriter<'_>) {
     let Routing { class, activity, .. } = routing;
     let caption = class.activity(*activity);
-    out.integer("class_uid", class.uid);
-    out.text("class_name", class.name);
-    out.integer("category_uid", class.category_uid());
-    out.text("category_name", class.category);
+    out.members(class.members);
     out.integer("activity_id", *activity);
     // Values that OCSF does not define keep Okta's names.
     out.text("activity_name", if *activity == OTHER { event_type } else { caption });

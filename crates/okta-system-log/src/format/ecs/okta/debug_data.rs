@@ -7,7 +7,7 @@ use super::{
     super::super::{
         facts::{Assessment, notation},
         log_event::LogEvent,
-        object::Object,
+        object::{Member, Object},
         writer::ObjectWriter,
     },
     fields, flattened,
@@ -30,7 +30,7 @@ pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut
                 });
             }
             out.object("flattened", |out| {
-                data.members().for_each(|(name, json)| write_flattened(data, name, json, out));
+                data.present().for_each(|member| write_flattened(data, member, out));
             });
         });
     });
@@ -50,7 +50,8 @@ fn write_principal(data: &Object<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
-fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWriter<'_>) {
+fn write_flattened(data: &Object<'_>, member: Member<'_, '_>, out: &mut ObjectWriter<'_>) {
+    let name = member.name();
     let is_written = match name {
         "risk" => data.peek(name).is_some_and(|text| {
             let (entries, _) = notation::entries_by_name(&text, |_| false);
@@ -66,7 +67,7 @@ fn write_flattened(data: &Object<'_>, name: &str, json: &str, out: &mut ObjectWr
         _ => false,
     };
     if !is_written {
-        flattened::write(name, json, out);
+        flattened::write_member(member, out);
     }
 }
 

@@ -3,10 +3,22 @@
 
 use std::borrow::Cow;
 
-use super::super::super::{object::Object, writer::ObjectWriter};
+use super::super::super::{
+    object::{Member, Object},
+    writer::ObjectWriter,
+};
 
 /// Elasticsearch takes 20 levels in a flattened field; some are used up above.
 const DEPTH_MAX: usize = 14;
+
+/// Writes a member of a flattened field under its own name.
+pub(super) fn write_member(member: Member<'_, '_>, out: &mut ObjectWriter<'_>) {
+    match member.compact() {
+        // Without escapes its name has no null character.
+        Some(compact) if is_taken(member.json()) => out.okta_member(compact),
+        _ => write(member.name(), member.json(), out),
+    }
+}
 
 /// Writes a member of a flattened field; as its text if Elasticsearch would not take it as it is.
 pub(super) fn write(name: &str, json: &str, out: &mut ObjectWriter<'_>) {
@@ -49,7 +61,8 @@ fn is_objects(json: &str) -> bool {
 
 /// Whether Elasticsearch takes it: not too deep, and without a null character, with which it parts names from values.
 fn is_taken(json: &str) -> bool {
-    !json.starts_with(['{', '[']) || (depth(json) <= DEPTH_MAX && !json.contains("\\u0000"))
+    let is_nested = matches!(json.as_bytes().first(), Some(b'{' | b'['));
+    !is_nested || (depth(json) <= DEPTH_MAX && !(json.contains('\\') && json.contains(NULL)))
 }
 
 /// How many objects and arrays are in each other.

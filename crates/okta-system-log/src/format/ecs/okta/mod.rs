@@ -84,22 +84,26 @@ fn write_security(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 /// A hop of `ip_chain`, which is flattened: everything in it stays where it is.
 fn write_hop(hop: &Object<'_>, out: &mut ArrayWriter<'_>) {
     out.object(|out| {
-        for (name, json) in hop.members() {
+        for member in hop.present() {
+            let (name, json) = (member.name(), member.json());
             let renamed = HOP.iter().find(|(okta, ecs)| *okta == name && hop.raw(ecs).is_none());
             match renamed {
                 Some((okta, ecs)) if json.starts_with('{') => {
                     out.object(ecs, |out| write_geography(&hop.open(okta), out));
                 }
-                _ => flattened::write(name, json, out),
+                _ => flattened::write_member(member, out),
             }
         }
     });
 }
 
 fn write_geography(geography: &Object<'_>, out: &mut ObjectWriter<'_>) {
-    for (name, json) in geography.members() {
-        let is_renamed = name == "postalCode" && geography.raw("postal_code").is_none();
-        flattened::write(if is_renamed { "postal_code" } else { name }, json, out);
+    for member in geography.present() {
+        if member.name() == "postalCode" && geography.raw("postal_code").is_none() {
+            flattened::write("postal_code", member.json(), out);
+        } else {
+            flattened::write_member(member, out);
+        }
     }
 }
 
@@ -142,7 +146,7 @@ fn write_unmapped(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectW
 }
 
 fn write_rest(object: &Object<'_>, out: &mut ObjectWriter<'_>) {
-    object.rest().for_each(|(name, json)| flattened::write(name, json, out));
+    object.left().for_each(|member| flattened::write_member(member, out));
 }
 
 /// With the id that the rest belongs to.
