@@ -158,7 +158,7 @@ async fn run(
 
 /// When each event became available, in milliseconds of the epoch.
 async fn available(okta: &Okta) -> BTreeMap<String, i64> {
-    let text = reqwest::get(format!("{}/-/events", okta.url())).await.unwrap().text().await.unwrap();
+    let text = okta.get("/-/events").await;
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let at =
         |event: &Value| event["available"].as_str().unwrap().parse::<Timestamp>().unwrap().as_millisecond();

@@ -1,7 +1,7 @@
 //! `oktabus status`: how the running daemon stands, on one screen. `oktabus top`: the same, again and again.
 
 use std::{
-    io::{self, Read as _},
+    io::{self, BufReader, Read as _},
     time::Duration,
 };
 
@@ -154,7 +154,7 @@ pub(super) async fn top(arguments: TopArguments) -> Exit {
 fn keys() -> mpsc::Receiver<u8> {
     let (sender, keys) = mpsc::channel(KEYS_MAX);
     std::thread::spawn(move || {
-        for key in io::stdin().bytes().map_while(Result::ok) {
+        for key in BufReader::new(io::stdin()).bytes().map_while(Result::ok) {
             if sender.blocking_send(key).is_err() {
                 return;
             }

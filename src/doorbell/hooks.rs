@@ -8,7 +8,7 @@ use axum::{
     body::{Body, HttpBody as _},
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt as _;
 
@@ -114,7 +114,7 @@ pub(super) fn router(hooks: Arc<Hooks>) -> Router {
 
 /// Refusals say nothing but their status.
 async fn receive(State(hooks): State<Arc<Hooks>>, request: Request) -> Response {
-    hooks.take(request).await.unwrap_or_else(|status| status.into_response())
+    hooks.take(request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ impl Okta {
         serde_json::from_str(&self.get(path).await).unwrap()
     }
 
-    async fn get(&self, path: &str) -> String {
+    pub(crate) async fn get(&self, path: &str) -> String {
         self.http.get(format!("{}{path}", self.url)).send().await.unwrap().text().await.unwrap()
     }
 }

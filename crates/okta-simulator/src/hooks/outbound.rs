@@ -116,12 +116,10 @@ async fn asked(
     };
     tokio::pin!(connection);
     tokio::pin!(exchange);
-    loop {
-        tokio::select! {
-            biased;
-            exchanged = &mut exchange => return exchanged,
-            // What it has to say, the exchange says too.
-            _ = &mut connection => return exchange.await,
-        }
+    tokio::select! {
+        biased;
+        exchanged = &mut exchange => exchanged,
+        // What it has to say, the exchange says too.
+        _ = &mut connection => exchange.await,
     }
 }

@@ -166,10 +166,8 @@ impl CheckpointCheck {
                 now.epoch, now.owner, before.epoch, before.owner
             ));
         }
-        if !is_same {
-            if !before.is_released && inner.settled_at.is_some_and(|at| Instant::now() > at) {
-                wrong.push(format!("{} takes a route in quiet times, and its owner lives", now.owner));
-            }
+        if !is_same && !before.is_released && inner.settled_at.is_some_and(|at| Instant::now() > at) {
+            wrong.push(format!("{} takes a route in quiet times, and its owner lives", now.owner));
         }
         if now.cursor.link == before.cursor.link && now.cursor.delivered > before.cursor.delivered {
             happens("a page is committed in parts");

@@ -13,7 +13,7 @@ use crate::support::{
 
 const ROUTE: &str = "log/nats";
 
-async fn on_nats(okta: &Okta, nats: &NatsServer) -> Workplace {
+fn on_nats(okta: &Okta, nats: &NatsServer) -> Workplace {
     let sink = nats.configuration("{ sink = \"nats\" }") + "delivery = \"exactly_once\"\n";
     Workplace::new(okta, &sink)
 }
@@ -29,7 +29,7 @@ fn assert_says(said: &Said, code: i32, texts: &[&str]) {
 async fn whose_a_checkpoint_is_is_told_and_whoever_has_the_route_is_not_disturbed() {
     let okta = Okta::start(&["--backlog", "500", "--rate", "50"]).await;
     let nats = NatsServer::start().await;
-    let workplace = on_nats(&okta, &nats).await;
+    let workplace = on_nats(&okta, &nats);
     assert_says(&workplace.oktabus(&["check"]).await, 0, &[ROUTE, "has no checkpoint yet"]);
     assert!(nats.jetstream().await.get_stream(STREAM).await.is_err(), "a check creates nothing");
 
@@ -47,7 +47,7 @@ async fn whose_a_checkpoint_is_is_told_and_whoever_has_the_route_is_not_disturbe
 async fn a_checkpoint_that_cannot_be_read_is_told_with_its_place() {
     let okta = Okta::with_backlog(300).await;
     let nats = NatsServer::start().await;
-    let workplace = on_nats(&okta, &nats).await;
+    let workplace = on_nats(&okta, &nats);
     workplace.catch_up().await;
     let stored = nats.stored(STREAM).await;
     let subject = stored.iter().map(|stored| &stored.subject).find(|subject| subject.starts_with("oktabus."));
@@ -61,7 +61,7 @@ async fn a_checkpoint_that_cannot_be_read_is_told_with_its_place() {
 async fn a_stream_or_an_account_without_room_is_told() {
     let okta = Okta::with_backlog(300).await;
     let nats = NatsServer::start().await;
-    let workplace = on_nats(&okta, &nats).await;
+    let workplace = on_nats(&okta, &nats);
     workplace.catch_up().await;
     let jetstream = nats.jetstream().await;
     let stream = jetstream.get_stream(STREAM).await.unwrap();

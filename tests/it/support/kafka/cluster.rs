@@ -9,6 +9,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
+    metadata::MetadataTopic,
 };
 use tempfile::TempDir;
 
@@ -68,7 +69,7 @@ impl KafkaCluster {
             let looking = tokio::task::spawn_blocking(move || {
                 let consumer: BaseConsumer = client.create().unwrap();
                 let Ok(metadata) = consumer.fetch_metadata(None, LOOK) else { return false };
-                let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+                let mut partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
                 metadata.brokers().len() == NODES
                     && partitions.all(|partition| partition.isr().len() == NODES)
             });

@@ -34,7 +34,7 @@ pub(in crate::format) fn suspicious_address(event: &LogEvent<'_>) -> Option<Stri
 /// their types, beside the issuer or in `events`.
 fn add_claims(token: &Object<'_>, found: &mut Vec<(&'static str, String)>) {
     let events = token.peek_object("events");
-    let named = [Some(token), events.as_ref()].into_iter().flatten().flat_map(|object| object.members());
+    let named = [Some(token), events.as_ref()].into_iter().flatten().flat_map(Object::members);
     let named = named.filter(|(name, _)| name.starts_with("http")).filter_map(|(_, json)| Object::read(json));
     let mut claims: Vec<_> = token.peek_object("claims").into_iter().collect();
     for event in named {
