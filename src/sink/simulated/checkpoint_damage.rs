@@ -53,6 +53,8 @@ impl TransactionalBus {
                 inner.log.truncate(restored.messages);
                 inner.checkpoints = [Some(restored.bytes), None];
                 inner.uncounted = restored.uncounted;
+                // The bus does not know whoever has committed since.
+                inner.token += 1;
             }
         }
         inner.sequence += 1;

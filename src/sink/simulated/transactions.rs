@@ -86,7 +86,7 @@ pub(super) struct Inner {
     /// How often something was committed, or done to the checkpoint.
     pub(super) sequence: u64,
     /// The last token that was given to somebody who fenced.
-    token: u64,
+    pub(super) token: u64,
     /// Commits that have not arrived.
     travelling: Vec<Travelling>,
     /// What became of those that have. By number.

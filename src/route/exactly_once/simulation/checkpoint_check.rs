@@ -230,10 +230,9 @@ impl AppliedObserver for CheckpointCheck {
             CheckpointDamage::Restored(_) => "the bus is restored from a backup",
         });
         let inner = &mut *self.inner();
-        if matches!(damage, CheckpointDamage::Restored(_)) {
-            inner.on_bus = on_bus.iter().map(|id| event(id)).collect();
-            inner.there_until = 0;
-        }
+        // An older checkpoint may count what the one before did not, after damage to that.
+        inner.on_bus = on_bus.iter().map(|id| event(id)).collect();
+        inner.there_until = 0;
         inner.damage = Some(damage);
     }
 }

@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::stream::Config;
 
-use super::{assert_each_once, in_jetstream};
+use super::{STREAM, assert_each_once, in_jetstream};
 use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta, tools::eventually};
 
 const FILLER: &str = "FILLER";
@@ -31,6 +31,7 @@ async fn events_stored_without_their_checkpoint_are_not_there_twice() {
         let daemon = workplace.start(&[]);
         // A batch has begun to be stored, and nobody is told what became of it.
         let has_more = async || {
+            nats.jetstream().await.get_stream(STREAM).await.ok()?;
             let has = in_jetstream(&nats).await.len();
             (has > stored).then_some(has)
         };

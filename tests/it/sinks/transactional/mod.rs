@@ -402,8 +402,10 @@ async fn a_bus_that_does_not_answer_is_told(mut bench: impl CommitBench) {
 
 async fn closing_does_not_wait_for_a_bus_that_does_not_answer(mut bench: impl CommitBench) {
     let mut sink = open_fenced(&bench).await;
+    // The first use of a route that was taken over may ask the bus what it holds.
+    stage(&mut sink, &batch(0..50)).await;
     bench.freeze();
-    stage(&mut sink, &batch(0..100)).await;
+    stage(&mut sink, &batch(50..100)).await;
     let _receipt = sink.commit("one".into()).await.unwrap();
     timeout(CLOSE_DEADLINE, sink.close()).await.expect("closing takes too long");
 }

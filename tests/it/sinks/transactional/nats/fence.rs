@@ -108,6 +108,8 @@ async fn a_batch_of_ours_that_comes_too_late_is_refused() {
     let server = server_with(stream()).await;
     let proxy = Proxy::start(server.port()).await;
     let mut sink = open_through(&proxy).await;
+    // The first use of a route that was taken over asks the stream what it holds.
+    assert_eq!(sink.stage(&batch(0..20), 0..0).await.unwrap(), []);
     proxy.hold_requests();
     stage(&mut sink, &batch(0..20)).await;
     hold_and_cut(&proxy, &mut sink, "late 20").await;
