@@ -274,7 +274,10 @@ async fn a_checkpoint_that_its_topic_refuses_is_the_fault_of_no_message() {
     let error = eventually("a refusal", async || {
         sink.stage(&batch(0..10), 0..10).await.unwrap();
         let refused = commit(&mut sink, large).await.err();
-        sink.recover().await.unwrap();
+        // A topic that is too small for checkpoints is not begun with anew either.
+        if let Err(error) = sink.recover().await {
+            return Some(refused.unwrap_or(CommitError::Sink(error)));
+        }
         sink.fence().await.unwrap();
         refused
     })
