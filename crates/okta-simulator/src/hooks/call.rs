@@ -9,7 +9,6 @@ use super::hook::{Hook, Status, Verification};
 use super::outbound::Outgoing;
 use super::{EventHooks, Sent};
 use crate::answer::Answer;
-use crate::clock;
 use crate::directory::Visit;
 use crate::okta_error::OktaError;
 use crate::org::Org;
@@ -72,17 +71,8 @@ async fn verify(org: &Arc<Org>, hook: &Hook) -> Result<Hook, OktaError> {
             body: Vec::new(),
         };
         let answered = org.outbound.send(outgoing).await;
-        org.hooks.note(Sent {
-            at: clock::date_time(clock::now_ms()),
-            hook: hook.id.clone(),
-            uri: hook.channel.uri.to_string(),
-            kind: "verification",
-            attempt,
-            status: answered.as_ref().map_or(0, |(status, _)| *status),
-            error: answered.as_ref().err().cloned(),
-            events: Vec::new(),
-            milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        });
+        let status = answered.as_ref().map(|(status, _)| *status).map_err(String::as_str);
+        org.hooks.note(Sent::new(hook, "verification", attempt, started.elapsed(), status, Vec::new()));
         let Ok((status, body)) = answered else { continue };
         let proof: Value = serde_json::from_slice(&body).unwrap_or_default();
         if (200..300).contains(&status) && proof["verification"].as_str() == Some(&challenge) {

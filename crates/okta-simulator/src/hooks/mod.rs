@@ -8,6 +8,7 @@ mod sender;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,6 +69,30 @@ pub(super) struct Sent {
     /// The uuids of its events.
     pub(super) events: Vec<String>,
     pub(super) milliseconds: u64,
+}
+
+impl Sent {
+    /// What was sent for `hook` just now: an answer with this status came after `took`, or none for this reason.
+    fn new(
+        hook: &Hook,
+        kind: &'static str,
+        attempt: u32,
+        took: Duration,
+        answered: Result<u16, &str>,
+        events: Vec<String>,
+    ) -> Self {
+        Self {
+            at: clock::date_time(clock::now_ms()),
+            hook: hook.id.clone(),
+            uri: hook.channel.uri.to_string(),
+            kind,
+            attempt,
+            status: answered.unwrap_or_default(),
+            error: answered.err().map(str::to_owned),
+            events,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 impl Default for Manner {

@@ -124,7 +124,8 @@ async fn deliver(org: Arc<Org>, batch: Batch) {
         }
     }
     if faults.contains(&Fault::HookLost) {
-        return note(&org, &hook, 1, Duration::ZERO, &Err("lost on purpose".to_owned()), uuids);
+        let lost = Err("lost on purpose");
+        return org.hooks.note(Sent::new(&hook, "events", 1, Duration::ZERO, lost, uuids));
     }
     let base = org.public_url.as_ref().map_or("http://localhost", |url| url.as_str().trim_end_matches('/'));
     let body = json!({
@@ -156,8 +157,8 @@ async fn send(org: &Arc<Org>, hook: &Hook, body: &[u8], uuids: &[String]) -> boo
         let (method, channel) = (Method::POST, &hook.channel);
         let outgoing = Outgoing { method, channel, headers: &headers, body: body.to_vec() };
         let answered = org.outbound.send(outgoing).await.map(|(status, _)| status);
-        let status = answered.clone();
-        note(org, hook, attempt, started.elapsed(), &answered, uuids.to_vec());
+        let status = answered.as_ref().copied().map_err(String::as_str);
+        org.hooks.note(Sent::new(hook, "events", attempt, started.elapsed(), status, uuids.to_vec()));
         match status {
             Ok(200..300) => return true,
             Ok(400..500) => return false,
@@ -165,27 +166,6 @@ async fn send(org: &Arc<Org>, hook: &Hook, body: &[u8], uuids: &[String]) -> boo
         }
     }
     false
-}
-
-fn note(
-    org: &Org,
-    hook: &Hook,
-    attempt: u32,
-    took: Duration,
-    answered: &Result<u16, String>,
-    events: Vec<String>,
-) {
-    org.hooks.note(Sent {
-        at: clock::date_time(clock::now_ms()),
-        hook: hook.id.clone(),
-        uri: hook.channel.uri.to_string(),
-        kind: "events",
-        attempt,
-        status: answered.as_ref().copied().unwrap_or_default(),
-        error: answered.as_ref().err().cloned(),
-        events,
-        milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-    });
 }
 
 /// A delivery that failed is an event of its own.
