@@ -10,6 +10,7 @@ mod atomic_batch;
 mod check;
 mod outgoing;
 mod size_limits;
+mod stored_headers;
 mod transactional;
 
 use std::sync::Arc;

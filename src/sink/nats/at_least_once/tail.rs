@@ -4,24 +4,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use async_nats::{
-    header::NATS_MESSAGE_ID,
-    jetstream::{
-        consumer::{AckPolicy, DeliverPolicy, pull},
-        stream::Stream,
-    },
-};
+use async_nats::{header::NATS_MESSAGE_ID, jetstream::stream::Stream};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use crate::sink::nats::outgoing::Outgoing;
+use crate::sink::nats::{
+    outgoing::Outgoing,
+    stored_headers::{FETCH_MESSAGES, consumer_from},
+};
 
 /// Far more than the batches that can be on their way at once; other routes may have written into the same stream.
 const MESSAGES_MAX: u64 = 200_000;
-/// Messages asked for at a time.
-const FETCH_MESSAGES: usize = 5_000;
-/// When the server forgets a consumer that we left behind.
-const CONSUMER_LIFE: Duration = Duration::from_secs(30);
 /// What was stored before is read again at once, so that this is long enough for it to be asked for.
 const LIFE: Duration = Duration::from_secs(300);
 
@@ -50,18 +43,7 @@ impl Tail {
         filter: String,
         on_their_way_max: usize,
     ) -> Result<Self, async_nats::Error> {
-        let consumer = stream
-            .create_consumer(pull::Config {
-                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after + 1 },
-                ack_policy: AckPolicy::None,
-                filter_subject: filter,
-                headers_only: true,
-                inactive_threshold: CONSUMER_LIFE,
-                memory_storage: true,
-                num_replicas: 1,
-                ..pull::Config::default()
-            })
-            .await?;
+        let consumer = stream.create_consumer(consumer_from(after + 1, filter)).await?;
 
         let mut pending = consumer.cached_info().num_pending;
         if pending > MESSAGES_MAX {

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{
-    consumer::{AckPolicy, DeliverPolicy, pull},
-    stream::{LastRawMessageErrorKind, Stream},
-};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use futures_util::StreamExt as _;
 
 use super::uncounted::{Places, Uncounted};
@@ -16,15 +13,14 @@ use crate::{
         nats::{link::Link, rejection, stream},
     },
     config::NatsSink,
-    sink::nats::atomic_batch::BatchOwner,
+    sink::nats::{
+        atomic_batch::BatchOwner,
+        stored_headers::{FETCH_MESSAGES, consumer_from},
+    },
 };
 
-/// Messages asked for at a time.
-const FETCH_MESSAGES: usize = 5_000;
 /// How long the next one may take. A consumer may be on a replica that is behind.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// When the server forgets a consumer that we left behind.
-const CONSUMER_LIFE: Duration = Duration::from_secs(30);
 
 /// Where the messages of a route are looked for.
 pub(super) struct TailReader<'a> {
@@ -83,19 +79,7 @@ impl TailReader<'_> {
 
     /// Reads from sequence `first` on, up to `last`.
     async fn read(&self, places: &Places, first: u64, last: u64) -> Result<Uncounted, async_nats::Error> {
-        let consumer = self
-            .stream
-            .create_consumer(pull::Config {
-                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: first },
-                ack_policy: AckPolicy::None,
-                filter_subject: self.subjects.to_owned(),
-                headers_only: true,
-                inactive_threshold: CONSUMER_LIFE,
-                memory_storage: true,
-                num_replicas: 1,
-                ..pull::Config::default()
-            })
-            .await?;
+        let consumer = self.stream.create_consumer(consumer_from(first, self.subjects.to_owned())).await?;
         let mut found = Uncounted::default();
         loop {
             let batch = consumer.batch().max_messages(FETCH_MESSAGES).expires(FETCH_TIMEOUT);
