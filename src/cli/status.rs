@@ -74,6 +74,13 @@ pub(super) async fn connect(argument: &ConfigArgument) -> Result<Client, Exit> {
     }
 }
 
+/// The running daemon, to be looked at until a signal comes.
+pub(super) async fn connect_until_stopped(argument: &ConfigArgument) -> Result<(Client, StopSignals), Exit> {
+    let daemon = connect(argument).await?;
+    let signals = StopSignals::listen().map_err(|err| fail(Exit::Bug, &err))?;
+    Ok((daemon, signals))
+}
+
 pub(super) async fn status(arguments: StatusArguments) -> Exit {
     let mut daemon = match connect(&arguments.config).await {
         Ok(daemon) => daemon,
@@ -111,13 +118,9 @@ async fn look(daemon: &mut Client) -> Result<String, ControlError> {
 }
 
 pub(super) async fn top(arguments: TopArguments) -> Exit {
-    let mut daemon = match connect(&arguments.config).await {
-        Ok(daemon) => daemon,
+    let (mut daemon, mut signals) = match connect_until_stopped(&arguments.config).await {
+        Ok(connected) => connected,
         Err(exit) => return exit,
-    };
-    let mut signals = match StopSignals::listen() {
-        Ok(signals) => signals,
-        Err(err) => return fail(Exit::Bug, &err),
     };
     let mut due = interval(Duration::from_secs_f64(arguments.interval.clamp(INTERVAL_MIN, 3_600.0)));
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);

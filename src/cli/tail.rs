@@ -3,7 +3,7 @@
 use clap::Args;
 use okta_system_log::event::json::EventView;
 
-use super::{ConfigArgument, Exit, fail, note, print, signal::StopSignals, status::connect};
+use super::{ConfigArgument, Exit, fail, note, print, status::connect_until_stopped};
 use crate::{
     control::{Client, ControlError, Passed, with_query},
     live::{PassedEvent, TailFilter},
@@ -54,13 +54,9 @@ pub(super) struct TailArguments {
 const ACTOR: [&str; 3] = ["/actor/id", "/actor/alternateId", "/actor/displayName"];
 
 pub(super) async fn tail(arguments: TailArguments) -> Exit {
-    let mut daemon = match connect(&arguments.config).await {
-        Ok(daemon) => daemon,
+    let (mut daemon, mut signals) = match connect_until_stopped(&arguments.config).await {
+        Ok(connected) => connected,
         Err(exit) => return exit,
-    };
-    let mut signals = match StopSignals::listen() {
-        Ok(signals) => signals,
-        Err(err) => return fail(Exit::Bug, &err),
     };
     tokio::select! {
         () = signals.next() => Exit::Done,
