@@ -6,7 +6,7 @@
 mod cursor_check;
 mod judge;
 mod log;
-mod scenario;
+pub(super) mod scenario;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ const END: Duration = Duration::from_secs(24 * 3_600);
 const STOP_MAX: Duration = Duration::from_secs(30);
 /// Backoffs and stalls of an earlier fault are over after so long.
 const QUIET_AFTER: Duration = Duration::from_secs(120);
-const ROUTE: &str = "log/simulated";
+pub(super) const ROUTE: &str = "log/simulated";
 
 /// What must have happened in some of the seeds: otherwise they prove nothing.
 const SOMETIMES: [&str; 18] = [

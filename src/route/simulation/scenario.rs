@@ -26,24 +26,14 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn of(random: &mut Rng) -> Self {
-        let in_flight_pages = random.usize(1..6);
-        let config = RouteConfig {
-            name: ROUTE.to_owned(),
-            sink: "simulated".to_owned(),
-            format: Format::Okta,
-            ocsf: ocsf::Options::default(),
-            selection: SelectionConfig::default(),
-            redaction: None,
-            in_flight_pages,
-            in_flight_bytes: random.usize(1..64) << 10,
-        };
+        let config = config(random);
         let bus = BusPlan {
             has_marks: random.bool(),
             breaks: [0, 20, 200][random.usize(..3)],
             poison: [0, 0, 50, 8][random.usize(..4)],
             bad_for: BAD_FOR,
             has_stable_bytes: true,
-            in_flight_max: in_flight_pages,
+            in_flight_max: config.in_flight_pages,
         };
         let mut lives: Vec<_> = (0..random.usize(..6)).map(|_| life(random)).collect();
         if let Some(first) = lives.first_mut().filter(|_| random.u8(..3) == 0) {
@@ -52,6 +42,20 @@ impl Scenario {
         }
         let disk_full = [0, 300][random.usize(..2)];
         Self { config, bus, events: random.usize(30..130), disk_full, lives }
+    }
+}
+
+/// A route that is told little at a time, so that its bounds are felt.
+pub(in crate::route) fn config(random: &mut Rng) -> RouteConfig {
+    RouteConfig {
+        name: ROUTE.to_owned(),
+        sink: "simulated".to_owned(),
+        format: Format::Okta,
+        ocsf: ocsf::Options::default(),
+        selection: SelectionConfig::default(),
+        redaction: None,
+        in_flight_pages: random.usize(1..6),
+        in_flight_bytes: random.usize(1..64) << 10,
     }
 }
 

@@ -20,6 +20,7 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use crate::{
+    route::simulation::ROUTE,
     simulation::{Simulation, in_simulated_time, play_all},
     sink::{
         SimulatedLetters,
@@ -37,7 +38,6 @@ const BAD_FOR: Duration = Duration::from_secs(300);
 const END: Duration = Duration::from_secs(24 * 3_600);
 /// The longest time that a stop may take; the default of `shutdown.grace`.
 const STOP_MAX: Duration = Duration::from_secs(30);
-const ROUTE: &str = "log/simulated";
 
 /// Backoffs are over so long after the last fault, and each daemon knows whose the route is.
 const SETTLED_AFTER: Duration = Duration::from_secs(90);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use okta_system_log::format::{Format, ocsf};
 
-use super::{BAD_FOR, ROUTE};
+use super::BAD_FOR;
 use crate::{
-    config::{RouteConfig, SelectionConfig},
+    config::RouteConfig,
+    route::simulation::scenario::config,
     simulation::Death,
     sink::simulated::{CheckpointDamage, Fencing, TransactionPlan},
 };
@@ -96,19 +96,6 @@ impl Scenario {
     /// Whether something else than a checkpoint is in its place at any time.
     pub(super) fn has_junk(&self) -> bool {
         self.damages.iter().any(|damage| damage.what == CheckpointDamage::Junk)
-    }
-}
-
-fn config(random: &mut Rng) -> RouteConfig {
-    RouteConfig {
-        name: ROUTE.to_owned(),
-        sink: "simulated".to_owned(),
-        format: Format::Okta,
-        ocsf: ocsf::Options::default(),
-        selection: SelectionConfig::default(),
-        redaction: None,
-        in_flight_pages: random.usize(1..6),
-        in_flight_bytes: random.usize(1..64) << 10,
     }
 }
 
