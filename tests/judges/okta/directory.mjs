@@ -6,6 +6,8 @@
 
 import { createRequire } from 'node:module';
 
+import { refused, steps } from './steps.mjs';
+
 const require = createRequire(new URL('../../../.tools/judges-okta-node/', import.meta.url));
 const okta = require('@okta/okta-sdk-nodejs');
 
@@ -14,16 +16,6 @@ const { userApi, groupApi, applicationApi } = client;
 const login = 'grace.hopper@acme.example';
 const profile = { firstName: 'Grace', lastName: 'Hopper', email: login, login };
 const body = { profile, credentials: { password: { value: 'Compiler1952' } } };
-const steps = [];
-
-async function refused(what, call) {
-  try {
-    await call();
-    steps.push(`${what}: not refused`);
-  } catch (error) {
-    steps.push(`${what}: refused ${error.status} ${error.errorCode}`);
-  }
-}
 
 async function count(collection) {
   let found = 0;

@@ -15,23 +15,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / ".tools/jud
 from links import Links  # noqa: E402
 from okta.client import Client  # noqa: E402
 from okta.models import AddGroupRequest, CreateUserRequest, UpdateUserRequest  # noqa: E402
+from steps import done, refused, steps  # noqa: E402
 
 LOGIN = "grace.hopper@acme.example"
 PROFILE = {"firstName": "Grace", "lastName": "Hopper", "email": LOGIN, "login": LOGIN}
 BODY = CreateUserRequest.from_dict({"profile": PROFILE, "credentials": {"password": {"value": "Compiler1952"}}})
-steps = []
-
-
-async def done(call):
-    """What a call gives; some have nothing to give."""
-    result = await call
-    assert result[-1] is None, result[-1]
-    return result[0] if len(result) > 2 else None
-
-
-async def refused(what, call):
-    error = (await call)[-1]
-    steps.append(f"{what}: refused {error.status} {error.error_code}" if error else f"{what}: not refused")
 
 
 async def count(links, call, **query):

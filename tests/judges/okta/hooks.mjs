@@ -6,27 +6,19 @@
 
 import { createRequire } from 'node:module';
 
+import { refused, steps } from './steps.mjs';
+
 const require = createRequire(new URL('../../../.tools/judges-okta-node/', import.meta.url));
 const okta = require('@okta/okta-sdk-nodejs');
 
 const client = new okta.Client({ ...JSON.parse(process.argv[2]), testing: { disableHttpsCheck: true } });
 const { eventHookApi } = client;
-const steps = [];
 
 async function all() {
   const hooks = [];
   const found = await eventHookApi.listEventHooks();
   for await (const hook of found) { hooks.push(hook); }
   return hooks;
-}
-
-async function refused(what, call) {
-  try {
-    await call();
-    steps.push(`${what}: not refused`);
-  } catch (error) {
-    steps.push(`${what}: refused ${error.status} ${error.errorCode}`);
-  }
 }
 
 const hook = (name, items) => ({

@@ -14,26 +14,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / ".tools/jud
 
 from okta.client import Client  # noqa: E402
 from okta.models import EventHook  # noqa: E402
-
-steps = []
+from steps import done, refused, steps  # noqa: E402
 
 
 def hook(name, items):
     scheme = {"type": "HEADER", "key": "Authorization", "value": "secret"}
     channel = {"type": "HTTP", "version": "1.0.0", "config": {"uri": "https://127.0.0.1:1/", "authScheme": scheme}}
     return EventHook.from_dict({"name": name, "events": {"type": "EVENT_TYPE", "items": items}, "channel": channel})
-
-
-async def done(call):
-    """What a call gives; some have nothing to give."""
-    result = await call
-    assert result[-1] is None, result[-1]
-    return result[0] if len(result) > 2 else None
-
-
-async def refused(what, call):
-    error = (await call)[-1]
-    steps.append(f"{what}: refused {error.status} {error.error_code}" if error else f"{what}: not refused")
 
 
 def text(value):
