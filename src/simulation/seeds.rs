@@ -98,6 +98,8 @@ pub(crate) fn play_all(simulation: Simulation, sometimes: &[&str], play: impl Fn
 
 /// Runs one seed on a thread of its own time, with all that is random coming from the seed.
 pub(crate) fn in_simulated_time<T>(seed: u64, play: impl Future<Output = T>) -> T {
+    // Before the numbers are seeded: to make it takes some, and only the first world does.
+    super::client();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     fastrand::seed(seed);
     runtime.unwrap().block_on(play)
