@@ -22,7 +22,10 @@ use oktabus::{
 use tokio::time::timeout;
 
 use super::intake::Queue;
-use crate::support::{nats::NatsServer, tools::eventually};
+use crate::support::{
+    nats::{NatsServer, listen},
+    tools::eventually,
+};
 
 const STREAM: &str = "COMMANDS";
 const DURABLE: &str = "oktabus";
@@ -312,9 +315,7 @@ async fn what_was_taken_from_a_stream_that_is_gone_acknowledges_nothing_of_the_n
 async fn a_message_that_came_from_no_consumer_is_no_command() {
     let queue = NatsQueue::new().await;
     let client = queue.client.client();
-    let mut requests =
-        client.subscribe(format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}")).await.unwrap();
-    client.flush().await.unwrap();
+    let mut requests = listen(&client, format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}")).await;
     let mut intake = queue.open().await.unwrap();
     let request = timeout(PATIENCE, requests.next()).await.unwrap().unwrap();
     client.publish(request.reply.unwrap(), "forged".into()).await.unwrap();

@@ -229,7 +229,11 @@ mod nats {
     };
 
     use super::{assert_judged, open, publication};
-    use crate::support::{judges::messages::messages_judge, nats::NatsServer, tools::eventually};
+    use crate::support::{
+        judges::messages::messages_judge,
+        nats::{NatsServer, listen},
+        tools::eventually,
+    };
 
     const STREAM: &str = "OUTCOMES";
     const SUBJECT: &str = "okta.acme.outcomes";
@@ -402,8 +406,7 @@ mod nats {
         let server = server().await;
         let client = server.jetstream().await.client();
         let inbox = client.new_inbox();
-        let mut replies = client.subscribe(inbox.clone()).await.unwrap();
-        client.flush().await.unwrap();
+        let mut replies = listen(&client, inbox.clone()).await;
         let publisher = open(&sink(&server, Encoding::Binary), "provisioning");
         let sent = publication("cmd-1", 0).in_reply_to(inbox);
         publisher.publish(&sent).await.unwrap();

@@ -4,12 +4,13 @@
 use std::{fs, io::Read, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
 use async_nats::{
-    ConnectOptions,
+    Client, ConnectOptions, Subscriber,
     jetstream::{
         self,
         consumer::{AckPolicy, pull},
         stream::Config,
     },
+    subject::ToSubject,
 };
 use futures_util::StreamExt;
 use oktabus::config::{NatsAuth, NatsBus, NatsTls};
@@ -226,6 +227,17 @@ create = {{}}
     pub(crate) async fn stored(&self, stream: &str) -> Vec<Stored> {
         stored_in(&self.jetstream().await, stream).await
     }
+}
+
+/// Listens to `subject`: what the server is sent after this is heard.
+pub(crate) async fn listen(client: &Client, subject: impl ToSubject) -> Subscriber {
+    let heard = client.subscribe(subject).await.unwrap();
+    // A flush ends when the subscription is written. An answer says that the server has read it.
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish(inbox, "".into()).await.unwrap();
+    answers.next().await.unwrap();
+    heard
 }
 
 /// How oktabus is to reach `servers`.

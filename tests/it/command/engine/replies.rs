@@ -6,7 +6,11 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, create_streams, directory, essence, until};
-use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer};
+use crate::support::{
+    daemon::Workplace,
+    kafka::Broker,
+    nats::{NatsServer, listen},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_cannot_go_where_it_is_private_goes_without_its_secrets() {
@@ -70,8 +74,7 @@ async fn secrets_reach_one_who_listens_and_no_stream_that_is_not_named() {
     let scene = Scene::start(policy).await;
     scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     let client = scene.nats.jetstream().await.client();
-    let mut heard = client.subscribe("heard.private").await.unwrap();
-    client.flush().await.unwrap();
+    let mut heard = listen(&client, "heard.private").await;
     for (id, reply_to) in [("h1", "heard.private"), ("h2", "replies.private")] {
         let parameters = json!({ "user": "ada@acme.com", "temporary_password": true });
         let command = json!({

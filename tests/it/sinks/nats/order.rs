@@ -23,7 +23,7 @@ use crate::{
     sinks::conformance::deliver_persistently,
     support::{
         events::{batch, batch_of, batches, event_with_padding},
-        nats::Stored,
+        nats::{Stored, listen},
         nats_cluster::NatsCluster,
         tools::eventually,
     },
@@ -179,9 +179,8 @@ async fn what_may_be_on_its_way_is_on_its_way() {
     let mut sink = open(&config, None).await.unwrap();
     // Somebody listens and says nothing.
     let client = server.jetstream().await.client();
-    let mut listener = client.subscribe("okta.>").await.unwrap();
+    let mut listener = listen(&client, "okta.>").await;
     server.jetstream().await.delete_stream(STREAM).await.unwrap();
-    client.flush().await.unwrap();
     let batch = batch(0..MESSAGES);
     let heard = async {
         for _ in 0..MESSAGES {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::support::{
     events::{batch, batch_of, batches, event, origin},
-    nats::NatsServer,
+    nats::{NatsServer, listen},
 };
 
 async fn server_with_limits(limits: &str) -> NatsServer {
@@ -26,9 +26,8 @@ async fn server_with_limits(limits: &str) -> NatsServer {
 async fn a_batch_that_the_server_gave_up_is_sent_again() {
     let server = server_with_limits("timeout: \"200ms\"").await;
     let client = server.jetstream().await.client();
-    let mut given_up =
-        client.subscribe(format!("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.{STREAM}")).await.unwrap();
-    client.flush().await.unwrap();
+    let advisories = format!("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.{STREAM}");
+    let mut given_up = listen(&client, advisories).await;
     let mut sink = open(&server).await;
     stage(&mut sink, &batch(0..300)).await;
     given_up.next().await.unwrap();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::support::{
     events::{batch, origin},
-    nats::NatsServer,
+    nats::{NatsServer, listen},
     proxy::Proxy,
     tools::eventually,
 };
@@ -123,8 +123,7 @@ async fn a_batch_of_ours_that_comes_too_late_is_refused() {
 /// Releases what `proxy` holds back, and waits until the server has had `checkpoint`.
 async fn arrives(server: &NatsServer, proxy: &Proxy, checkpoint: &str) {
     let client = server.jetstream().await.client();
-    let mut heard = client.subscribe(CHECKPOINT).await.unwrap();
-    client.flush().await.unwrap();
+    let mut heard = listen(&client, CHECKPOINT).await;
     proxy.release_requests();
     let late = async || {
         heard.next().now_or_never().flatten().filter(|message| message.payload == checkpoint).map(drop)
