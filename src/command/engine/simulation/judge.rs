@@ -1,6 +1,9 @@
 //! The conditions that must hold after a run, checked only against the record of the world.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +17,7 @@ use super::{
     world::{ExternalEvent, Published, Sent, World},
 };
 use crate::{
-    command::{Status, record::Record},
+    command::{QueuePlace, Status, record::Record},
     simulation::happens,
 };
 
@@ -27,11 +30,13 @@ const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
 /// What was read shortly before a change may have changed.
 const IN_THAT_MOMENT: SignedDuration = SignedDuration::from_secs(4);
 
-/// A message is acknowledged: the journal must have its outcome, or the command until it is due.
-pub(super) fn require_durable(world: &World, id: &str) {
+/// The message at `place` is acknowledged: the journal must have its outcome, or the command until it is due. It may have begun the
+/// command anew for another message.
+pub(super) fn require_durable(world: &World, id: &str, place: &QueuePlace) {
     let stored = world.records.entry(&format!("sim/{id}")).unwrap();
     let record = Record::decode(&stored.entry.content).unwrap();
-    assert!(record.has_ended() || record.parked_until.is_some(), "{id} is acknowledged and {record:?}");
+    let is_durable = record.has_ended() || record.parked_until.is_some() || record.answered.has(place);
+    assert!(is_durable, "{id} is acknowledged and {record:?}");
 }
 
 /// A message is in the dead letters: its sender must not be trusted.
@@ -46,6 +51,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     let ours = scenario.commands.iter().rev().filter(|command| !command.is_foreign);
     let first: BTreeMap<_, _> = ours.map(|command| (command.id.clone(), command.clone())).collect();
     {
+        let beginning = world.beginning();
         let record = world.record();
         let all = Facts {
             sent: &record.sent,
@@ -75,7 +81,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
         wrong.extend(all.of_protected());
         wrong.extend(all.of_groups(&first));
         wrong.extend(first.values().filter_map(|command| all.of_former_bearer(command)));
-        wrong.extend(all.of_limits(scenario.suspends_max));
+        wrong.extend(all.of_limits(scenario, beginning));
         wrong.extend(all.of_limit_refusals(&first, scenario.suspends_max));
         wrong.extend(all.of_pauses());
         wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part, &all)));
@@ -225,6 +231,8 @@ fn told_truly(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>, all: &Fa
             Some(format!("{id} is told as {code}, and it was made"))
         }
         Status::Done if !made_ever && by_others => None,
+        // It may have been sent before a crash, and nobody is in a group that is gone.
+        Status::Done if !made_ever && outcome.attempts > 1 && all.is_group_gone(command) => None,
         Status::Done if !made_ever => Some(format!("{id} is told as done, and nothing was made")),
         Status::Already | Status::Refused | Status::Expired if made => {
             Some(format!("{id} is told as {}, and it was made", outcome.status.name()))
@@ -422,7 +430,7 @@ impl<'a> Facts<'a> {
     }
 
     /// No more changes in an hour than the limit allows, except after a release.
-    fn of_limits(&self, suspends_max: u32) -> Option<String> {
+    fn of_limits(&self, scenario: &Scenario, beginning: Timestamp) -> Option<String> {
         let released: Vec<_> = self
             .others
             .iter()
@@ -434,17 +442,24 @@ impl<'a> Facts<'a> {
         for sent in suspends {
             begun.entry(&sent.path).or_insert(sent.at);
         }
-        let mut times: Vec<_> = begun.into_values().collect();
+        // What was let through before a release may be sent after it, if the daemon died in between.
+        let asked = |path: &str| {
+            let is_asked = |command: &&SentCommand| self.of(command).iter().any(|sent| sent.path == path);
+            let commands = scenario.commands.iter().filter(is_asked);
+            commands.map(|command| beginning + Duration::from_secs(command.sent_s)).min()
+        };
+        let mut times: Vec<_> = begun.into_iter().map(|(path, at)| (at, asked(path).unwrap_or(at))).collect();
         times.sort_unstable();
-        let max = usize::try_from(suspends_max).unwrap();
+        let max = usize::try_from(scenario.suspends_max).unwrap();
         if times.len() == max {
             happens("a limit is full to the last");
         }
         times.windows(max + 1).find_map(|window| {
-            let (first, last) = (window[0], window[max]);
-            let is_released = released.iter().any(|at| *at > first && *at < last);
+            let ((first, _), (last, _)) = (window[0], window[max]);
+            let asked = window.iter().map(|(_, asked)| *asked).min().unwrap_or(first);
+            let is_released = released.iter().any(|at| *at > asked && *at < last);
             (last.duration_since(first) < SignedDuration::from_hours(1) && !is_released)
-                .then(|| format!("more than {suspends_max} suspends in an hour"))
+                .then(|| format!("more than {max} suspends in an hour"))
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -11,9 +11,12 @@ use super::{
     scenario::{Scenario, SentCommand},
     world::World,
 };
-use crate::command::intake::{
-    Acknowledgement, Delivery,
-    simulated::{Said, SimulatedAcknowledgement},
+use crate::command::{
+    QueuePlace,
+    intake::{
+        Acknowledgement, Delivery,
+        simulated::{Said, SimulatedAcknowledgement},
+    },
 };
 
 /// More deliveries of a message than this are a fault.
@@ -72,26 +75,24 @@ impl Queue {
         message.due = None;
         message.deliveries += 1;
         assert!(message.deliveries < DELIVERIES_MAX, "{} comes again and again", message.command.id);
-        let begun = world.beginning();
-        let at = |seconds: u64| begun + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
         let mut json = message.command.message.clone();
         let times = [("not_before", message.command.not_before_s), ("expires_at", message.command.expires_s)];
         for (name, seconds) in times {
             if let Some(seconds) = seconds {
-                json[name] = at(seconds).to_string().into();
+                json[name] = at(world, seconds).to_string().into();
             }
         }
         let acknowledgement = SimulatedAcknowledgement::new(number, self.saying.clone());
         let payload = json.to_string();
         let is_ours = self.is_signed && !message.command.is_foreign;
-        let signed =
-            is_ours.then(|| message.command.sender.sign(at(message.command.sent_s), payload.as_bytes()));
+        let signed = is_ours
+            .then(|| message.command.sender.sign(at(world, message.command.sent_s), payload.as_bytes()));
         Some(Delivery {
             payload: payload.into(),
             headers: signed.into_iter().collect(),
             message_id: None,
-            place: format!("QUEUE@{number}"),
-            published_at: Some(at(message.command.sent_s)),
+            place: place(number),
+            published_at: Some(at(world, message.command.sent_s)),
             unfit: None,
             acknowledgement: Acknowledgement::simulated(acknowledgement),
         })
@@ -104,7 +105,9 @@ impl Queue {
             Said::Acked => {
                 message.is_acked = true;
                 if !message.command.is_foreign {
-                    judge::require_durable(world, &message.command.id);
+                    let published_at = Some(at(world, message.command.sent_s));
+                    let place = QueuePlace { place: place(number), published_at };
+                    judge::require_durable(world, &message.command.id, &place);
                 }
             }
             Said::Rejected => {
@@ -129,4 +132,12 @@ impl Queue {
             }
         }
     }
+}
+
+fn at(world: &World, second: u64) -> Timestamp {
+    world.beginning() + SignedDuration::from_secs(i64::try_from(second).unwrap())
+}
+
+fn place(number: usize) -> String {
+    format!("QUEUE@{number}")
 }
