@@ -25,9 +25,16 @@ pub(super) struct Ownership {
 /// What a standby saw of the owner.
 #[derive(Debug)]
 struct Watched {
+    /// None: there was no checkpoint.
+    seen: Option<Seen>,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Seen {
+    owner: Owner,
     epoch: u64,
     generation: u64,
-    since: Instant,
 }
 
 /// What the checkpoint in the bus means for this run.
@@ -74,7 +81,7 @@ impl Ownership {
         if found.is_released {
             return Claim::TakeOver;
         }
-        self.watch(found.epoch, found.generation, takeover_after, now)
+        self.watch(Some(found), takeover_after, now)
     }
 
     /// Whether the checkpoint is of the time in which this run owns the route.
@@ -93,20 +100,22 @@ impl Ownership {
         let Some(takeover_after) = self.standby.filter(|_| self.owned.is_none()) else {
             return Claim::TakeOver;
         };
-        self.watch(0, 0, takeover_after, now)
+        self.watch(None, takeover_after, now)
     }
 
-    fn watch(&mut self, epoch: u64, generation: u64, takeover_after: Duration, now: Instant) -> Claim {
+    fn watch(&mut self, found: Option<&CheckpointRecord>, takeover_after: Duration, now: Instant) -> Claim {
         match &self.watched {
-            Some(watched) if (watched.epoch, watched.generation) == (epoch, generation) => {
-                if now.duration_since(watched.since) >= takeover_after {
-                    Claim::TakeOver
-                } else {
-                    Claim::StandBy
-                }
+            Some(watched) if !watched.is_passed_by(found) => {
+                let is_gone = now.duration_since(watched.since) >= takeover_after;
+                if is_gone { Claim::TakeOver } else { Claim::StandBy }
             }
             _ => {
-                self.watched = Some(Watched { epoch, generation, since: now });
+                let seen = found.map(|found| Seen {
+                    owner: found.owner.clone(),
+                    epoch: found.epoch,
+                    generation: found.generation,
+                });
+                self.watched = Some(Watched { seen, since: now });
                 Claim::StandBy
             }
         }
@@ -115,6 +124,21 @@ impl Ownership {
     /// The bus could not be asked: what was seen before says nothing of whether the owner lives.
     pub(super) fn lose_sight(&mut self) {
         self.watched = None;
+    }
+}
+
+impl Watched {
+    /// Whether `found` shows that somebody has written since. An earlier record of the same owner, or of an owner before, shows
+    /// nothing: a bus that lags gives the last record and the one before in turns.
+    fn is_passed_by(&self, found: Option<&CheckpointRecord>) -> bool {
+        match (&self.seen, found) {
+            (None, None) => false,
+            (Some(seen), Some(found)) if seen.owner == found.owner => {
+                (found.epoch, found.generation) > (seen.epoch, seen.generation)
+            }
+            (Some(seen), Some(found)) => found.epoch >= seen.epoch,
+            (None, Some(_)) | (Some(_), None) => true,
+        }
     }
 }
 
@@ -169,6 +193,18 @@ mod tests {
         let own = record(&standby.me.clone(), 2, 100);
         assert_eq!(standby.judge(Some(&own), at), Claim::Owned);
         assert_eq!(standby.judge(Some(&record(&owner, 3, 101)), at), Claim::StandBy, "it waits again");
+    }
+
+    #[test]
+    fn a_bus_that_shows_the_record_before_now_and_then_does_not_keep_a_dead_owner_alive() {
+        let ((mut standby, owner), begin) = (pair(Some(TAKEOVER_AFTER)), Instant::now());
+        let (before, last) = (record(&owner, 1, 8), record(&owner, 1, 9));
+        assert_eq!(standby.judge(Some(&last), begin), Claim::StandBy);
+        for second in 1..8 {
+            let found = if second % 2 == 0 { &last } else { &before };
+            assert_eq!(standby.judge(Some(found), begin + Duration::from_secs(second)), Claim::StandBy);
+        }
+        assert_eq!(standby.judge(Some(&before), begin + TAKEOVER_AFTER), Claim::TakeOver);
     }
 
     #[test]

@@ -49,6 +49,8 @@ struct Inner {
     damage: Option<CheckpointDamage>,
     /// When no daemon has a reason any more to take the route from another.
     settled_at: Option<Instant>,
+    /// Whatever that is, not before this time.
+    unsettled_until: Option<Instant>,
     /// Where the owners keep their local copies.
     owners: Vec<(Owner, Arc<LocalCopies>)>,
     wrong: Vec<String>,
@@ -62,6 +64,11 @@ struct CountedEvents {
 }
 
 impl Inner {
+    fn is_settled(&self) -> bool {
+        let is_over = |until: Option<Instant>| until.is_none_or(|until| Instant::now() > until);
+        self.settled_at.is_some() && is_over(self.settled_at) && is_over(self.unsettled_until)
+    }
+
     fn copies_of(&self, owner: &Owner) -> Option<&LocalCopies> {
         self.owners.iter().find(|(known, _)| known == owner).map(|(_, copies)| &**copies)
     }
@@ -88,6 +95,11 @@ impl CheckpointCheck {
         self.inner().settled_at = Some(at);
     }
 
+    /// Until then, at least, daemons have a reason to take the route from each other.
+    pub(super) fn unsettled_until(&self, at: Instant) {
+        self.inner().unsettled_until = Some(at);
+    }
+
     /// A run of a daemon begins, with its local copies there.
     pub(super) fn begins(&self, owner: Owner, copies: Arc<LocalCopies>) {
         self.inner().owners.push((owner, copies));
@@ -100,7 +112,7 @@ impl CheckpointCheck {
 
     /// Whether no daemon has a reason any more to take the route from another.
     pub(super) fn is_settled(&self) -> bool {
-        self.inner().settled_at.is_some_and(|at| Instant::now() > at)
+        self.inner().is_settled()
     }
 
     /// How often the route changed hands.
@@ -166,7 +178,7 @@ impl CheckpointCheck {
                 now.epoch, now.owner, before.epoch, before.owner
             ));
         }
-        if !is_same && !before.is_released && inner.settled_at.is_some_and(|at| Instant::now() > at) {
+        if !is_same && !before.is_released && inner.is_settled() {
             wrong.push(format!("{} takes a route in quiet times, and its owner lives", now.owner));
         }
         if now.cursor.link == before.cursor.link && now.cursor.delivered > before.cursor.delivered {
@@ -233,6 +245,10 @@ impl AppliedObserver for CheckpointCheck {
         // An older checkpoint may count what the one before did not, after damage to that.
         inner.on_bus = on_bus.iter().map(|id| event(id)).collect();
         inner.there_until = 0;
-        inner.damage = Some(damage);
+        // Whoever has seen the older one may go on from it, though it is deleted now.
+        inner.damage = match inner.damage {
+            Some(before @ (CheckpointDamage::Older(_) | CheckpointDamage::Restored(_))) => Some(before),
+            _ => Some(damage),
+        };
     }
 }

@@ -129,7 +129,8 @@ impl World {
             .enumerate()
             .map(|(number, lives)| Daemon::new(Arc::clone(self), scenario, number).run(lives));
         let daemons = futures_util::future::join_all(daemons);
-        let (wrong, ()) = tokio::join!(daemons, self.damage_checkpoint(scenario));
+        let (wrong, (), ()) =
+            tokio::join!(daemons, self.damage_checkpoint(scenario), self.last_event(scenario));
         let mut wrong = wrong.concat();
         wrong.extend([self.bus.wrong(), self.checks.wrong()].concat());
         wrong.extend(self.checks.wrong_copy());
@@ -147,8 +148,22 @@ impl World {
             if damage.what == CheckpointDamage::Junk {
                 tokio::time::sleep(damage.mended_after).await;
                 self.bus.delete_junk();
+                // A reader that lags finds it for some time.
+                self.checks.unsettled_until(Instant::now() + 2 * SETTLED_AFTER);
             }
         }
+    }
+
+    /// Something happens in the org after all that was done to the bus: a route that has nothing to deliver and no standby does not
+    /// look at the bus.
+    async fn last_event(&self, scenario: &Scenario) {
+        if scenario.bus.bad_for.is_zero() {
+            return;
+        }
+        while Instant::now() < self.bad_until || self.log.committed().len() < scenario.events {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        self.log.commit(1);
     }
 
     /// A daemon begins the life that lasts.
@@ -160,7 +175,8 @@ impl World {
 
     /// Waits until everything is committed, and for good.
     async fn all_is_done(&self, scenario: &Scenario) {
-        while self.checks.after() != Some(scenario.events) || self.bad_until > Instant::now() {
+        let events = scenario.events + usize::from(!scenario.bus.bad_for.is_zero());
+        while self.checks.after() != Some(events) || self.bad_until > Instant::now() {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
         while !self.checks.is_settled() {

@@ -54,8 +54,8 @@ impl Scenario {
             // Real buses take a thousand and more. Where a transaction has one message, nothing behind a message that is refused
             // can show that the sink takes others.
             messages_max: [2, 4, 7, 1_000][random.usize(..4)],
-            // Two that are close together behind a sink that refused everything for a while can hold a route for good.
-            poison: [0, 0, 50, 25][random.usize(..4)],
+            // Five one behind the other hold a route for good: that is what a sink does that takes nothing.
+            poison: [0, 0, 50, 12][random.usize(..4)],
             losses: [0, 30, 300][random.usize(..3)],
             bad_for: BAD_FOR,
         };
