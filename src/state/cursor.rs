@@ -52,9 +52,13 @@ pub enum SinkMark {
 }
 
 /// Which checkpoint in a bus.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BusCheckpoint {
+    /// The run that wrote it: two runs can write the same numbers where the bus was set back to an older time. Older records
+    /// do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// How often the route had been taken over.
     pub epoch: u64,
     /// How often the checkpoint had moved.

@@ -39,8 +39,13 @@ impl LocalCopy {
     }
 
     /// The checkpoint of the bus that it follows. None: the route has never been in a bus.
-    pub(super) fn of_bus(&self) -> Option<BusCheckpoint> {
-        self.cursor.as_ref()?.of_bus
+    pub(super) fn of_bus(&self) -> Option<&BusCheckpoint> {
+        self.cursor.as_ref()?.of_bus.as_ref()
+    }
+
+    /// Whether it follows `record`, and no other.
+    pub(super) fn follows(&self, record: &CheckpointRecord) -> bool {
+        self.of_bus().is_some_and(|checkpoint| record.is(checkpoint))
     }
 
     /// Writes what the bus has again, if that failed: a quiet route would have no next copy for hours.

@@ -49,7 +49,7 @@ use crate::{
 };
 use local_copy::LocalCopy;
 use ownership::{Claim, Ownership};
-use record::CheckpointRecord;
+use record::{CheckpointRecord, Generations};
 use refusals::Refusals;
 use session::{Continuity, Interruption, Session};
 
@@ -100,6 +100,7 @@ pub(super) async fn run(
         refusals: Refusals::default(),
         backoff: RetryPolicy::SINK.backoff(),
         identity: origin.route_identity(),
+        generations: Generations::default(),
         heartbeat: ownership.heartbeat(),
         is_commit_due: false,
     };
@@ -147,7 +148,7 @@ impl Run<'_> {
                     }
                     self.continuity.backoff.wait(stop).await?;
                 }
-                Err(Interruption::Refused) => {}
+                Err(Interruption::Regrouped) => {}
             }
             self.recover(stop).await?;
         }
@@ -191,9 +192,7 @@ impl Run<'_> {
             match (claim, &found) {
                 (Claim::StepDown, Some(found)) => return Err(Interruption::Superseded(found.owner.clone())),
                 (Claim::StandBy, found) => {
-                    if let Some(found) =
-                        found.as_ref().filter(|found| self.continuity.copy.of_bus() != Some(found.number()))
-                    {
+                    if let Some(found) = found.as_ref().filter(|found| !self.continuity.copy.follows(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
                         self.continuity.copy.write(found).await;
                     }
@@ -260,10 +259,9 @@ impl Run<'_> {
 
     /// The record that makes the route ours. The cursor is the bus's, unless it has none, or the route went on here from
     /// just that one.
-    fn claimed(&self, last: Option<CheckpointRecord>) -> CheckpointRecord {
+    fn claimed(&mut self, last: Option<CheckpointRecord>) -> CheckpointRecord {
         let (route, copy) = (self.route.name(), &self.continuity.copy);
-        let found = last.as_ref().map(CheckpointRecord::number);
-        match (found, copy.of_bus()) {
+        match (&last, copy.of_bus()) {
             (None, Some(copied)) => tracing::error!(
                 route,
                 generation = copied.generation,
@@ -279,13 +277,15 @@ impl Run<'_> {
             ),
             _ => {}
         }
-        let of_bus = last.filter(|_| found != copy.of_bus()).map(|last| last.cursor);
+        let found = last.as_ref().map(CheckpointRecord::number);
+        let BusCheckpoint { epoch, generation, .. } =
+            found.or_else(|| copy.of_bus().cloned()).unwrap_or_default();
+        let of_bus = last.filter(|last| !copy.follows(last)).map(|last| last.cursor);
         let cursor = of_bus.or_else(|| copy.cursor().cloned()).unwrap_or_else(|| self.beginning.clone());
-        let BusCheckpoint { epoch, generation } = found.or_else(|| copy.of_bus()).unwrap_or_default();
         CheckpointRecord {
             owner: self.ownership.me.clone(),
             epoch: self.ownership.next_epoch(epoch),
-            generation: generation + 1,
+            generation: self.continuity.generations.next_after(generation),
             is_released: false,
             cursor: Cursor { mark: None, of_bus: None, ..cursor },
         }

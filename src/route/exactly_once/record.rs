@@ -13,6 +13,9 @@ use crate::{
 /// What is written, and the newest that is read.
 const VERSION: u32 = 1;
 
+/// What a record may count to: whoever goes on from it can still count.
+const COUNT_MAX: u64 = u64::MAX / 2;
+
 /// The checkpoint of a route in its bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CheckpointRecord {
@@ -54,6 +57,9 @@ pub enum RecordProblem {
     /// The parts do not fit together.
     #[error("its recent events do not fit their number")]
     Recent,
+    /// Nothing counts so far.
+    #[error("it counts to {0}, which no route has ever come to")]
+    Count(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +83,21 @@ struct Version {
     version: u32,
 }
 
+/// The generations that this run has given to its records. None is given twice: where the bus is set back to an older time, two
+/// records of one run would be taken for the same.
+#[derive(Debug, Default)]
+pub(super) struct Generations {
+    last: u64,
+}
+
+impl Generations {
+    /// The next one, where the bus shows `found`.
+    pub(super) fn next_after(&mut self, found: u64) -> u64 {
+        self.last = self.last.max(found) + 1;
+        self.last
+    }
+}
+
 impl Owner {
     /// A new run on this machine.
     pub(crate) fn of_this_run() -> Self {
@@ -95,7 +116,15 @@ impl std::fmt::Display for Owner {
 impl CheckpointRecord {
     /// Which of the route's checkpoints it is.
     pub(super) fn number(&self) -> BusCheckpoint {
-        BusCheckpoint { epoch: self.epoch, generation: self.generation }
+        let owner = Some(self.owner.id.clone());
+        BusCheckpoint { owner, epoch: self.epoch, generation: self.generation }
+    }
+
+    /// Whether it is the one that was noted as `checkpoint`.
+    pub(super) fn is(&self, checkpoint: &BusCheckpoint) -> bool {
+        let BusCheckpoint { owner, epoch, generation } = checkpoint;
+        let is_of_owner = owner.as_ref().is_none_or(|owner| *owner == self.owner.id);
+        is_of_owner && (self.epoch, self.generation) == (*epoch, *generation)
     }
 
     /// The bytes for the route with this identity.
@@ -126,6 +155,10 @@ impl CheckpointRecord {
             return Err(RecordProblem::OtherRoute(form.route));
         }
         let Form { owner, epoch, generation, is_released, mut cursor, recent_count, recent, .. } = form;
+        let highest = epoch.max(generation).max(cursor.delivered);
+        if highest > COUNT_MAX {
+            return Err(RecordProblem::Count(highest));
+        }
         cursor.recent = RecentIds::from_hex(recent_count, &recent).ok_or(RecordProblem::Recent)?;
         Ok(Self { owner, epoch, generation, is_released, cursor })
     }
@@ -164,6 +197,12 @@ mod tests {
         let text = String::from_utf8(record().to_bytes(ROUTE).unwrap().to_vec()).unwrap();
         let newer = text.replace(r#""version":1,"#, r#""version":2,"added":true,"#);
         assert!(told(newer.as_bytes()).contains("version 2"));
+        let counted = text.replace(r#""generation":70"#, &format!(r#""generation":{}"#, u64::MAX));
+        assert!(
+            told(counted.as_bytes()).contains("counts to 18446744073709551615"),
+            "{}",
+            told(counted.as_bytes())
+        );
         let other_count = text.replace(r#""recent_count":1"#, r#""recent_count":2"#);
         assert!(told(other_count.as_bytes()).contains("do not fit"));
         assert!(told(&text.as_bytes()[..text.len() / 2]).contains("not what oktabus writes"));

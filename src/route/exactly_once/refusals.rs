@@ -1,7 +1,9 @@
 //! Messages that the sink refuses, over all sessions of a run: which one of a transaction it is, and whether it may go to the dead
 //! letters.
 //!
-//! A bus that refuses a transaction for one of its messages need not say which: transactions get smaller until it is alone.
+//! A bus that refuses a transaction for one of its messages need not say which: transactions get smaller until one message is
+//! sent alone. What is known to be refused is left out of the next transaction, and more messages are sent in its place, until
+//! enough of them are taken to show that the sink is right.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,25 +14,43 @@ use std::{
 use super::transaction::Transaction;
 use crate::{
     message::Messages,
-    route::delivery::breaker::{Answer, CircuitBreaker, Ruling},
+    route::delivery::breaker::{Answer, CircuitBreaker, Ruling, SUSPICION_MAX},
     sink::Rejected,
 };
+
+/// How often more is sent in place of what is refused, before a sink that takes nothing is left in peace for a while.
+const MORE_MAX: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Refusals {
     breaker: CircuitBreaker,
-    /// Messages that a transaction may have while the bus refuses one.
+    /// Messages that a transaction may send while the bus refuses one.
     messages_max: usize,
-    /// Why the bus refused these messages, each alone in its transaction. By id.
-    by_bus: BTreeMap<String, String>,
+    /// Why these messages are refused: they are left out. By id.
+    left_out: BTreeMap<String, String>,
+    /// How often more was sent in their place, since the bus has taken a message or was left in peace.
+    more: usize,
     /// The ids of messages that were refused before, so that this is the second time.
     tried: BTreeSet<String>,
     /// The ids of messages that are dead letters already, of a transaction that is not committed.
     kept: BTreeSet<String>,
+    /// How many of them the breaker knows.
+    suspected: usize,
     /// What is thought of the transaction that the bus is asked to commit.
     asked: Option<Answer>,
     /// The bus refused more than was thought, and has taken nothing since.
     is_unproved: bool,
+}
+
+/// What is done about the messages of a transaction that are refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// They become dead letters, and the others are committed.
+    Keep,
+    /// Another transaction is made at once, which leaves them out and sends others in their place.
+    SendMore,
+    /// They are tried again after a while: `Doubtful` or `Open`.
+    Hold(Ruling),
 }
 
 /// The messages of one part of a transaction that are not delivered.
@@ -51,9 +71,11 @@ impl Default for Refusals {
         Self {
             breaker: CircuitBreaker::default(),
             messages_max: usize::MAX,
-            by_bus: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+            more: 0,
             tried: BTreeSet::new(),
             kept: BTreeSet::new(),
+            suspected: 0,
             asked: None,
             is_unproved: false,
         }
@@ -65,39 +87,38 @@ impl Refusals {
         self.messages_max
     }
 
-    /// The bus refused `transaction` for one of its messages, and nothing of it is committed.
-    pub(super) fn narrow(&mut self, transaction: &Transaction, reason: String) {
-        let messages = transaction.messages();
-        self.messages_max = (messages / 2).max(1);
-        if let Some(asked) = self.asked.take().filter(|asked| !asked.refused.is_empty()) {
-            // Messages became dead letters because the bus was thought to take the others, and it does not.
-            let refused = asked.refused.len();
-            self.breaker.pass(&Answer {
-                messages: refused,
-                refused: (0..refused).collect(),
-                is_tried_again: true,
-            });
+    /// The bus refused `transaction` for one of its messages that were sent, which are all but the `refused` ones. Nothing of
+    /// it is committed.
+    pub(super) fn narrow(&mut self, transaction: &Transaction, refused: &[RefusedPart], reason: String) {
+        let sent = transaction.messages() - count(refused);
+        self.messages_max = (sent / 2).max(1);
+        // Messages became dead letters because the bus was thought to take the others, and it does not.
+        if self.asked.take().is_some_and(|asked| !asked.refused.is_empty()) {
             self.is_unproved = true;
+            self.breaker.suspect(self.kept.len() - self.suspected);
+            self.suspected = self.kept.len();
         }
-        let mut parts = transaction.parts().iter().filter(|part| !part.range.is_empty());
-        if messages == 1
-            && let Some(part) = parts.next()
-            && let Some(id) = id(&part.messages, part.range.start)
-        {
-            self.by_bus.insert(id, reason);
+        if sent != 1 {
+            return;
+        }
+        let refused: BTreeSet<_> = ids(refused).collect();
+        let parts = transaction.parts().iter();
+        let mut ids = parts.flat_map(|part| part.range.clone().filter_map(|index| id(&part.messages, index)));
+        if let Some(alone) = ids.find(|id| !refused.contains(id)) {
+            self.left_out.insert(alone, reason);
         }
     }
 
-    /// Why the bus refused the message at `index` of `messages`, if it did.
+    /// Why the message at `index` of `messages` is left out, if it is.
     pub(super) fn reason(&self, messages: &Messages, index: usize) -> Option<&String> {
-        if self.by_bus.is_empty() {
+        if self.left_out.is_empty() {
             return None;
         }
-        self.by_bus.get(&id(messages, index)?)
+        self.left_out.get(&id(messages, index)?)
     }
 
-    /// What it means that these messages of a transaction are refused, if the bus takes the others.
-    pub(super) fn judge(&mut self, messages: usize, refused: &[RefusedPart]) -> Ruling {
+    /// What is done about these messages of a transaction of so many `messages`. `is_full`: it sends as many as it may.
+    pub(super) fn judge(&mut self, messages: usize, is_full: bool, refused: &[RefusedPart]) -> Decision {
         let ids: Vec<_> = ids(refused).collect();
         let is_tried_again = ids.iter().all(|id| self.tried.contains(id));
         let in_transaction = |part: &RefusedPart| {
@@ -105,21 +126,54 @@ impl Refusals {
             part.rejected.iter().map(move |rejected| offset + rejected.index - from).collect::<Vec<_>>()
         };
         let indices = refused.iter().flat_map(in_transaction);
-        let answer = if self.is_unproved {
-            Answer { messages: ids.len(), refused: (0..ids.len()).collect(), is_tried_again }
-        } else {
-            Answer { messages, refused: indices.collect(), is_tried_again }
-        };
-        let ruling = self.breaker.judge(&answer, []);
-        match ruling {
-            Ruling::Odd => self.asked = Some(answer),
-            Ruling::Doubtful | Ruling::Open => {
-                self.tried.extend(ids);
-                // The bus is asked again: it may have been mended.
-                self.by_bus.clear();
+        let answer = Answer { messages, refused: indices.collect(), is_tried_again };
+        match self.breaker.judge(&answer, []) {
+            Ruling::Odd if self.is_unproved && self.would_keep_many(&ids) => self.hold(Ruling::Open, ids),
+            Ruling::Odd => {
+                self.asked = Some(answer);
+                Decision::Keep
+            }
+            Ruling::Open if self.more < MORE_MAX && self.leave_out(refused) | self.widen(is_full) => {
+                self.more += 1;
+                Decision::SendMore
+            }
+            ruling @ (Ruling::Doubtful | Ruling::Open) => self.hold(ruling, ids),
+        }
+    }
+
+    fn hold(&mut self, ruling: Ruling, refused: Vec<String>) -> Decision {
+        self.tried.extend(refused);
+        // The bus is asked again: it may have been mended.
+        self.left_out.clear();
+        self.more = 0;
+        Decision::Hold(ruling)
+    }
+
+    /// Whether there would be more dead letters, and many, if the messages with these ids became some.
+    fn would_keep_many(&self, ids: &[String]) -> bool {
+        let more = ids.iter().filter(|id| !self.kept.contains(*id)).count();
+        more > 0 && self.kept.len() + more >= SUSPICION_MAX
+    }
+
+    /// Whether there is any message that is left out from now on.
+    fn leave_out(&mut self, refused: &[RefusedPart]) -> bool {
+        let before = self.left_out.len();
+        for part in refused {
+            for Rejected { index, reason } in &part.rejected {
+                let Some(id) = id(&part.messages, *index) else { continue };
+                self.left_out.entry(id).or_insert_with(|| reason.clone());
             }
         }
-        ruling
+        self.left_out.len() > before
+    }
+
+    /// Whether transactions may send more from now on.
+    fn widen(&mut self, is_full: bool) -> bool {
+        let is_wider = is_full && self.messages_max < usize::MAX;
+        if is_wider {
+            self.messages_max = self.messages_max.saturating_mul(2);
+        }
+        is_wider
     }
 
     /// Those of `part` that are to be kept as dead letters and are not yet.
@@ -144,16 +198,23 @@ impl Refusals {
         if let Some(asked) = self.asked.take() {
             self.breaker.pass(&asked);
             if !asked.refused.is_empty() {
-                self.by_bus.clear();
+                self.left_out.clear();
                 self.tried.clear();
                 self.kept.clear();
+                self.suspected = 0;
             }
         }
         if delivered > 0 {
             self.messages_max = self.messages_max.saturating_mul(2);
             self.is_unproved = false;
+            self.more = 0;
         }
     }
+}
+
+/// How many messages are refused.
+pub(super) fn count(refused: &[RefusedPart]) -> usize {
+    refused.iter().map(|part| part.rejected.len()).sum()
 }
 
 fn ids(refused: &[RefusedPart]) -> impl Iterator<Item = String> {

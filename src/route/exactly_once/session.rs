@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     local_copy::LocalCopy,
-    record::{CheckpointRecord, Owner, RecordProblem},
-    refusals::{Refusals, RefusedPart},
+    record::{CheckpointRecord, Generations, Owner, RecordProblem},
+    refusals::{self, Decision, Refusals, RefusedPart},
     transaction::{Transaction, WaitingPages},
 };
 use crate::{
@@ -43,8 +43,8 @@ pub(super) enum Interruption {
     Sink(SinkError),
     /// Somebody else writes, or a late commit of our own was applied.
     Fenced(String),
-    /// The bus refuses a message.
-    Refused,
+    /// The bus refuses a message: what is sent next is another transaction.
+    Regrouped,
     /// The sink refuses messages, and it is not known yet whether they or the sink are wrong.
     Held { ruling: Ruling, messages: usize, reason: String },
     /// Somebody else has taken the route over for good.
@@ -64,6 +64,7 @@ pub(super) struct Continuity {
     pub(super) backoff: Backoff,
     /// Of the route, as its records bear it.
     pub(super) identity: String,
+    pub(super) generations: Generations,
     pub(super) heartbeat: Option<Duration>,
     /// A commit failed, and none has been applied since.
     pub(super) is_commit_due: bool,
@@ -88,7 +89,7 @@ struct Outstanding {
     receipt: CommitReceipt,
     transaction: Transaction,
     record: CheckpointRecord,
-    refused: usize,
+    refused: Vec<RefusedPart>,
     since: Instant,
 }
 
@@ -143,9 +144,16 @@ impl<'a> Session<'a> {
     /// What goes to the sink next: a full transaction at any time, a smaller one when the bus has nothing to commit. So
     /// transactions grow under load, and a single event does not wait.
     fn next_transaction(&mut self) -> Option<Transaction> {
-        let messages_max = self.sink.messages_max().min(self.continuity.refusals.messages_max());
+        let messages_max = self.messages_max();
         let is_time = self.outstanding.is_none() || self.pages.messages() >= messages_max;
-        if is_time { self.pages.next_transaction(messages_max) } else { None }
+        let refusals = &self.continuity.refusals;
+        let is_left_out = |messages: &Messages, index| refusals.reason(messages, index).is_some();
+        if is_time { self.pages.next_transaction(messages_max, is_left_out) } else { None }
+    }
+
+    /// Messages that a transaction may send.
+    fn messages_max(&self) -> usize {
+        self.sink.messages_max().min(self.continuity.refusals.messages_max())
     }
 
     fn take(&mut self, item: PageInFlight) -> Result<(), Interruption> {
@@ -174,14 +182,13 @@ impl<'a> Session<'a> {
     async fn commit(&mut self, transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
         let refused = self.stage(&transaction).await?;
         self.settle().await?;
-        let refused_messages = refused.iter().map(|part| part.rejected.len()).sum();
-        self.judge(&transaction, refused).await?;
+        self.judge(&transaction, &refused).await?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
-        cursor.delivered += (transaction.messages() - refused_messages) as u64;
+        cursor.delivered += (transaction.messages() - refusals::count(&refused)) as u64;
         cursor.advanced_at = jiff::Timestamp::now();
         let record = CheckpointRecord {
-            generation: self.record.generation + 1,
+            generation: self.continuity.generations.next_after(self.record.generation),
             is_released,
             cursor,
             ..self.record.clone()
@@ -191,10 +198,9 @@ impl<'a> Session<'a> {
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
-        let receipt = committing.map_err(|err| self.failed(err, &transaction))?;
+        let receipt = committing.map_err(|err| self.failed(err, &transaction, &refused))?;
         let since = Instant::now();
-        self.outstanding =
-            Some(Outstanding { receipt, transaction, record, refused: refused_messages, since });
+        self.outstanding = Some(Outstanding { receipt, transaction, record, refused, since });
         Ok(())
     }
 
@@ -255,18 +261,19 @@ impl<'a> Session<'a> {
     async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
         let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
         let Outstanding { transaction, record, refused, .. } = outstanding;
-        answer.map_err(|err| self.failed(err, &transaction))?;
+        answer.map_err(|err| self.failed(err, &transaction, &refused))?;
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, copy, refusals, backoff, is_commit_due, .. } = &mut *self.continuity;
+        let Continuity { status, copy, refusals: known, backoff, is_commit_due, .. } = &mut *self.continuity;
         *is_commit_due = false;
         for part in transaction.parts() {
-            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
+            let is_dead_letter = |index| known.is_kept(&part.messages, index);
             status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
         }
+        let refused = refusals::count(&refused);
         let delivered = transaction.messages() - refused;
-        refusals.committed(delivered);
+        known.committed(delivered);
         backoff.reset();
         status.hold(0);
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
@@ -281,11 +288,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn failed(&mut self, error: CommitError, transaction: &Transaction) -> Interruption {
+    fn failed(
+        &mut self,
+        error: CommitError,
+        transaction: &Transaction,
+        refused: &[RefusedPart],
+    ) -> Interruption {
         match error {
+            // There is nothing to leave out.
+            CommitError::Refused(reason) if transaction.messages() == refusals::count(refused) => {
+                Interruption::Held { ruling: Ruling::Open, messages: 0, reason }
+            }
             CommitError::Refused(reason) => {
-                self.continuity.refusals.narrow(transaction, reason);
-                Interruption::Refused
+                self.continuity.refusals.narrow(transaction, refused, reason);
+                Interruption::Regrouped
             }
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
             CommitError::Sink(err) => self.failed_with(err),
@@ -307,18 +323,22 @@ impl<'a> Session<'a> {
     async fn judge(
         &mut self,
         transaction: &Transaction,
-        refused: Vec<RefusedPart>,
+        refused: &[RefusedPart],
     ) -> Result<(), Interruption> {
-        let Continuity { status, dead_letters, refusals, .. } = &mut *self.continuity;
-        let ruling = refusals.judge(transaction.messages(), &refused);
-        if ruling != Ruling::Odd {
-            let messages = refused.iter().map(|part| part.rejected.len()).sum();
-            let first = refused.iter().find_map(|part| part.rejected.first());
-            let reason = first.map_or_else(String::new, |first| first.reason.clone());
-            return Err(Interruption::Held { ruling, messages, reason });
+        let (messages, refused_messages) = (transaction.messages(), refusals::count(refused));
+        let is_full = messages - refused_messages >= self.messages_max();
+        let Continuity { status, dead_letters, refusals: known, .. } = &mut *self.continuity;
+        match known.judge(messages, is_full, refused) {
+            Decision::Keep => {}
+            Decision::SendMore => return Err(Interruption::Regrouped),
+            Decision::Hold(ruling) => {
+                let first = refused.iter().find_map(|part| part.rejected.first());
+                let reason = first.map_or_else(String::new, |first| first.reason.clone());
+                return Err(Interruption::Held { ruling, messages: refused_messages, reason });
+            }
         }
-        for part in &refused {
-            let rejected = refusals.not_kept(part);
+        for part in refused {
+            let rejected = known.not_kept(part);
             let mut backoff = RetryPolicy::STATE.backoff();
             let attempt = || dead_letters.keep(&part.messages, &rejected);
             retry_until(&mut backoff, self.stop, attempt, |err| {
@@ -333,7 +353,7 @@ impl<'a> Session<'a> {
             })
             .await?;
             status.dead_letters_kept(&part.messages, &rejected);
-            refusals.keep(part);
+            known.keep(part);
         }
         Ok(())
     }

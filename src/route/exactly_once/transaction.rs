@@ -61,13 +61,21 @@ impl WaitingPages {
         self.pages.iter().map(|page| page.messages.len() - page.taken).sum()
     }
 
-    /// The next transaction, with at most so many messages. None: nothing waits.
-    pub(super) fn next_transaction(&mut self, messages_max: usize) -> Option<Transaction> {
+    /// The next transaction, with at most so many messages that are not left out. None: nothing waits.
+    pub(super) fn next_transaction(
+        &mut self,
+        messages_max: usize,
+        is_left_out: impl Fn(&Messages, usize) -> bool,
+    ) -> Option<Transaction> {
         let (mut parts, mut room) = (Vec::new(), messages_max.max(1));
         while let Some(mut page) = self.pages.pop_front() {
             let begin = page.taken;
-            let until = page.messages.len().min(begin + room);
-            room -= until - begin;
+            let mut has_room = |index: &usize| {
+                let needed = usize::from(!is_left_out(&page.messages, *index));
+                room.checked_sub(needed).map(|left| room = left).is_some()
+            };
+            let until =
+                (begin..page.messages.len()).take_while(&mut has_room).last().map_or(begin, |last| last + 1);
             let messages = Arc::clone(&page.messages);
             if until < page.messages.len() {
                 page.taken = until;

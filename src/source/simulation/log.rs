@@ -127,7 +127,7 @@ impl SimulatedLog {
     }
 
     /// Commits so many honest events.
-    pub(super) fn commit(&self, events: usize) {
+    pub(crate) fn commit(&self, events: usize) {
         for _ in 0..events {
             let published = self.now();
             self.commit_as(Some(published));
