@@ -52,7 +52,7 @@ pub struct App {
     replays: Replays,
     engines: Engines,
     doorbells: Doorbells,
-    letters: LetterRetries,
+    letters: Arc<LetterRetries>,
     operations: Operations,
     asked: Arc<Notify>,
 }
@@ -153,11 +153,12 @@ impl App {
         let routes: Vec<_> = loops.iter().filter_map(Loop::view).collect();
         let statuses = routes.iter().map(|route| Arc::clone(&route.status));
         let log = OperatorLog::under(&config.runtime.state.path);
-        let operations = Operations::new(statuses, engines.clone(), state.clone(), log);
+        let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
+        let letters = Arc::new(letters);
+        let operations = Operations::new(statuses, engines.clone(), state.clone(), Arc::clone(&letters), log);
         operations.load().await?;
         let commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
-        let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
         let mut view = DaemonView::new(&config, routes, commands, clients.into_values().collect());
         (view.streams, view.doorbells) = (streams, doorbells.all());
         let control = control::bind(&config.runtime.state.path).await;
@@ -221,7 +222,12 @@ impl App {
         let stop = CancellationToken::new();
         let stop_admin = CancellationToken::new();
         let mut pages = JoinSet::new();
-        pages.spawn(admin::serve(self.admin, Arc::clone(&self.view), self.operations, stop_admin.clone()));
+        pages.spawn(admin::serve(
+            self.admin,
+            Arc::clone(&self.view),
+            self.operations.clone(),
+            stop_admin.clone(),
+        ));
         let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
         pages.spawn(async move { view.keep_history(&until_end).await });
         let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
@@ -241,6 +247,7 @@ impl App {
                     self.replays,
                     self.engines,
                     self.letters,
+                    self.operations,
                     Arc::clone(&self.view),
                 ),
                 stop.clone(),

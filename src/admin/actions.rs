@@ -46,6 +46,7 @@ enum ActionName {
     PauseCommands,
     ResumeCommands,
     ReleaseLimit,
+    RetryDeadLetters,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +66,7 @@ impl ActionRequest {
             }
             (ActionName::ReleaseLimit, None) => return Err("say which `limit`\n"),
             (_, Some(_)) => return Err("`limit` is for `release_limit` alone\n"),
+            (ActionName::RetryDeadLetters, None) => Operation::RetryDeadLetters(about),
             (ActionName::PauseRoute, None) => Operation::PauseRoute(about),
             (ActionName::ResumeRoute, None) => Operation::ResumeRoute(about),
             (ActionName::PauseCommands, None) => Operation::PauseCommands(about),
@@ -108,7 +110,9 @@ fn status_of(err: &OperationError) -> StatusCode {
         | OperationError::Commands(EngineError::Unknown(_) | EngineError::UnknownLimit { .. }) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        OperationError::Route(_) | OperationError::Commands(_) => StatusCode::SERVICE_UNAVAILABLE,
+        OperationError::Route(_) | OperationError::Commands(_) | OperationError::Letters(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 
@@ -136,6 +140,8 @@ mod tests {
         let pause = r#"{"action":"pause_route","about":"log/siem","confirm":"log/siem"}"#;
         assert_eq!(operation(pause), Ok(Operation::PauseRoute("log/siem".to_owned())));
         assert!(operation(r#"{"action":"pause_route","about":"log/siem","confirm":""}"#).is_err());
+        let retry = r#"{"action":"retry_dead_letters","about":"log/siem","confirm":"log/siem"}"#;
+        assert_eq!(operation(retry), Ok(Operation::RetryDeadLetters("log/siem".to_owned())));
         assert!(operation(r#"{"action":"release_limit","about":"hr","confirm":"hr"}"#).is_err());
         assert!(operation(r#"{"action":"pause_route","about":"a","confirm":"a","limit":"x"}"#).is_err());
         assert!(serde_json::from_str::<ActionRequest>(r#"{"action":"delete_all"}"#).is_err());

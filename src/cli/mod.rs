@@ -12,6 +12,7 @@ mod doorbell;
 mod exit;
 mod init;
 mod man;
+mod pause;
 mod progress;
 mod reload;
 mod render;
@@ -80,6 +81,10 @@ enum Command {
     Top(status::TopArguments),
     /// Show events as the running daemon delivers them
     Tail(tail::TailArguments),
+    /// Have a route of the running daemon read nothing more, until `resume`
+    Pause(pause::RouteArguments),
+    /// Have a paused route go on
+    Resume(pause::RouteArguments),
     /// Check a configuration, the org, every sink and what commands need
     Check(check::CheckArguments),
     /// Show what is set and where, or print the schema of configurations
@@ -173,6 +178,8 @@ async fn dispatch(command: Command) -> Exit {
         Command::Status(arguments) => status::status(arguments).await,
         Command::Top(arguments) => status::top(arguments).await,
         Command::Tail(arguments) => tail::tail(arguments).await,
+        Command::Pause(arguments) => pause::pause(arguments).await,
+        Command::Resume(arguments) => pause::resume(arguments).await,
         Command::Check(arguments) => check::check(arguments).await,
         Command::Config(arguments) => config::config(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),

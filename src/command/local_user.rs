@@ -1,6 +1,6 @@
 //! The user of the operating system who gives a command by hand, according to the kernel, not to the environment.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
 use serde::Serialize;
 
@@ -27,6 +27,15 @@ impl LocalUser {
     /// The user of this process. Does blocking I/O on a small file.
     pub fn of_process() -> Self {
         Self::of(rustix::process::getuid().as_raw())
+    }
+}
+
+impl fmt::Display for LocalUser {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(formatter, "{name} (uid {})", self.uid),
+            None => write!(formatter, "uid {}", self.uid),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod lines;
 mod live;
 mod peer;
 mod replays;
+mod routes;
 mod socket;
 mod state;
 
@@ -28,11 +29,12 @@ pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
 pub use dead_letters::NamedLetters;
 pub use live::Passed;
+pub use routes::{NamedRoute, RouteChange};
 pub use socket::{NAME, Socket};
 
 use crate::{
-    command::engine::Engines, dead_letters::LetterRetries, overview::DaemonView, replay::Replays,
-    state::State, telemetry::chain,
+    command::engine::Engines, dead_letters::LetterRetries, operations::Operations, overview::DaemonView,
+    replay::Replays, state::State, telemetry::chain,
 };
 
 /// How long connections may take to end when all work has ended.
@@ -48,7 +50,8 @@ pub struct ControlContext {
     state: State,
     replays: Replays,
     engines: Engines,
-    letters: LetterRetries,
+    letters: Arc<LetterRetries>,
+    operations: Operations,
     view: Arc<DaemonView>,
 }
 
@@ -59,10 +62,11 @@ impl ControlContext {
         state: State,
         replays: Replays,
         engines: Engines,
-        letters: LetterRetries,
+        letters: Arc<LetterRetries>,
+        operations: Operations,
         view: Arc<DaemonView>,
     ) -> Self {
-        Self { stop, work: TaskTracker::new(), state, replays, engines, letters, view }
+        Self { stop, work: TaskTracker::new(), state, replays, engines, letters, operations, view }
     }
 }
 
@@ -92,6 +96,8 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
         .route("/commands", get(commands::list).post(commands::run))
         .route("/audit", get(commands::audit))
         .route("/commands/pause", get(commands::pauses).post(commands::pause))
+        .route("/routes/pause", post(routes::pause))
+        .route("/routes/resume", post(routes::resume))
         .route("/commands/resume", post(commands::resume))
         .route("/commands/cancel", post(commands::cancel))
         .route("/limits", get(commands::limits))
@@ -134,9 +140,11 @@ mod tests {
         let replays = crate::replay::tests::replays(directory).await;
         let config = replays.config();
         let view = Arc::new(DaemonView::new(&config, Vec::new(), Vec::new(), Vec::new()));
-        let letters = LetterRetries::new(config, directory.join("dead-letters"));
+        let letters = Arc::new(LetterRetries::new(config, directory.join("dead-letters")));
         let (state, engines) = (replays.state(), Engines::default());
-        let context = ControlContext::new(stop.clone(), state, replays, engines, letters, view);
+        let log = crate::operations::OperatorLog::under(directory);
+        let operations = Operations::new([], engines.clone(), state.clone(), Arc::clone(&letters), log);
+        let context = ControlContext::new(stop.clone(), state, replays, engines, letters, operations, view);
         serving.spawn(serve(socket, Arc::new(context)));
         (stop, serving)
     }

@@ -1,18 +1,22 @@
-//! What an operator may do to the running daemon from afar: pause and resume a route, pause and resume commands, release a limit.
+//! What an operator may do to the running daemon from afar: pause and resume a route, pause and resume commands, release a limit,
+//! deliver dead letters once more.
 //!
 //! Each is logged and audited: what concerns commands in the audit of the commands, what concerns routes in a file of its own.
 //! Whether somebody may do it is decided by whoever calls.
 
+mod letter_retries;
 mod operator_log;
 mod route_pauses;
 
 use std::sync::Arc;
 
+pub use letter_retries::LetterRetryError;
 pub use operator_log::OperatorLog;
 pub use route_pauses::{RoutePauseError, RoutePauses};
 
 use crate::{
     command::engine::{EngineError, Engines, PauseCommands, ReleaseLimit},
+    dead_letters::LetterRetries,
     route::RouteStatus,
     state::{State, StateError},
 };
@@ -22,6 +26,8 @@ use crate::{
 pub struct Operations {
     routes: RoutePauses,
     engines: Engines,
+    letters: Arc<LetterRetries>,
+    log: OperatorLog,
 }
 
 /// Who asks, and why.
@@ -51,6 +57,8 @@ pub enum Operation {
         /// The limit, by its pattern.
         limit: String,
     },
+    /// Deliver the dead letters of the route once more.
+    RetryDeadLetters(String),
 }
 
 /// It was not done, or not all of it.
@@ -62,17 +70,21 @@ pub enum OperationError {
     /// Of commands.
     #[error(transparent)]
     Commands(#[from] EngineError),
+    /// Of dead letters.
+    #[error(transparent)]
+    Letters(#[from] LetterRetryError),
 }
 
 impl Operations {
-    /// On these routes and commands.
+    /// On these routes, commands and dead letters.
     pub fn new(
         routes: impl IntoIterator<Item = Arc<RouteStatus>>,
         engines: Engines,
         state: State,
+        letters: Arc<LetterRetries>,
         log: OperatorLog,
     ) -> Self {
-        Self { routes: RoutePauses::new(routes, state, log), engines }
+        Self { routes: RoutePauses::new(routes, state, log.clone()), engines, letters, log }
     }
 
     /// Pauses the routes that were paused when the daemon ended. Before they start.
@@ -91,6 +103,9 @@ impl Operations {
         Ok(match operation {
             Operation::PauseRoute(route) => self.routes.pause(route, by).await?,
             Operation::ResumeRoute(route) => self.routes.resume(route, by).await?,
+            Operation::RetryDeadLetters(route) => {
+                letter_retries::retry(&self.letters, &self.log, self.routes.known(route)?, by).await?
+            }
             Operation::PauseCommands(commands) => {
                 self.engines.pause(&of_commands(commands), None).await?;
                 tracing::warn!(commands, by = name, reason, "the commands are paused");

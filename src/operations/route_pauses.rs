@@ -66,6 +66,11 @@ impl RoutePauses {
         Self { routes: Arc::new(routes), state, log, changing: Arc::default() }
     }
 
+    /// The name of the route, if there is such a one.
+    pub(super) fn known<'a>(&self, route: &'a str) -> Result<&'a str, RoutePauseError> {
+        self.route(route).map(|_| route)
+    }
+
     /// Pauses what was paused before.
     pub(super) async fn load(&self) -> Result<(), StateError> {
         for note in self.state.notes(NOTES).await? {

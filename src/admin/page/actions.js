@@ -8,6 +8,7 @@ const TEXTS = {
   resume_route: ["Resume", (about) => `Resume route ${about}?`, "It goes on where it stands, and catches up."],
   pause_commands: ["Pause", (about) => `Pause commands ${about}?`, "No command is begun until somebody resumes them, also after a restart. They wait in their queue."],
   resume_commands: ["Resume", (about) => `Resume commands ${about}?`, "Commands that wait are carried out."],
+  retry_dead_letters: ["Deliver again", (about) => `Deliver the dead letters of route ${about} again?`, "The oldest 500 go to the sink of the route once more, with the same ids, as it is configured now. Those that it takes are removed; the others are kept, with the new reason in the answer."],
   release_limit: ["Release", (about, limit) => `Release the limit ${limit} of ${about}?`, "Commands that it refuses are carried out again, up to the limit."],
 };
 

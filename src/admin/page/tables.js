@@ -1,5 +1,6 @@
 // Searches, budgets, sinks, dead letters and the configuration.
 
+import { actionButton } from "./actions.js";
 import { attribute, each, h, id, row, svg, table, text } from "./dom.js";
 import { makeFact } from "./routes.js";
 import { moment, number, span, when } from "./words.js";
@@ -73,14 +74,15 @@ export function showSinks(overview) {
 }
 
 export function showLetters(overview) {
-  const routes = overview.routes.map((route) => ({ name: `route ${route.route}`, count: route.dead_letters, newest: route.recent_dead_letters }));
+  const routes = overview.routes.map((route) => ({ name: `route ${route.route}`, route: route.route, count: route.dead_letters, newest: route.recent_dead_letters }));
   const commands = overview.commands.map((commands) => ({ name: `commands ${commands.commands}`, count: commands.dead_letters, newest: [] }));
   const items = [...routes, ...commands].filter((item) => item.count > 0);
   text(id("letters").firstElementChild ?? id("letters").appendChild(h("p", { class: "muted" })), items.length ? "Since the start. The newest reasons:" : "None since the start.");
   id("letters").classList.toggle("empty", items.length === 0);
-  rows("letters", "Dead letters since the start", ["Of", "Number", "Newest reasons"], items, (item) => item.name, (item, [name, count, reasons]) => {
+  rows("letters", "Dead letters since the start", ["Of", "Number", "Newest reasons", ""], items, (item) => item.name, (item, [name, count, reasons, action]) => {
     text(name, item.name);
     text(count, number(item.count));
+    if (item.route && !action.firstChild) action.append(actionButton("retry_dead_letters", item.route));
     each(reasons, item.newest, (letter) => `${letter.at}${letter.id}`, (letter) => ({
       node: h("p", { title: letter.id }, letter.reason, h("span", { class: "muted" }, ` ${moment(letter.at)}`)),
       update: () => {},

@@ -55,6 +55,32 @@ async fn the_status_says_whether_all_is_well_and_what_to_do_if_not() {
 }
 
 #[tokio::test]
+async fn a_route_is_paused_and_resumed_and_who_did_it_is_recorded() {
+    let (okta, workplace, _daemon) = at_tail().await;
+    let unknown = workplace.oktabus(&["pause", "log/flies"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("no route `log/flies`; there are: log/files"), "{}", unknown.stderr);
+
+    let paused = workplace.oktabus(&["pause", "log/files", "--reason", "an upgrade"]).await;
+    assert_eq!((paused.code, paused.stdout.as_str()), (Some(0), "The route log/files is paused.\n"));
+    workplace.route("log/files", |route| route.phase == "paused").await;
+    okta.add("{\"uuid\":\"late\"}").await;
+    let again = workplace.oktabus(&["pause", "log/files"]).await;
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "The route log/files was paused already.\n"));
+
+    let resumed = workplace.oktabus(&["resume", "log/files"]).await;
+    assert_eq!((resumed.code, resumed.stdout.as_str()), (Some(0), "The route log/files is resumed.\n"));
+    eventually("the event to be delivered", async || {
+        workplace.uuids("archive").iter().any(|uuid| uuid == "late").then_some(())
+    })
+    .await;
+    let recorded = std::fs::read_to_string(workplace.path("state/operators.jsonl")).unwrap();
+    let lines: Vec<Value> = recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["reason"], "an upgrade");
+    assert!(lines.iter().all(|line| line["requested_by"].as_str().unwrap().contains("uid ")), "{recorded}");
+}
+
+#[tokio::test]
 async fn top_prints_one_look_below_the_other_where_there_is_no_terminal() {
     let (_okta, workplace, _daemon) = at_tail().await;
     let said = workplace.oktabus(&["top", "--count", "2", "--interval", "0.2"]).await;

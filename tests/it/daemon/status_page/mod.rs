@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod dead_letters;
 mod streams;
 
 use std::time::Duration;
