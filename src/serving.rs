@@ -134,8 +134,10 @@ pub(crate) async fn serve<L: Listener>(
             Some(_) = connections.join_next() => continue,
             (io, _) = listener.accept(), if may_accept => io,
         };
-        if is_full && let Some(oldest) = by_age.iter().find(|served| !served.answer.is_begun()) {
-            oldest.task.abort();
+        if is_full && let Some(oldest) = by_age.iter().position(|served| !served.answer.is_begun()) {
+            by_age.remove(oldest).inspect(|oldest| oldest.task.abort());
+            // It is gone before there is another: in a burst, connections would come faster than those that were aborted end.
+            connections.join_next().await;
         }
         let answer = LongAnswer::default();
         let pages = pages(&io).layer(Extension(answer.clone()));
@@ -204,11 +206,16 @@ async fn connection(
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{
+        net::SocketAddr,
+        pin::Pin,
+        sync::atomic::AtomicUsize,
+        task::{Context, Poll},
+    };
 
     use axum::routing::get;
     use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf},
         net::{TcpListener, TcpStream},
     };
     use tokio_util::task::AbortOnDropHandle;
@@ -216,6 +223,84 @@ mod tests {
     use super::*;
 
     const BODY_BYTES: usize = 32 << 20;
+
+    /// Connections that come all at once and say nothing, and how many of them there were at most.
+    struct Burst {
+        left: usize,
+        alive: Arc<()>,
+        most: Arc<AtomicUsize>,
+    }
+
+    /// A connection that counts as long as it is kept.
+    struct Counted {
+        io: DuplexStream,
+        _ours: DuplexStream,
+        _alive: Arc<()>,
+    }
+
+    impl Listener for Burst {
+        type Io = Counted;
+        type Addr = ();
+
+        async fn accept(&mut self) -> (Counted, ()) {
+            if self.left == 0 {
+                pending::<()>().await;
+            }
+            self.left -= 1;
+            let (io, ours) = tokio::io::duplex(64);
+            let counted = Counted { io, _ours: ours, _alive: Arc::clone(&self.alive) };
+            // But for the test's and the listener's own.
+            self.most.fetch_max(Arc::strong_count(&self.alive) - 2, Ordering::Relaxed);
+            (counted, ())
+        }
+
+        fn local_addr(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.io).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_flush(context)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_shutdown(context)
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_burst_of_connections_keeps_the_bound() {
+        let (alive, most) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+        let listener = Burst { left: 2_000, alive: Arc::clone(&alive), most: Arc::clone(&most) };
+        let connections = ConnectionLimits::OneAnswer(Duration::from_secs(5));
+        let bounds = Bounds { connections_max: 4, head_time: Duration::from_secs(5), connections };
+        let pages = Router::new().route("/small", get(async || "small"));
+        let serving = serve(listener, PlainText, move |_| pages.clone(), bounds, CancellationToken::new());
+        let _serving = AbortOnDropHandle::new(tokio::spawn(serving));
+        while Arc::strong_count(&alive) != 4 + 2 || most.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(most.load(Ordering::Relaxed) <= 4 + 1, "there were {most:?} at a time");
+    }
 
     async fn start(connections: ConnectionLimits) -> (SocketAddr, AbortOnDropHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,7 +3,8 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -21,6 +22,11 @@ use axum::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+use super::actions::Caller;
+
+/// The shortest time between two log lines about wrong tokens.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// The access rules of the admin pages.
 #[derive(Debug)]
 pub(super) struct Access {
@@ -28,6 +34,14 @@ pub(super) struct Access {
     hosts: Vec<String>,
     /// None: no token is required.
     token: Option<RwLock<SecretString>>,
+    wrong_tokens: Mutex<WrongTokens>,
+}
+
+/// Wrong tokens since they were told last.
+#[derive(Debug, Default)]
+struct WrongTokens {
+    shown: u64,
+    told_at: Option<Instant>,
 }
 
 /// How much a client may see.
@@ -52,7 +66,23 @@ impl Seen {
 
 impl Access {
     pub(super) fn new(hosts: Vec<String>, token: Option<SecretString>) -> Self {
-        Self { hosts, token: token.map(RwLock::new) }
+        Self { hosts, token: token.map(RwLock::new), wrong_tokens: Mutex::default() }
+    }
+
+    /// Tells of wrong tokens now and then: somebody tries, or a dashboard has the former one.
+    fn note_wrong_token(&self, caller: Option<&Caller>) {
+        let mut wrong = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.shown += 1;
+        if wrong.told_at.is_some_and(|told_at| told_at.elapsed() < TOLD_EVERY) {
+            return;
+        }
+        let from = caller.and_then(|Caller(address)| *address).map(|address| address.to_string());
+        tracing::warn!(
+            wrong_tokens = wrong.shown,
+            from,
+            "a wrong token was shown to the admin address: somebody tries to find it, or a program has an old one"
+        );
+        *wrong = WrongTokens { shown: 0, told_at: Some(Instant::now()) };
     }
 
     /// Takes another token from now on.
@@ -111,6 +141,9 @@ pub(super) async fn guard(State(access): State<Arc<Access>>, mut request: Reques
         return (StatusCode::MISDIRECTED_REQUEST, told).into_response();
     }
     let seen = access.seen(request.headers());
+    if seen == Seen::HealthAlone && request.headers().contains_key(AUTHORIZATION) {
+        access.note_wrong_token(request.extensions().get());
+    }
     request.extensions_mut().insert(seen);
     next.run(request).await
 }

@@ -119,7 +119,9 @@ fn status_of(err: &OperationError) -> StatusCode {
 /// Who asks, for log and audit: all who have the token are alike, so the address tells them apart.
 fn name(Caller(address): Caller, headers: &HeaderMap) -> String {
     let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
-    let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    // The proxy's own line is the last, whatever the client has sent before it.
+    let forwarded = headers.get_all("x-forwarded-for").iter().next_back();
+    let forwarded = forwarded.and_then(|value| value.to_str().ok());
     let forwarded = forwarded.and_then(|list| list.split(',').next_back()?.trim().parse::<IpAddr>().ok());
     match forwarded {
         Some(client) => format!("the status page, from {address} for {client} as a proxy says"),
@@ -154,6 +156,8 @@ mod tests {
         assert_eq!(name(caller, &headers), "the status page, from 127.0.0.1");
         headers.insert("x-forwarded-for", "10.0.0.9, 192.0.2.7".parse().unwrap());
         assert_eq!(name(caller, &headers), "the status page, from 127.0.0.1 for 192.0.2.7 as a proxy says");
+        headers.append("x-forwarded-for", "10.1.2.3".parse().unwrap());
+        assert_eq!(name(caller, &headers), "the status page, from 127.0.0.1 for 10.1.2.3 as a proxy says");
         headers.insert("x-forwarded-for", "root\u{1b}".parse().unwrap_or_else(|_| "root".parse().unwrap()));
         assert_eq!(name(caller, &headers), "the status page, from 127.0.0.1");
     }

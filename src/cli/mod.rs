@@ -12,6 +12,7 @@ mod doorbell;
 mod exit;
 mod init;
 mod man;
+mod open_files;
 mod pause;
 mod progress;
 mod reload;
@@ -158,6 +159,7 @@ pub fn main() -> Exit {
     // Files that this process creates are private to its user, unless the code says otherwise.
     rustix::process::umask(rustix::fs::Mode::from_bits_retain(0o077));
     core_dump::forbid();
+    open_files::raise_limit();
     // One TLS provider for the whole process; only a second call could fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match tokio::runtime::Runtime::new() {
@@ -209,6 +211,14 @@ fn fail(exit: Exit, err: &dyn Error) -> Exit {
 /// Whether a result could not be printed. The program ends with [`Exit::Unprinted`] then, whatever else it did well.
 static IS_UNPRINTED: AtomicBool = AtomicBool::new(false);
 
+/// Nobody reads the results any more.
+static IS_UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether whoever read the results is gone, as `head` is after its lines: what goes on for as long as somebody reads ends.
+fn is_unread() -> bool {
+    IS_UNREAD.load(Ordering::Relaxed)
+}
+
 /// Prints a result. A closed pipe is no failure; a full disk is one.
 fn print(text: &str) {
     let mut stdout = anstream::stdout();
@@ -219,6 +229,10 @@ fn print(text: &str) {
 /// Reports, once, that a result could not be printed; true if it could not.
 fn note_print_failure(printed: io::Result<()>) -> bool {
     match printed {
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => {
+            IS_UNREAD.store(true, Ordering::Relaxed);
+            false
+        }
         Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
             if !IS_UNPRINTED.swap(true, Ordering::Relaxed) {
                 note(&format!("cannot write to standard output: {err}"));

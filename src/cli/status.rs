@@ -23,6 +23,8 @@ use crate::{
 
 /// The shortest time between two looks.
 const INTERVAL_MIN: f64 = 0.2;
+/// The longest.
+const INTERVAL_MAX: f64 = 3_600.0;
 /// Keys that were pressed and not looked at yet.
 const KEYS_MAX: usize = 8;
 
@@ -50,16 +52,23 @@ pub(super) struct TopArguments {
     #[command(flatten)]
     config: ConfigArgument,
     /// Seconds between two looks
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
     interval: f64,
     /// End after so many looks
     #[arg(long, value_name = "N")]
     count: Option<u64>,
 }
 
+/// A number of seconds, with or without its unit.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
+    seconds.ok().filter(|seconds| seconds.is_finite()).ok_or_else(|| "it is no number of seconds".to_owned())
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no daemon runs with the state in {0}: start it with `oktabus run`, or name its configuration with --config"
+    "no daemon runs with the state in {0}: start it with `oktabus run`, or name its configuration with --config; one that is still \
+     waiting for its state says so in its log and at /readyz"
 )]
 pub(super) struct NoDaemon(String);
 
@@ -122,7 +131,7 @@ pub(super) async fn top(arguments: TopArguments) -> Exit {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };
-    let mut due = interval(Duration::from_secs_f64(arguments.interval.clamp(INTERVAL_MIN, 3_600.0)));
+    let mut due = interval(Duration::from_secs_f64(arguments.interval.clamp(INTERVAL_MIN, INTERVAL_MAX)));
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut looks, screen) = (0, Screen::enter());
     let mut keys = screen.as_ref().map(|_| keys());

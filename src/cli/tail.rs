@@ -3,7 +3,7 @@
 use clap::Args;
 use okta_system_log::event::json::EventView;
 
-use super::{ConfigArgument, Exit, fail, note, print, status::connect_until_stopped};
+use super::{ConfigArgument, Exit, fail, is_unread, note, print, status::connect_until_stopped};
 use crate::{
     control::{Client, ControlError, Passed, with_query},
     live::{PassedEvent, TailFilter},
@@ -93,7 +93,7 @@ async fn follow(daemon: &mut Client, arguments: &TailArguments) -> Result<Exit, 
         }
         print(&if *json { json_line(&event) } else { line(&event, route.is_none()) });
         shown += 1;
-        if limit.is_some_and(|limit| shown >= limit) {
+        if is_unread() || limit.is_some_and(|limit| shown >= limit) {
             return Ok(Exit::Done);
         }
     }

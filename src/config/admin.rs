@@ -94,10 +94,18 @@ pub(super) fn resolve(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Pr
 }
 
 fn token(given: Given, secrets: Secrets) -> Result<Secret, Problem> {
-    use secrecy::ExposeSecret as _;
+    use secrecy::{ExposeSecret as _, SecretString};
+
     let token = given.resolve("token", secrets)?;
     let read = secrets.try_read_line(&token).map_err(|err| Problem::new("token", chain(&err)))?;
-    if read.is_some_and(|read| read.expose_secret().chars().count() < TOKEN_CHARACTERS_MIN) {
+    // Blanks around it do not count, and no header carries other characters.
+    let is_sendable =
+        |read: &SecretString| read.expose_secret().trim().bytes().all(|byte| byte.is_ascii_graphic());
+    if read.as_ref().is_some_and(|read| !is_sendable(read)) {
+        let reason = "has characters that cannot be sent: `openssl rand -hex 32` makes a good one";
+        return Err(Problem::new("token", reason));
+    }
+    if read.is_some_and(|read| read.expose_secret().trim().len() < TOKEN_CHARACTERS_MIN) {
         let reason = format!(
             "has fewer than {TOKEN_CHARACTERS_MIN} characters and could be found by trying: `openssl rand -hex 32` makes \
              a good one"
@@ -131,6 +139,11 @@ mod tests {
                 told(&(listen + TOKEN + "tls_at_proxy = true\nhosts = [\"Oktabus.Internal\"]")).unwrap();
             assert!(admin.token.is_some() && admin.hosts == ["oktabus.internal"]);
         }
-        assert!(told("token = \"short\"").unwrap_err().contains("fewer than 16"));
+        for short in ["short", "a               "] {
+            assert!(told(&format!("token = \"{short}\"")).unwrap_err().contains("fewer than 16"));
+        }
+        for odd in ["0123456789abcdé0", "0123456789 abcdef0"] {
+            assert!(told(&format!("token = \"{odd}\"")).unwrap_err().contains("cannot be sent"));
+        }
     }
 }

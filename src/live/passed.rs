@@ -52,7 +52,14 @@ pub(super) struct Wanted {
     event_type: Option<Pattern>,
     outcome: Option<String>,
     severity: Option<String>,
-    text: Option<String>,
+    text: Option<Text>,
+}
+
+/// A text in lower case, as it is and as JSON writes it: a name may have a backslash or a quote.
+#[derive(Debug)]
+struct Text {
+    plain: String,
+    escaped: String,
 }
 
 impl PassedEvent {
@@ -78,6 +85,20 @@ impl PassedEvent {
     }
 }
 
+impl Text {
+    fn new(text: &str) -> Self {
+        let plain = text.to_lowercase();
+        // A text can always be written as JSON.
+        let json = serde_json::to_string(&plain).unwrap_or_default();
+        let escaped = json.trim_matches('"').to_owned();
+        Self { plain, escaped }
+    }
+
+    fn is_in(&self, event: &str) -> bool {
+        event.contains(&self.plain) || event.contains(&self.escaped)
+    }
+}
+
 impl Wanted {
     pub(super) fn new(filter: &TailFilter) -> Self {
         let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -85,7 +106,7 @@ impl Wanted {
             event_type: set(&filter.event_type).map(|pattern| Pattern::new(&pattern)),
             outcome: set(&filter.outcome),
             severity: set(&filter.severity),
-            text: set(&filter.text).map(|text| text.to_lowercase()),
+            text: set(&filter.text).map(|text| Text::new(&text)),
         }
     }
 
@@ -97,8 +118,7 @@ impl Wanted {
                 .is_none_or(|wanted| value.is_some_and(|value| value.eq_ignore_ascii_case(wanted)))
         };
         let is_type = |pattern: &Pattern| pattern.matches(event.event_type().unwrap_or_default());
-        let has_text =
-            |text: &String| String::from_utf8_lossy(&event.raw()).to_lowercase().contains(text.as_str());
+        let has_text = |text: &Text| text.is_in(&String::from_utf8_lossy(&event.raw()).to_lowercase());
         self.event_type.as_ref().is_none_or(is_type)
             && is(&self.outcome, event.outcome())
             && is(&self.severity, event.severity())
@@ -110,6 +130,15 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::message::tests::batch;
+
+    #[test]
+    fn a_text_is_found_as_it_is_and_as_json_writes_it() {
+        let event = r#"{"alternateId":"CORP\\ada","displayName":"Ada \"the\" Countess"}"#.to_lowercase();
+        for text in [r"CORP\ada", "\"The\" Count", "alternateid"] {
+            assert!(Text::new(text).is_in(&event), "{text}");
+        }
+        assert!(!Text::new("CORP/ada").is_in(&event));
+    }
 
     #[test]
     fn each_condition_that_is_set_must_hold() {

@@ -133,13 +133,15 @@ fn of_route(route: &Snapshot) -> Vec<Concern> {
         let remedy = "It goes on by itself once the state can be written: look at the disk.";
         find(Grade::Trouble, "cannot save how far it is", Some(trouble), remedy);
     }
-    if let Some(trouble) = &route.sink_trouble {
+    // A superseded route has its own concern below.
+    if let Some(trouble) = route.sink_trouble.as_ref().filter(|_| route.phase != Phase::Superseded) {
         let remedy = "Nothing is lost: it catches up by itself once the sink takes messages. `oktabus check` tries the sink.";
         find(Grade::Trouble, "cannot deliver to its sink", Some(trouble), remedy);
     }
     if let Some(trouble) = &route.okta_trouble {
-        let remedy = "It goes on by itself once Okta answers, and Okta keeps events for 90 days. `oktabus check` tries the org.";
-        find(Grade::Trouble, "gets no answer from Okta", Some(trouble), remedy);
+        let remedy = "It goes on by itself once Okta gives events, which Okta keeps for 90 days. Where Okta refuses the request, the \
+                      detail says what to change; `oktabus check` tries the org.";
+        find(Grade::Trouble, "gets no events from Okta", Some(trouble), remedy);
     }
     let is_in_trouble = route.trouble().is_some();
     match route.phase {
@@ -165,7 +167,8 @@ fn of_route(route: &Snapshot) -> Vec<Concern> {
     if let Some(pause) = &route.paused {
         let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let detail = format!("by {} at {:.0}{why}", pause.by, pause.at);
-        let remedy = "Resume it when the reason is gone; Okta keeps events for 90 days.";
+        let remedy =
+            "Resume it with `oktabus resume` when the reason is gone; Okta keeps events for 90 days.";
         find(Grade::Attention, "is paused", Some(&detail), remedy);
     }
     if route.possible_gaps > 0 {
@@ -175,7 +178,7 @@ fn of_route(route: &Snapshot) -> Vec<Concern> {
     if route.dead_letters > 0 {
         let what = format!("has {} since the start", counted(route.dead_letters, "dead letter"));
         let newest = route.recent_dead_letters.first().map(|letter| letter.reason.clone());
-        let remedy = "Read the reasons, mend what makes them, and deliver them again or drop them.";
+        let remedy = "`oktabus dead-letters list` shows those that are kept: mend what makes them, and deliver them again or drop them.";
         find(Grade::Attention, &what, newest.as_ref(), remedy);
     }
     concerns

@@ -42,6 +42,11 @@ impl Lag {
         self.undelivered.remove(&number);
     }
 
+    /// When the oldest event of the pages that wait was published, if any do.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.undelivered.values().min().copied()
+    }
+
     /// Whether there are pages that wait to be proved.
     pub(super) fn is_undelivered(&self) -> bool {
         !self.undelivered.is_empty()
@@ -55,7 +60,7 @@ impl Lag {
             Frontier::MoreFrom(published) => since(published),
             Frontier::NothingSince(asked_at) => asked_at.elapsed(),
         });
-        let undelivered = self.undelivered.values().min().copied().map(since);
+        let undelivered = self.oldest().map(since);
         unread.max(undelivered)
     }
 }

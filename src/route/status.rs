@@ -322,6 +322,12 @@ impl RouteStatus {
         Undelivered { status: Arc::clone(self), number }
     }
 
+    /// What waits to be proved now waits on, although its pages are given up and read again.
+    pub(super) fn still_undelivered(self: &Arc<Self>) -> Option<Undelivered> {
+        let oldest = self.lock().lag.oldest()?;
+        Some(self.undelivered(oldest))
+    }
+
     /// So many messages were refused and wait.
     pub(super) fn hold(&self, messages: usize) {
         self.lock().held = messages;

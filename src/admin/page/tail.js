@@ -89,17 +89,22 @@ function draw() {
   each(id("tail"), events, (event) => event.serial, make);
 }
 
+/** A member of an event, if it is a text: an event may have anything in its place. */
+function word(value) {
+  return typeof value === "string" ? value : "";
+}
+
 function make({ passed }) {
   const event = passed.event;
-  const result = event?.outcome?.result;
-  const who = event?.actor?.alternateId ?? event?.actor?.displayName ?? "";
+  const result = word(event?.outcome?.result);
+  const who = word(event?.actor?.alternateId) || word(event?.actor?.displayName);
   const button = h(
     "button",
     { type: "button", on: { click: () => show(passed) } },
-    h("span", { class: "time" }, clock(event?.published ?? passed.at)),
-    h("span", { class: "type" }, event?.eventType ?? "an event without a type"),
-    h("span", { class: "state", "data-grade": ["FAILURE", "DENY"].includes(result) ? "trouble" : "none" }, result ?? ""),
-    h("span", { class: "who" }, String(who)),
+    h("span", { class: "time" }, clock(word(event?.published) || passed.at)),
+    h("span", { class: "type" }, word(event?.eventType) || "an event without a type"),
+    h("span", { class: "state", "data-grade": ["FAILURE", "DENY"].includes(result) ? "trouble" : "none" }, result),
+    h("span", { class: "who" }, who),
     h("span", { class: "muted" }, passed.route),
   );
   return { node: h("li", {}, button), update: () => {} };
@@ -107,7 +112,7 @@ function make({ passed }) {
 
 async function show(passed) {
   id("event").hidden = false;
-  text(id("event-title"), passed.event?.eventType ?? "An event");
+  text(id("event-title"), word(passed.event?.eventType) || "An event");
   text(id("event-raw"), pretty(passed.event));
   prose(id("event-why"), "");
   text(id("event-rendered"), "");

@@ -65,7 +65,7 @@ impl<D: Deliveries> Client<D> {
     }
 
     /// The same with `more` properties.
-    pub(super) async fn connect_with(
+    pub(crate) async fn connect_with(
         name: &str,
         bus: &Arc<KafkaBus>,
         topic: &Topic,

@@ -125,8 +125,7 @@ pub(crate) fn transaction_timeout(bus: &KafkaBus) -> Duration {
     set.map_or(TRANSACTION_TIMEOUT, Duration::from_millis)
 }
 
-/// What makes a client of `bus` one that makes transactions as `id`. Its record batches are no larger than
-/// `record_bytes_max`, so that a topic that takes no more refuses no records together that it would take one by one.
+/// What makes a client of `bus` one that makes transactions as `id`, for topics that take `record_bytes_max`.
 pub(super) fn of_transactions(
     bus: &KafkaBus,
     id: &str,
@@ -141,11 +140,16 @@ pub(super) fn of_transactions(
         // So that the end of a partition is what was written, and not what is committed.
         ("isolation.level", "read_uncommitted".to_owned()),
     ];
-    let batch_bytes = bus.options.get(BATCH_BYTES_NAME).map_or(DEFAULT_BATCH_BYTES, String::as_str);
-    if let (Some(bytes_max), Ok(batch_bytes)) = (record_bytes_max, batch_bytes.parse::<usize>()) {
-        properties.push((BATCH_BYTES_NAME, batch_bytes.min(bytes_max).to_string()));
-    }
+    properties.extend(batch_bytes(bus, record_bytes_max));
     properties
+}
+
+/// The size of record batches for topics that take `record_bytes_max`: no larger, so that none refuses records together that
+/// it would take one by one.
+pub(crate) fn batch_bytes(bus: &KafkaBus, record_bytes_max: Option<usize>) -> Option<(&'static str, String)> {
+    let set = bus.options.get(BATCH_BYTES_NAME).map_or(DEFAULT_BATCH_BYTES, String::as_str);
+    let (set, bytes_max) = (set.parse::<usize>().ok()?, record_bytes_max?);
+    Some((BATCH_BYTES_NAME, set.min(bytes_max).to_string()))
 }
 
 /// The properties of a consumer of `bus` in `group`. Reads the secrets, which is blocking I/O on small files.

@@ -106,6 +106,17 @@ struct Verified<'a> {
 )]
 struct SomeUnreadable(u64);
 
+/// Whether a daemon has the state. On a full or read-only disk nothing is opened, not even to see that it is locked.
+async fn has_daemon(loaded: &Loaded<'_>, err: &StateError) -> bool {
+    match err {
+        StateError::Locked(_) => true,
+        StateError::NoRoom { .. } | StateError::ReadOnly(_) => {
+            matches!(Client::connect(&loaded.config.runtime.state.path).await, Ok(Some(_)))
+        }
+        _ => false,
+    }
+}
+
 /// Looks at all of the state, or lets the daemon that has it look.
 async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, UnreadableRecords), Exit> {
     let mut unreadable = UnreadableRecords::default();
@@ -115,7 +126,7 @@ async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, UnreadableRecord
             write_pieces(&state, &mut unreadable).await?;
             Ok((found, unreadable))
         }
-        Err(StateError::Locked(_)) => {
+        Err(err) if has_daemon(loaded, &err).await => {
             let found = verification_of_daemon(loaded).await?;
             write_export_of(connect(loaded).await?, &mut unreadable).await?;
             Ok((found, unreadable))
@@ -170,7 +181,7 @@ async fn contents(loaded: &Loaded<'_>) -> Result<Contents, Exit> {
 async fn write_export(loaded: &Loaded<'_>, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
     match loaded.open().await {
         Ok(state) => write_pieces(&state, out).await,
-        Err(StateError::Locked(_)) => {
+        Err(err) if has_daemon(loaded, &err).await => {
             let daemon = reach_daemon(loaded).await?;
             write_export_of(daemon, out).await
         }
@@ -181,15 +192,20 @@ async fn write_export(loaded: &Loaded<'_>, out: &mut (dyn Write + Send)) -> Resu
 async fn write_export_of(mut daemon: Client, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
     let mut lines = daemon.get("/state/export").await.map_err(|err| refused(&err))?;
     while let Some(line) = lines.line().await.map_err(|err| refused(&err))? {
-        out.write_all(&line).map_err(|err| fail(Exit::Usage, &err))?;
+        out.write_all(&line).map_err(|err| unwritten(&err))?;
     }
     Ok(())
+}
+
+/// The export cannot be written where it was wanted.
+fn unwritten(err: &io::Error) -> Exit {
+    fail(Exit::Unprinted, err)
 }
 
 async fn write_pieces(state: &State, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
     let mut export = state.export();
     while let Some(piece) = export.piece().await.map_err(|err| fail(Exit::StateRefused, &err))? {
-        out.write_all(&piece).map_err(|err| fail(Exit::Usage, &err))?;
+        out.write_all(&piece).map_err(|err| unwritten(&err))?;
     }
     Ok(())
 }

@@ -103,6 +103,7 @@ pub(super) async fn run(
         generations: Generations::default(),
         heartbeat: ownership.heartbeat(),
         is_commit_due: false,
+        waiting: None,
     };
     let beginning = route.stream.cursor_at(route.stream.start());
     let mut run = Run { route, rendering, sink, ownership, continuity, beginning, until_caught_up };
@@ -142,6 +143,7 @@ impl Run<'_> {
                     self.continuity.backoff.wait(stop).await?;
                 }
                 Err(Interruption::Held { ruling, messages, reason }) => {
+                    self.continuity.is_commit_due = true;
                     self.report_held(ruling, messages, &reason);
                     if stop.is_cancelled() {
                         return Err(Halt::Stopped);
@@ -209,6 +211,7 @@ impl Run<'_> {
             if has_changed_hands(found.as_ref(), last.as_ref()) {
                 continue;
             }
+            self.tell_if_set_back(last.as_ref());
             return match last {
                 Some(last) if self.ownership.is_ours(&last) => Ok(last),
                 last => self.take_over(last, stop).await,
@@ -260,8 +263,25 @@ impl Run<'_> {
     /// The record that makes the route ours. The cursor is the bus's, unless it has none, or the route went on here from
     /// just that one.
     fn claimed(&mut self, last: Option<CheckpointRecord>) -> CheckpointRecord {
-        let (route, copy) = (self.route.name(), &self.continuity.copy);
-        match (&last, copy.of_bus()) {
+        let copy = &self.continuity.copy;
+        let found = last.as_ref().map(CheckpointRecord::number);
+        let BusCheckpoint { epoch, generation, .. } =
+            found.or_else(|| copy.of_bus().cloned()).unwrap_or_default();
+        let of_bus = last.filter(|last| !copy.follows(last)).map(|last| last.cursor);
+        let cursor = of_bus.or_else(|| copy.cursor().cloned()).unwrap_or_else(|| self.beginning.clone());
+        CheckpointRecord {
+            owner: self.ownership.me.clone(),
+            epoch: self.ownership.next_epoch(epoch),
+            generation: self.continuity.generations.next_after(generation),
+            is_released: false,
+            cursor: Cursor { mark: None, of_bus: None, ..cursor },
+        }
+    }
+
+    /// Says so if the bus has lost what it had, be it to whoever takes the route over or to its owner.
+    fn tell_if_set_back(&self, last: Option<&CheckpointRecord>) {
+        let route = self.route.name();
+        match (last, self.continuity.copy.of_bus()) {
             (None, Some(copied)) => tracing::error!(
                 route,
                 generation = copied.generation,
@@ -276,18 +296,6 @@ impl Run<'_> {
                  is delivered again"
             ),
             _ => {}
-        }
-        let found = last.as_ref().map(CheckpointRecord::number);
-        let BusCheckpoint { epoch, generation, .. } =
-            found.or_else(|| copy.of_bus().cloned()).unwrap_or_default();
-        let of_bus = last.filter(|last| !copy.follows(last)).map(|last| last.cursor);
-        let cursor = of_bus.or_else(|| copy.cursor().cloned()).unwrap_or_else(|| self.beginning.clone());
-        CheckpointRecord {
-            owner: self.ownership.me.clone(),
-            epoch: self.ownership.next_epoch(epoch),
-            generation: self.continuity.generations.next_after(generation),
-            is_released: false,
-            cursor: Cursor { mark: None, of_bus: None, ..cursor },
         }
     }
 

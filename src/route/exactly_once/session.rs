@@ -26,7 +26,7 @@ use crate::{
         IntoBatch as _, RouteError,
         delivery::{CHECK_EVERY, breaker::Ruling, patient, report_unanswered},
         pages::PageInFlight,
-        status::{RouteStatus, RouteTask},
+        status::{RouteStatus, RouteTask, Undelivered},
     },
     sink::{
         CommitError, CommitReceipt, DeadLetters, Rejected, SinkError, TransactionalSink, payload_bytes_max,
@@ -68,6 +68,8 @@ pub(super) struct Continuity {
     pub(super) heartbeat: Option<Duration>,
     /// A commit failed, and none has been applied since.
     pub(super) is_commit_due: bool,
+    /// What the last session left for this one.
+    pub(super) waiting: Option<Undelivered>,
 }
 
 /// A session that owns its route.
@@ -108,6 +110,15 @@ impl<'a> Session<'a> {
 
     /// Commits `items` until there are no more.
     pub(super) async fn run(mut self, mut items: mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
+        let ended = self.commit_all(&mut items).await;
+        if ended.is_err() {
+            // The next session reads these pages again; until it has, the route is as far behind as now.
+            self.continuity.waiting = self.continuity.status.still_undelivered();
+        }
+        ended
+    }
+
+    async fn commit_all(&mut self, items: &mut mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
         let mut check = tokio::time::interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_more = true;
@@ -180,8 +191,10 @@ impl<'a> Session<'a> {
 
     /// Hands a transaction to the sink, and to the bus once the one before is committed.
     async fn commit(&mut self, transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
-        let refused = self.stage(&transaction).await?;
+        let staged = self.stage(&transaction).await;
+        // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;
+        let refused = staged?;
         self.judge(&transaction, &refused).await?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
@@ -265,8 +278,12 @@ impl<'a> Session<'a> {
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, copy, refusals: known, backoff, is_commit_due, .. } = &mut *self.continuity;
+        let Continuity { status, copy, refusals: known, backoff, is_commit_due, waiting, .. } =
+            &mut *self.continuity;
         *is_commit_due = false;
+        if !transaction.parts().is_empty() {
+            *waiting = None;
+        }
         for part in transaction.parts() {
             let is_dead_letter = |index| known.is_kept(&part.messages, index);
             status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);

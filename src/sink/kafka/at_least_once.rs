@@ -25,7 +25,7 @@ use crate::{
         deliveries::Deliveries as _,
         fault::Fault,
         ledger::{Ledger, Outcome, Rejection},
-        properties::Batching,
+        properties::{Batching, batch_bytes},
         record::RecordWriter,
         record_bytes_max,
         topic::{KnownTopics, Topic},
@@ -59,10 +59,10 @@ impl Kafka {
     /// Connects, and looks whether the topic is there, if there is only one.
     pub(in crate::sink) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
         let topic = Topic::new(&config.topic, origin);
-        let client = Client::connect(&config.name, &config.bus, &topic, Batching::Many).await;
-        let client = client.map_err(|fault| fault.into_error(&config.name))?;
-        let record_bytes_max = record_bytes_max(config, &topic).await;
-        let record_bytes_max = record_bytes_max.map_err(|fault| fault.into_error(&config.name))?;
+        let limit = record_bytes_max(config, &topic).await;
+        let client =
+            connect(config, &topic, Batching::Many, limit.as_ref().copied().unwrap_or_default()).await?;
+        let record_bytes_max = limit.map_err(|fault| fault.into_error(&config.name))?;
         Ok(Self {
             config: config.clone(),
             topic,
@@ -80,9 +80,7 @@ impl Kafka {
     }
 
     async fn replace_client(&mut self, batching: Batching) -> Result<(), SinkError> {
-        let KafkaSink { name, bus, .. } = &self.config;
-        let client = Client::connect(name, bus, &self.topic, batching).await;
-        let client = client.map_err(|fault| fault.into_error(name))?;
+        let client = connect(&self.config, &self.topic, batching, self.record_bytes_max).await?;
         self.taken_apart = None;
         self.known_topics = KnownTopics::default();
         mem::replace(&mut self.client, client).close(Duration::ZERO).await;
@@ -188,8 +186,12 @@ impl Sink for Kafka {
             self.replace_client(batching).await?;
             // Somebody may have changed it: what comes next is shortened to what the topic takes now. If it would refuse
             // everything, it says so of each record.
-            if let Ok(limit) = record_bytes_max(&self.config, &self.topic).await {
-                self.record_bytes_max = limit;
+            match record_bytes_max(&self.config, &self.topic).await {
+                Ok(limit) if limit != self.record_bytes_max => {
+                    self.record_bytes_max = limit;
+                    self.replace_client(batching).await?;
+                }
+                Ok(_) | Err(_) => {}
             }
             Ok(())
         }
@@ -200,6 +202,19 @@ impl Sink for Kafka {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
         async move { self.client.close(CLOSE_PATIENCE).await }.boxed()
     }
+}
+
+/// A client for topics that take `record_bytes_max`.
+async fn connect(
+    config: &KafkaSink,
+    topic: &Topic,
+    batching: Batching,
+    record_bytes_max: Option<usize>,
+) -> Result<Client<Ledger>, SinkError> {
+    let KafkaSink { name, bus, .. } = config;
+    let more = batch_bytes(bus, record_bytes_max).into_iter().collect();
+    let client = Client::connect_with(name, bus, topic, batching, more).await;
+    Ok(client.map_err(|fault| fault.into_error(name))?)
 }
 
 /// The messages of the youngest batch, from the one with this ticket on, that the client does not have. If there are any when

@@ -391,6 +391,12 @@ impl TransactionalSink for SimulatedTransactions {
         async move {
             self.bus.while_in(&[Mood::IsFull]).await;
             self.bus.reach().await?;
+            // As Kafka does it: nothing more belongs to a transaction that has failed, and the reason is in the answer to its commit.
+            let has_failed = |number: &u64| matches!(self.bus.inner().answers.get(number), Some(Err(_)));
+            if self.bus.plan.fencing == Fencing::ByEpoch && self.sent.iter().any(has_failed) {
+                happens("a message is staged behind a commit that failed");
+                return Err(unreachable());
+            }
             let mut rejected = Vec::new();
             for index in range {
                 let mut id = String::new();

@@ -95,7 +95,7 @@ async fn the_page_says_at_a_glance_whether_all_is_well_and_what_to_do_if_not() {
     okta.arm(json!({ "kind": "status", "status": 401, "path": "/api/v1/logs", "count": 1_000_000 })).await;
     overview_with(&workplace, "Okta to refuse", |shown| shown["verdict"]["grade"] == "trouble").await;
     let seen = look(&workplace, "trouble", "okta-refuses").await;
-    says(&seen, "gets no answer from Okta");
+    says(&seen, "gets no events from Okta");
     assert!(seen["remedies"][0].as_str().unwrap().contains("oktabus check"), "{seen}");
     okta.disarm().await;
     overview_with(&workplace, "all to be well again", |shown| shown["verdict"]["grade"] == "well").await;

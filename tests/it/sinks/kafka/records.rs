@@ -85,6 +85,22 @@ async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
 }
 
 #[tokio::test]
+async fn a_topic_that_takes_less_than_a_batch_refuses_nothing_and_gets_nothing_twice() {
+    let broker = Broker::shared().await;
+    let topic = topic_name();
+    broker.create_topic(&topic, 1, &[("max.message.bytes", "20000")]).await;
+    let mut sink =
+        open(&binary_sink(broker.bus_with(&[("compression.type", "none")]), &topic)).await.unwrap();
+    let batch = batch(0..3_000);
+    let settled = sink.publish(&batch, 0).await.unwrap().await.unwrap();
+    assert_eq!(settled.rejected(), []);
+    sink.close().await;
+    let arrived: Vec<_> = broker.records(&topic).await.into_iter().map(|record| record.value).collect();
+    let published: Vec<_> = batch.messages().map(|message| message.payload.to_vec()).collect();
+    assert!(arrived == published, "{} of {} arrived, or in another order", arrived.len(), published.len());
+}
+
+#[tokio::test]
 async fn a_clock_that_the_topic_refuses_drains_nothing_into_the_dead_letters() {
     let broker = Broker::shared().await;
     let topic = topic_name();
