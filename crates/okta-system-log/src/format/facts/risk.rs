@@ -34,15 +34,19 @@ enum Part {
     Claims,
     /// Maps of their own, each under the address of an event's type.
     Events,
+    /// Behaviours, which others read where they stand beside a risk.
+    Behaviors,
 }
 
 /// Names of entries, in small letters and without what may stand between them: `risk_level` is `Risk Level`.
-const PARTS: [(&str, Part); 14] = [
+const PARTS: [(&str, Part); 23] = [
     ("level", Part::Level),
     ("risklevel", Part::Level),
     ("currentlevel", Part::Level),
     ("previouslevel", Part::PreviousLevel),
     ("priorrisklevel", Part::PreviousLevel),
+    ("previousrisklevel", Part::PreviousLevel),
+    ("priorlevel", Part::PreviousLevel),
     ("reasons", Part::Reasons),
     ("reason", Part::Reasons),
     ("reasoncode", Part::Reasons),
@@ -50,6 +54,13 @@ const PARTS: [(&str, Part); 14] = [
     ("reasonadmin", Part::Reasons),
     ("detectionname", Part::Detection),
     ("risk", Part::Risk),
+    ("riskchange", Part::Risk),
+    ("partnerrisk", Part::Risk),
+    ("partnerriskreportdata", Part::Risk),
+    ("securityeventsproviderreportedrisk", Part::Risk),
+    ("logonlysecuritydata", Part::Risk),
+    ("behaviors", Part::Behaviors),
+    ("userbehaviors", Part::Behaviors),
     // Of a security event token that a partner sent.
     ("claims", Part::Claims),
     ("events", Part::Events),
@@ -64,6 +75,10 @@ const WITHOUT_LEVEL: [&str; 3] = ["issuer", "name", "direction"];
 /// Parts of unknown names, in small letters, that may be a level's, and of what is in such an entry.
 const HINTS: [&str; 3] = ["level", "risk", "score"];
 
+/// All levels, and those that nobody may overlook.
+const LEVELS: [Level; 4] = [Level::Low, Level::Medium, Level::High, Level::Critical];
+const HIGHER: [Level; 3] = [Level::Medium, Level::High, Level::Critical];
+
 impl Part {
     fn of(name: &str) -> Option<Self> {
         let letters = || name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
@@ -75,35 +90,51 @@ impl Part {
 
     /// Whether a level may be here.
     fn has_level(self) -> bool {
-        !matches!(self, Self::PreviousLevel | Self::Reasons | Self::Detection)
+        !matches!(self, Self::PreviousLevel | Self::Reasons | Self::Detection | Self::Behaviors)
     }
 }
 
 /// Whether a map with these entries may have a level under a name that nobody knows: no entry is known, or none that has a
-/// level is, and another sounds like one. Of what is only `partly` a risk, the sound alone tells.
-fn is_level_missed<'n>(entries: impl Iterator<Item = (&'n str, &'n str)>, is_partly: bool) -> bool {
+/// level is, and another sounds like one. Beside a level that is known, another that may be higher counts. Of what is only
+/// `partly` a risk, the sound alone tells.
+fn is_level_missed<'n, V: AsRef<str>>(entries: impl Iterator<Item = (&'n str, V)>, is_partly: bool) -> bool {
     let (mut has_known, mut has_level, mut has_unknown, mut has_hint) = (false, false, false, false);
+    let mut has_higher = false;
     for (name, value) in entries.filter(|(name, _)| !WITHOUT_LEVEL.contains(name)) {
+        let value = value.as_ref();
         match Part::of(name) {
+            // They are none of a risk's, and nobody looks for them in one.
+            Some(Part::Behaviors) => has_unknown |= !is_partly,
             Some(part) => {
                 has_known = true;
                 has_level |= part.has_level();
-                has_hint |= matches!(part, Part::Reasons) && mentions_level(value);
+                has_hint |= matches!(part, Part::Reasons) && mentions(value, &LEVELS);
             }
             None => {
                 has_unknown = true;
-                has_hint |= sounds_like_level(name) || sounds_like_level(value.trim_matches('"'));
+                has_hint |= sounds_like_level(name) || sounds_like_level(value);
+                has_higher |= mentions(value, &HIGHER)
+                    || is_called_level(name) && Level::read(value.trim_matches('"')).is_none();
             }
         }
     }
-    !has_level && (has_hint || (has_unknown && !has_known && !is_partly))
+    if has_level { has_higher } else { has_hint || (has_unknown && !has_known && !is_partly) }
 }
 
-/// Whether a reason has a level in it, as where nothing parts it from the reason: `reasons=New IP level=HIGH`.
-fn mentions_level(text: &str) -> bool {
-    let levels = [Level::Low, Level::Medium, Level::High, Level::Critical];
-    let is_level = |word: &str| levels.iter().any(|level| level.name() == word);
+/// Whether one of the `levels` is among the words of a text, as where nothing parts it from a reason:
+/// `reasons=New IP level=HIGH`.
+fn mentions(text: &str, levels: &[Level]) -> bool {
+    let is_level = |word: &str| levels.iter().any(|level| level.name().eq_ignore_ascii_case(word));
     text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_level)
+}
+
+/// Whether a name ends as that of a level does: `overallRiskLevel`.
+fn is_called_level(name: &str) -> bool {
+    let ends = |hint: &&str| {
+        let at = name.len().checked_sub(hint.len());
+        at.and_then(|at| name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(hint))
+    };
+    HINTS.iter().any(|hint| ends(&hint))
 }
 
 fn sounds_like_level(text: &str) -> bool {
@@ -156,9 +187,9 @@ impl<'a> Risk<'a> {
         }
     }
 
-    /// Adds what a text says that is in no further text.
+    /// Adds what a text says that is in no further text, and of which a risk may be a part.
     pub(super) fn add_content(&mut self, content: &'a str) {
-        self.add_map(content, DEPTH_MAX);
+        self.add_text(content, true, DEPTH_MAX);
     }
 
     /// Adds what an object says that is a risk, and of which `json` is the text.
@@ -171,18 +202,26 @@ impl<'a> Risk<'a> {
         self.add_members(object, json, true, DEPTH_MAX);
     }
 
-    /// A level that is told too low is not looked at: a low one beside something that nobody could read is not known.
+    /// A level that is told too low is not looked at: a low one beside something that nobody could read is not known, and
+    /// neither is one that only the reasons tell.
     pub(super) fn distrust_low(&mut self) {
+        if self.level.is_none() && self.unread.is_none() {
+            self.unread = self.reasons.iter().find(|reason| mentions(reason, &LEVELS)).cloned();
+        }
         if self.unread.is_some() && self.level == Some(Level::Low) {
             self.level = None;
         }
     }
 
     fn add_map(&mut self, content: &'a str, depth: usize) {
+        self.add_text(content, false, depth);
+    }
+
+    fn add_text(&mut self, content: &'a str, is_partly: bool, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return self.add_unread(Cow::Borrowed(content)) };
         let content = content.trim_matches(notation::UNSEEN);
         if let Some(object) = Object::read(content) {
-            return self.add_members(&object, content, false, depth);
+            return self.add_members(&object, content, is_partly, depth);
         }
         if let Some(elements) = Object::read_elements(content) {
             return elements.into_iter().for_each(|json| self.add_nested(Part::Risk, json, depth));
@@ -192,7 +231,11 @@ impl<'a> Risk<'a> {
         }
         let (entries, is_whole) = notation::entries_by_name(content, |name| Part::of(name).is_some());
         let told = || entries.iter().filter(|(_, value)| !is_missing(value));
-        if !is_whole || is_level_missed(told().copied(), false) {
+        let is_missed = match is_partly {
+            true => !is_whole && sounds_like_level(content),
+            false => !is_whole,
+        };
+        if is_missed || is_level_missed(told().copied(), is_partly) {
             self.add_unread(Cow::Borrowed(content));
         }
         for (name, value) in told() {
@@ -203,7 +246,7 @@ impl<'a> Risk<'a> {
     }
 
     fn add_members(&mut self, object: &Object<'a>, content: &'a str, is_partly: bool, depth: usize) {
-        let told = object.members().filter(|(_, json)| notation::content(json).is_some());
+        let told = object.members().filter_map(|(name, json)| Some((name, notation::content(json)?)));
         if is_level_missed(told, is_partly) {
             self.add_unread(Cow::Borrowed(content));
         }
@@ -242,6 +285,7 @@ impl<'a> Risk<'a> {
             }
             Part::Risk => self.add_map(content, depth),
             Part::Claims | Part::Events => self.add_token(part, content, depth),
+            Part::Behaviors => {}
         }
     }
 
@@ -277,7 +321,7 @@ impl<'a> Risk<'a> {
         }
     }
 
-    fn add_unread(&mut self, content: Cow<'a, str>) {
+    pub(super) fn add_unread(&mut self, content: Cow<'a, str>) {
         self.unread.get_or_insert(content);
     }
 
@@ -376,10 +420,39 @@ mod tests {
             "{level=HIGH (score 91)}",
             "{level=90}",
             "{\"reasons\":\"x level=HIGH\"}",
+            "{\"reasons\":\"x level=high\"}",
+            "{\"reasons\":\"x\\nhigh\"}",
+            "{reasons=x level=high}",
+            "{reasons=x\nlevel=High}",
+            "{reasons=x|level=High}",
+            "{reasons=x&level=high}",
             "Some Risk <level=HIGH, reasons=x>",
         ] {
             let risk = risk(text);
             assert!(risk.level.is_none() && risk.unread.is_some(), "{text}: {risk:?}");
+        }
+    }
+
+    #[test]
+    fn a_low_level_does_not_hide_a_higher_one_under_another_name() {
+        for text in [
+            r#"{"level":"LOW","overallRiskLevel":"HIGH"}"#,
+            r#"{"level":"LOW","userRisk":{"level":"high"}}"#,
+            r#"{"level":"LOW","riskScore":91}"#,
+            r#"{"level":"LOW","finalLevel":"SEVERE"}"#,
+            "{level=LOW, overallRisk=HIGH}",
+            "{overallRisk=Very high, level=LOW}",
+        ] {
+            let mut risk = risk(text);
+            risk.distrust_low();
+            assert_eq!((risk.level, risk.word()), (None, Some(text)), "{text}");
+        }
+        for text in [
+            r#"{"level":"LOW","overallRiskLevel":"LOW","source":"OKTA"}"#,
+            r#"{"level":"LOW","previousRiskLevel":"HIGH","reasons":"High velocity"}"#,
+            "{level=LOW, priorLevel=HIGH, id=r-1}",
+        ] {
+            assert_eq!((risk(text).level, risk(text).unread), (Some(Level::Low), None), "{text}");
         }
     }
 
