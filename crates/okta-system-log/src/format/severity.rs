@@ -44,7 +44,7 @@ impl Severity {
             _ => Self::Medium,
         };
         let known = own.max(of_level).max(of_suspicion).max(of_finding);
-        if is_unread(assessment) && known < Self::Medium { Self::Unknown } else { known }
+        if is_unread(assessment, threat) && known < Self::Medium { Self::Unknown } else { known }
     }
 
     /// By Okta's `severity`, in any case of its letters.
@@ -59,9 +59,10 @@ impl Severity {
 }
 
 /// What every format says of such an event, since it may be a dangerous one.
-pub(super) const UNREAD: &str = "risk: Okta wrote a risk or behaviours in a form that cannot be read";
+pub(super) const UNREAD: &str =
+    "risk: Okta wrote a risk, behaviours or a threat in a form that cannot be read";
 
-/// Whether Okta wrote a risk or behaviours that could not be read.
-pub(super) fn is_unread(assessment: &Assessment<'_>) -> bool {
-    assessment.risk.unread.is_some() || assessment.behaviors.unread.is_some()
+/// Whether Okta wrote a risk, behaviours or a threat that could not be read.
+pub(super) fn is_unread(assessment: &Assessment<'_>, threat: &Threat<'_>) -> bool {
+    assessment.risk.unread.is_some() || assessment.behaviors.unread.is_some() || threat.is_unread
 }

@@ -55,8 +55,12 @@ pub(super) fn authenticated<'e, 'a>(event: &'e LogEvent<'a>) -> Whose<'e, 'a> {
     }
 }
 
+/// What an administrator thinks of a risk that Okta found.
+const FEEDBACK: &str = "analytics.feedback.";
+
 /// Families whose risk is that of the user whom they are about, whoever tells of it.
-const RISKS_OF_A_USER: [&str; 7] = [
+const RISKS_OF_A_USER: [&str; 8] = [
+    FEEDBACK,
     "user.risk.",
     "user.internal.risk.",
     "policy.entity_risk.",
@@ -69,28 +73,59 @@ const RISKS_OF_A_USER: [&str; 7] = [
 /// Whether the risk that an event tells of is the actor's. Of most events it is that of the request, and so of who made it;
 /// of those about the risk of a user it is the user's, whom an administrator, a partner or Okta itself may report.
 pub(super) fn is_risk_of_actor(event: &LogEvent<'_>) -> bool {
-    if event.actor.kind == Kind::System || event.actor.kind.is_machine() {
+    let actor = &event.actor;
+    if !actor.is_somebody() || actor.kind == Kind::System || actor.kind.is_machine() {
         return false;
     }
-    let is_of_a_user = event
-        .root
-        .peek("eventType")
-        .is_some_and(|name| RISKS_OF_A_USER.iter().any(|family| name.starts_with(family)));
-    !is_of_a_user
-        || event.target(Kind::User).map_or(event.actor.kind == Kind::User, |user| user.is_same(&event.actor))
+    let event_type = event.root.peek("eventType");
+    let event_type = event_type.as_deref().unwrap_or_default();
+    if !RISKS_OF_A_USER.iter().any(|family| event_type.starts_with(family)) {
+        return true;
+    }
+    match event.target(Kind::User) {
+        Some(user) => user.is_same(actor),
+        None => actor.kind == Kind::User && !event_type.starts_with(FEEDBACK),
+    }
 }
 
+/// What administrators alone do, to others.
+const BY_ADMINISTRATORS: [&str; 4] = [
+    "user.lifecycle.",
+    "user.account.unlock_by_admin",
+    "user.behavior.profile.reset",
+    "device.desktop_mfa.recovery_pin.generate",
+];
+
 /// Whose account changes: the target user, else a service account, else the account in an application. Only what one does to
-/// oneself makes the actor the one who is changed: a failed creation changes nobody, and least of all the administrator.
+/// oneself makes the actor the one who is changed: a failed creation changes nobody, and least of all the administrator; nor
+/// does what is done to somebody else whose type nobody knows.
 pub(super) fn changed<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Whose<'e, 'a> {
     if let Some(user) = principal(event, event_type) {
         return user;
     }
-    let is_own = ["user.", "device."].iter().any(|beginning| event_type.starts_with(beginning))
-        && !event_type.starts_with("user.lifecycle.");
+    let is_of = |beginnings: &[&str]| beginnings.iter().any(|beginning| event_type.starts_with(beginning));
+    let is_own = is_of(&["user.", "device."])
+        && !is_of(&BY_ADMINISTRATORS)
+        && !event.targets.iter().any(|target| may_be_another(event, target));
     let actor = somebody(Some(&event.actor)).filter(|actor| is_own && actor.kind != Kind::System);
     actor.map_or(Whose::Unknown, Whose::party)
 }
+
+/// Whether a target may be another person than the actor: its kind is not known, and it has no type, or one of a person's
+/// names, or the id of a user.
+fn may_be_another(event: &LogEvent<'_>, target: &Party<'_>) -> bool {
+    if target.kind != Kind::Other || !target.is_identified() || target.is_same(&event.actor) {
+        return false;
+    }
+    let is_of_user = || target.object.peek("id").is_some_and(|id| id.starts_with(ID_OF_USER));
+    let is_person = |name: &str| PERSONS.iter().any(|person| name.to_ascii_lowercase().contains(person));
+    target.object.peek("type").is_none_or(|name| is_person(&name)) || is_of_user()
+}
+
+/// What the ids of Okta's users begin with.
+const ID_OF_USER: &str = "00u";
+/// Parts of types that a person may have, in small letters.
+const PERSONS: [&str; 4] = ["person", "people", "user", "member"];
 
 /// What lets Okta's support do something, without naming anybody.
 const FOR_SUPPORT: [&str; 2] = ["user.session.impersonation.", "system.directory.debugger."];

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        facts::{Assessment, Moment, Outcome, moment_text},
+        facts::{Assessment, Moment, Outcome, Threat, moment_text},
         findings::Finding,
         log_event::{LogEvent, ODD_TARGETS},
         severity,
@@ -24,7 +24,7 @@ pub(super) fn write_time(event: &LogEvent<'_>, assessment: &Assessment<'_>, out:
         Moment::OfId(_) => Some("`published` has no time that can be read; this is the time in `uuid`"),
         Moment::Unknown => Some("`published` has no time that can be read; 1970 stands for an unknown time"),
     };
-    let risk = severity::is_unread(assessment).then_some(severity::UNREAD);
+    let risk = severity::is_unread(assessment, &Threat::of(event)).then_some(severity::UNREAD);
     let targets = event.has_odd_targets.then_some(ODD_TARGETS);
     let told: Vec<&str> = [time, risk, targets].into_iter().flatten().collect();
     out.object("error", |out| {

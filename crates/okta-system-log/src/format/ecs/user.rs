@@ -96,6 +96,7 @@ mod tests {
             "policy.entity_risk.action",
             "policy.auth_reevaluate.fail",
             "security.events.provider.receive_event",
+            "analytics.feedback.provide",
         ] {
             for actor in [&ada, &okta] {
                 assert!(!written(&event(event_type, actor, &bob)).contains(risk), "{event_type}");
@@ -103,6 +104,9 @@ mod tests {
             assert!(written(&event(event_type, &bob, &bob)).contains(risk), "{event_type}");
         }
         assert!(written(&event("user.session.start", &ada, "")).contains(risk));
+        assert!(!written(&event("user.session.start", "null", "")).contains(risk), "nobody's");
+        assert!(written(&event("user.risk.change", &ada, "")).contains(risk));
+        assert!(!written(&event("analytics.feedback.provide", &ada, "")).contains(risk), "who only says so");
         // What an administrator does to another is as risky as the session of the administrator.
         assert!(written(&event("user.lifecycle.deactivate", &ada, &bob)).contains(risk));
         assert!(!written(&event("user.lifecycle.deactivate", &okta, &bob)).contains(risk));

@@ -16,6 +16,12 @@ pub(in crate::format) struct Assessment<'a> {
 /// Members of the debug data that are a risk.
 const RISKS: [&str; 5] =
     ["risk", "riskChange", "partnerRisk", "partnerRiskReportData", "securityEventsProviderReportedRisk"];
+/// Members that are behaviours.
+const BEHAVIORS: [&str; 2] = ["behaviors", "userBehaviors"];
+
+fn is_behaviors(name: &str) -> bool {
+    BEHAVIORS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
 
 impl<'a> Assessment<'a> {
     /// All that the event says of it.
@@ -24,30 +30,32 @@ impl<'a> Assessment<'a> {
         found.add_security_context(event);
         let data = &event.debug_data;
         RISKS.iter().filter_map(|name| data.raw(name)).for_each(|json| found.risk.add(json));
-        for name in ["riskLevel", "risk_level"] {
-            data.raw(name).into_iter().for_each(|json| found.risk.add_level(json));
-        }
-        for name in ["riskReasons", "riskReason"] {
-            data.raw(name).into_iter().for_each(|json| found.risk.add_reasons(json));
-        }
-        if let Some(json) = data.raw("behaviors") {
-            found.behaviors.add(json);
+        for place in [data, &event.security] {
+            for name in ["riskLevel", "risk_level"] {
+                place.raw(name).into_iter().for_each(|json| found.risk.add_level(json));
+            }
+            for name in ["riskReasons", "riskReason"] {
+                place.raw(name).into_iter().for_each(|json| found.risk.add_reasons(json));
+            }
+            for name in BEHAVIORS {
+                place.raw(name).into_iter().for_each(|json| found.behaviors.add(json));
+            }
+            found.add_capitalised(place);
         }
         if let Some(json) = data.raw("logOnlySecurityData") {
             found.add_log_only(json);
         }
-        found.add_capitalised(event);
         found.add_texts(event);
         found.risk.distrust_low();
         found
     }
 
     /// Okta's documents write the members with a capital.
-    fn add_capitalised(&mut self, event: &LogEvent<'a>) {
+    fn add_capitalised(&mut self, place: &Object<'a>) {
         let is_capital = |name: &str| name.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
-        for (name, json) in event.debug_data.members().filter(|(name, _)| is_capital(name)) {
+        for (name, json) in place.members().filter(|(name, _)| is_capital(name)) {
             match name {
-                "Behaviors" => self.behaviors.add(json),
+                _ if is_behaviors(name) => self.behaviors.add(json),
                 "LogOnlySecurityData" => self.add_log_only(json),
                 "RiskLevel" => self.risk.add_level(json),
                 "RiskReasons" => self.risk.add_reasons(json),
@@ -57,29 +65,57 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    /// What stands between Okta and us may have made a text of a whole context.
+    /// What stands between Okta and us may have made a text or a list of a whole context.
     fn add_texts(&mut self, event: &LogEvent<'a>) {
         let contexts = ["securityContext", "debugContext"].map(|name| (name, event.root.raw(name)));
         for (name, json) in contexts {
-            self.add_text(json, |content| format!("{{\"{name}\":{content}}}"));
+            self.add_context(json, |content| format!("{{\"{name}\":{content}}}"));
         }
         let data = event.debug_context.raw("debugData");
-        self.add_text(data, |content| format!("{{\"debugContext\":{{\"debugData\":{content}}}}}"));
+        self.add_context(data, |content| format!("{{\"debugContext\":{{\"debugData\":{content}}}}}"));
     }
 
-    /// Adds what the text `json` says, of which `event` makes an event.
-    fn add_text(&mut self, json: Option<&str>, event: impl Fn(&str) -> String) {
-        let Some(json) = json.filter(|json| json.starts_with('"')) else { return };
-        let Some(content) = notation::content(json).filter(|content| Object::read(&**content).is_some())
-        else {
+    /// Adds what the text or the list `json` says, of which `event` makes an event.
+    fn add_context(&mut self, json: Option<&str>, event: impl Fn(&str) -> String) {
+        let Some(json) = json.filter(|json| json.starts_with(['"', '['])) else { return };
+        let Some(content) = notation::content(json) else { return };
+        let Some(elements) = Object::read_elements(&*content) else {
+            self.add_text(&content, &event);
             return;
         };
-        let event = event(&content);
-        if let Some(event) = LogEvent::read(event.as_str()) {
-            let found = Assessment::of(&event);
-            self.risk.merge(found.risk.into_owned());
-            self.behaviors.merge(found.behaviors);
+        for content in elements.into_iter().filter_map(notation::content) {
+            let has_told = self.add_text(&content, &event);
+            // A list of names and values, maybe, which nobody knows.
+            if !has_told {
+                self.add_printed(&content);
+            }
         }
+    }
+
+    /// Adds what `content` says; false if it says nothing of a risk or of behaviours.
+    fn add_text(&mut self, content: &str, event: &impl Fn(&str) -> String) -> bool {
+        if Object::read(content).is_none() {
+            self.add_printed(content);
+            return true;
+        }
+        let event = event(content);
+        let Some(event) = LogEvent::read(event.as_str()) else { return false };
+        let found = Assessment::of(&event);
+        let has_told = found.risk.word().is_some() || found.behaviors.has_any();
+        self.merge(found);
+        has_told
+    }
+
+    /// Adds what a text says that may hold a risk and behaviours, and much else.
+    fn add_printed(&mut self, content: &str) {
+        let mut found = Assessment::default();
+        found.add_log_only_content(content);
+        self.merge(found);
+    }
+
+    fn merge(&mut self, found: Assessment<'_>) {
+        self.risk.merge(found.risk.into_owned());
+        self.behaviors.merge(found.behaviors);
     }
 
     fn add_security_context(&mut self, event: &LogEvent<'a>) {
@@ -89,46 +125,65 @@ impl<'a> Assessment<'a> {
             Some(json) => self.risk.add(json),
             None => {}
         }
-        if let Some(json) = event.security.raw("userBehaviors") {
-            self.behaviors.add(json);
-        }
     }
 
     /// What is only logged, and decides nothing: `{"risk": {…}, "behaviors": {…}}`.
     fn add_log_only(&mut self, json: &'a str) {
         match notation::content(json) {
             Some(Cow::Borrowed(content)) => self.add_log_only_content(content),
-            Some(Cow::Owned(content)) => {
-                let mut found = Assessment::default();
-                found.add_log_only_content(&content);
-                self.risk.merge(found.risk.into_owned());
-                self.behaviors.merge(found.behaviors);
-            }
+            Some(Cow::Owned(content)) => self.add_printed(&content),
             None => {}
         }
     }
 
     fn add_log_only_content(&mut self, content: &'a str) {
-        let Some(object) = Object::read(content) else {
-            self.risk.add_content(content);
-            // What Java printed, or JSON that was cut.
-            return match content.split_once("behaviors=") {
-                Some((_, behaviors)) => self.behaviors.add_content(behaviors),
-                None => self.behaviors.add_content(content),
-            };
-        };
-        // What has neither may be a risk of its own.
-        if !object.members().any(|(name, _)| ["risk", "behaviors"].contains(&name)) {
-            return self.risk.add_part_of(&object, content);
+        if let Some(object) = Object::read(content) {
+            self.risk.add_part_of(&object, content);
+            let behaviors = object.members().filter(|(name, _)| is_behaviors(name));
+            return behaviors.for_each(|(_, json)| self.behaviors.add(json));
         }
-        for (name, json) in object.members() {
-            match name {
-                "risk" => self.risk.add(json),
-                "behaviors" => self.behaviors.add(json),
-                _ => {}
+        if let Some(elements) = Object::read_elements(content) {
+            for content in elements.into_iter().filter_map(notation::content) {
+                match Object::read_elements(&*content) {
+                    Some(_) => self.risk.add_unread(content.into_owned().into()),
+                    None => self.add_printed(&content),
+                }
             }
+            return;
+        }
+        // What Java printed, or JSON that was cut.
+        self.risk.add_content(content);
+        match printed_behaviors(content) {
+            Some(behaviors) => self.behaviors.add_content(behaviors),
+            None if Behaviors::has_result(content) => self.behaviors.add_content(content),
+            None => {}
         }
     }
+}
+
+/// The behaviours in what Java printed, `{risk={level=LOW}, behaviors={New IP=NEGATIVE}}`, or in JSON that was cut: from
+/// the brace behind their name to the one that closes it, if one does.
+fn printed_behaviors(content: &str) -> Option<&str> {
+    const NAME: &str = "behaviors";
+    let is_name = |at: &usize| {
+        content.get(*at..at + NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+            && content[at + NAME.len()..].trim_start_matches(['"', '\'', '\\', ' ']).starts_with(['=', ':'])
+    };
+    let at = (0..content.len().saturating_sub(NAME.len())).find(is_name)?;
+    let (_, value) = content[at..].split_once(['=', ':'])?;
+    let value = value.trim_start_matches(['"', '\\', ' ']);
+    let mut depth = 0_usize;
+    for (at, letter) in value.char_indices() {
+        match letter {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            return Some(&value[..=at]);
+        }
+    }
+    Some(value)
 }
 
 #[cfg(test)]
@@ -163,6 +218,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_logged_is_read_with_all_that_stands_in_it() {
+        for data in [
+            r#"{"behaviors":{"New IP":"POSITIVE"},"riskLevel":"HIGH"}"#,
+            r#"{"Behaviors":{"New IP":"POSITIVE"},"Risk":{"level":"HIGH"}}"#,
+            r#""{\"behaviors\":{\"New IP\":\"POSITIVE\"},\"Risk\":{\"level\":\"HIGH\"}}""#,
+            r#"{"userBehaviors":[{"New IP":"POSITIVE"}],"level":"HIGH"}"#,
+            r#"[{"risk":{"level":"HIGH"}},{"behaviors":{"New IP":"POSITIVE"}}]"#,
+            r#""{behaviors={New IP=POSITIVE, New Device=NEGATIVE}, risk={level=HIGH, reasons=A}}""#,
+            r#""{Behaviors={New IP=POSITIVE}, Risk={reasons=A, level=HIGH}}""#,
+        ] {
+            let event = format!(r#"{{"debugContext":{{"debugData":{{"logOnlySecurityData":{data}}}}}}}"#);
+            let Assessment { risk, behaviors } = assess(&event);
+            assert_eq!((risk.level, risk.unread), (Some(Level::High), None), "{data}");
+            assert_eq!(
+                (behaviors.fired(), behaviors.unread.as_deref()),
+                (&["New IP".into()][..], None),
+                "{data}"
+            );
+        }
+        let low = r#"{"debugContext":{"debugData":{"logOnlySecurityData":"{behaviors={New IP=NEGATIVE}, risk={level=LOW, reasons=A}}"}}}"#;
+        let Assessment { risk, behaviors } = assess(low);
+        assert_eq!((risk.word(), risk.unread.as_deref()), (Some("LOW"), None));
+        assert!(behaviors.fired().is_empty() && behaviors.unread.is_none());
+    }
+
+    #[test]
     fn the_highest_of_several_levels_counts() {
         let event = r#"{"securityContext":{"risk":{"level":"LOW"}},"debugContext":{"debugData":{"risk":"{level=HIGH}","logOnlySecurityData":"{\"risk\":{\"level\":\"MEDIUM\"}}"}}}"#;
         assert_eq!(assess(event).risk.level, Some(Level::High));
@@ -175,6 +256,15 @@ mod tests {
             r#""debugContext":{"debugData":"{\"risk\":\"{level=HIGH}\"}"}"#,
             r#""securityContext":"{\"risk\":{\"level\":\"HIGH\"}}""#,
             r#""debugContext":{"debugData":{"risk_level":"HIGH"}}"#,
+            r#""debugContext":{"debugData":"{risk={level=HIGH}}"}"#,
+            r#""debugContext":{"debugData":"{requestId=R1, risk={reasons=A, B, level=HIGH}, url=/a?}"}"#,
+            r#""securityContext":"{risk={level=HIGH}, userBehaviors=[{id=b1, name=New IP, result=POSITIVE}]}""#,
+            r#""securityContext":[{"risk":{"level":"HIGH"}}]"#,
+            r#""securityContext":{"Risk":{"level":"HIGH"}}"#,
+            r#""securityContext":{"riskLevel":"HIGH"}"#,
+            r#""debugContext":{"debugData":[{"requestId":"R1"},{"risk":"{level=HIGH}"}]}"#,
+            r#""debugContext":[{"debugData":{"risk":"{level=HIGH}"}}]"#,
+            r#""debugContext":{"debugData":["risk={level=HIGH}"]}"#,
         ] {
             let event = format!("{{{context}}}");
             assert_eq!(assess(&event).risk.level, Some(Level::High), "{context}");
@@ -187,6 +277,10 @@ mod tests {
             r#"{"securityContext":{"risk":{"user":{"level":"HIGH"}}}}"#,
             r#"{"debugContext":{"debugData":{"risk":{"riskScore":"HIGH"}}}}"#,
             r#"{"debugContext":{"debugData":{"logOnlySecurityData":{"value":"HIGH"}}}}"#,
+            r#"{"debugContext":{"debugData":[{"key":"risk","value":"HIGH"}]}}"#,
+            r#"{"debugContext":"{debugData={risk={level=HIGH}}}"}"#,
+            r#"{"debugContext":{"debugData":"the risk is high"}}"#,
+            r#"{"debugContext":{"debugData":{"riskReasons":"x level=high"}}}"#,
             r#"{"debugContext":{"debugData":{"logOnlySecurityData":"{user={level=HIGH}}"}}}"#,
         ] {
             let Assessment { risk, .. } = assess(event);
@@ -195,6 +289,14 @@ mod tests {
         let behaviors =
             r#"{"debugContext":{"debugData":{"logOnlySecurityData":{"behaviors":{"New IP":"POSITIVE"}}}}}"#;
         assert_eq!(assess(behaviors).risk.word(), None);
+        for harmless in [
+            r#"{"debugContext":{"debugData":"{requestId=R1, url=/a?, threatSuspected=false}"}}"#,
+            r#"{"debugContext":{"debugData":[{"requestId":"R1"}]},"securityContext":[]}"#,
+            r#"{"debugContext":"","securityContext":"null"}"#,
+        ] {
+            let Assessment { risk, behaviors } = assess(harmless);
+            assert_eq!((risk.word(), behaviors.has_any()), (None, false), "{harmless}");
+        }
     }
 
     #[test]

@@ -13,7 +13,9 @@ pub(in crate::format) struct Behaviors<'a> {
     pub(in crate::format) unread: Option<Cow<'a, str>>,
 }
 
-/// The results that Okta documents beside POSITIVE: usual, too little history, too little in the request.
+/// The result that Okta documents for what is unusual.
+const FIRED: &str = "POSITIVE";
+/// The others: usual, too little history, too little in the request.
 const QUIET: [&str; 3] = ["NEGATIVE", "UNKNOWN", "BAD_REQUEST"];
 
 impl<'a> Behaviors<'a> {
@@ -36,46 +38,100 @@ impl<'a> Behaviors<'a> {
         }
     }
 
+    /// Whether there is anything that fired, or could not be read.
+    pub(super) fn has_any(&self) -> bool {
+        !self.fired.is_empty() || self.unread.is_some()
+    }
+
+    /// Whether one of the words that Okta documents as results is in the text.
+    pub(super) fn has_result(text: &str) -> bool {
+        text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').any(is_result)
+    }
+
     /// Adds what a text says that is in no further text.
     pub(super) fn add_content(&mut self, content: &'a str) {
         if let Some(object) = Object::read(content) {
-            for (name, json) in object.members().filter(|(_, json)| has_fired(json)) {
-                // A number or an object is no result, and says nothing of the behaviour.
-                match json.starts_with('"') {
-                    true => self.insert(Cow::Owned(name.to_owned())),
-                    false => self.add_unread(content),
-                }
-            }
+            self.add_map(&object, content);
         } else if let Some(elements) = Object::read_elements(content) {
             elements.into_iter().for_each(|element| self.add_element(element, content));
-        } else {
-            let (entries, is_whole) = notation::entries_by_value(content);
-            for (name, _) in entries.into_iter().filter(|(_, result)| !is_quiet(result)) {
-                self.insert(Cow::Borrowed(name));
-            }
-            if !is_whole {
-                self.add_unread(content);
+        } else if content.starts_with("[{") {
+            self.add_printed_list(content);
+        } else if !self.add_entries(content, Cow::Borrowed) {
+            self.add_unread(content);
+        }
+    }
+
+    /// Adds `{"New IP":"POSITIVE"}`, of which `content` is the text.
+    fn add_map(&mut self, map: &Object<'a>, content: &'a str) {
+        for (name, json) in map.members().filter(|(_, json)| has_fired(json)) {
+            // A number or an object is no result, and says nothing of the behaviour.
+            match json.starts_with('"') {
+                true => self.insert(Cow::Owned(name.to_owned())),
+                false => self.add_unread(content),
             }
         }
     }
 
-    /// Adds an element of a list: `{"name":"New IP","result":"POSITIVE"}`, or a text such as `New IP=POSITIVE`.
+    /// Adds `{New IP=POSITIVE}`; false if something of it could not be read.
+    fn add_entries<'t>(&mut self, text: &'t str, name: impl Fn(&'t str) -> Cow<'a, str>) -> bool {
+        let (entries, mut is_whole) = notation::entries_by_value(text, is_result);
+        for (behavior, result) in entries {
+            // A name with a result in it is that of two behaviours.
+            is_whole &= !Self::has_result(behavior);
+            if !is_quiet(result) {
+                self.insert(name(behavior));
+            }
+        }
+        is_whole
+    }
+
+    /// Adds a list of maps as Java prints it: `[{name=New IP, result=POSITIVE}]`, or with the behaviours as names.
+    fn add_printed_list(&mut self, list: &'a str) {
+        let maps = list.split('}').map(|map| map.trim_start_matches([',', ' ', '[']));
+        for map in maps.filter(|map| map.contains(['=', ':'])) {
+            let is_name =
+                |name: &str| ["name", "result"].iter().any(|known| known.eq_ignore_ascii_case(name));
+            let (entries, _) = notation::entries_by_name(map, is_name);
+            let find = |name: &str| entries.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            match (find("name"), find("result")) {
+                (Some((_, name)), Some((_, result))) if !is_quiet(result) => {
+                    self.insert(Cow::Borrowed(name));
+                }
+                (Some(_), Some(_)) => {}
+                (None, None) if self.add_entries(map, Cow::Borrowed) => {}
+                _ => self.add_unread(list),
+            }
+        }
+    }
+
+    /// Adds an element of a list: `{"name":"New IP","result":"POSITIVE"}`, `{"New IP":"POSITIVE"}`, or a text such as
+    /// `New IP=POSITIVE`.
     fn add_element(&mut self, json: &'a str, list: &'a str) {
         if let Some(behavior) = Object::read(json) {
-            match behavior.peek("name") {
-                _ if !behavior.raw("result").is_some_and(has_fired) => {}
-                Some(name) => self.insert(name),
-                None => self.add_unread(list),
-            }
-            return;
+            return self.add_object(&behavior, list);
         }
-        let Some(text) = notation::content(json) else { return };
-        let (entries, is_whole) = notation::entries_by_value(&text);
-        for (name, _) in entries.into_iter().filter(|(_, result)| !is_quiet(result)) {
-            self.insert(Cow::Owned(name.to_owned()));
-        }
-        if !is_whole {
+        if let Some(text) = notation::content(json)
+            && !self.add_entries(&text, |name| Cow::Owned(name.to_owned()))
+        {
             self.add_unread(list);
+        }
+    }
+
+    fn add_object(&mut self, behavior: &Object<'a>, list: &'a str) {
+        let member = |wanted: &str| {
+            let mut members = behavior.members();
+            members.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, json)| json)
+        };
+        let are_results = || {
+            let mut values = behavior.members();
+            values.all(|(_, json)| notation::content(json).is_some_and(|result| is_result(&result)))
+        };
+        match (member("name").and_then(notation::content), member("result")) {
+            (_, Some(result)) if !has_fired(result) => {}
+            (Some(name), Some(_)) => self.insert(name),
+            (None, None) if are_results() => self.add_map(behavior, list),
+            // Nobody knows what it says.
+            _ => self.add_unread(list),
         }
     }
 
@@ -112,6 +168,11 @@ fn is_quiet(result: &str) -> bool {
     is_missing(result) || QUIET.iter().any(|quiet| result.eq_ignore_ascii_case(quiet))
 }
 
+/// Whether it is a result that Okta documents.
+fn is_result(word: &str) -> bool {
+    word.eq_ignore_ascii_case(FIRED) || QUIET.iter().any(|quiet| word.eq_ignore_ascii_case(quiet))
+}
+
 /// More than any org has. What is beyond stays where Okta wrote it.
 const BEHAVIORS_MAX: usize = 64;
 
@@ -135,6 +196,11 @@ mod tests {
             r#""{\"New Geo-Location\":\"NEGATIVE\",\"New Device\":\"POSITIVE\",\"New IP\":\"positive\"}""#,
             r#"[{"id":"b","name":"New Device","result":"POSITIVE"},{"name":"New IP","result":"POSITIVE"},{"name":"Velocity","result":"NEGATIVE"}]"#,
             r#"["New Device=POSITIVE", "New IP = positive", "Velocity=NEGATIVE"]"#,
+            r#"[{"New Device":"POSITIVE"},{"New IP":"POSITIVE","Velocity":"NEGATIVE"}]"#,
+            r#"[{"id":"b","Name":"New Device","Result":"POSITIVE"},{"name":"New IP","RESULT":"POSITIVE"}]"#,
+            r#""{New Device:POSITIVE, New IP:positive, Velocity=NEGATIVE}""#,
+            r#""[{id=b1, name=New Device, result=POSITIVE}, {id=b2, name=New IP, result=POSITIVE}]""#,
+            r#""[{New Device=POSITIVE}, {New IP=POSITIVE, Velocity=NEGATIVE}]""#,
         ] {
             assert_eq!(fired(json), ["New Device", "New IP"], "{json}");
         }
@@ -162,7 +228,13 @@ mod tests {
         behaviors.add(r#""{New Device=POSITIVE, New I""#);
         assert_eq!(behaviors.fired(), ["New Device"]);
         assert_eq!(behaviors.unread.as_deref(), Some("{New Device=POSITIVE, New I"));
-        for list in [r#"[{"behavior":"New IP","result":"POSITIVE"}]"#, r#"["New IP"]"#] {
+        for list in [
+            r#"[{"behavior":"New IP","result":"POSITIVE"}]"#,
+            r#"["New IP"]"#,
+            r#"[{"id":"b","name":"New IP"}]"#,
+            r#"[{"id":"b","behavior":"New IP"}]"#,
+            r#"[{"New IP":{"result":"POSITIVE"}}]"#,
+        ] {
             let mut behaviors = Behaviors::default();
             behaviors.add(list);
             assert_eq!(behaviors.unread.as_deref(), Some(list));

@@ -18,6 +18,7 @@ static NAMES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 
 /// The two letters of the country that `name` is; None if nobody knows it.
 pub(in crate::format) fn country_code(name: &str) -> Option<&'static str> {
+    let name = name.trim_ascii();
     let at = NAMES.binary_search_by(|(known, _)| compare(known, name)).ok()?;
     NAMES.get(at).map(|(_, code)| *code)
 }
@@ -59,6 +60,7 @@ mod tests {
             ("Congo - Kinshasa", "CD"),
             ("St. Lucia", "LC"),
             ("de", "DE"),
+            (" Germany ", "DE"),
         ] {
             assert_eq!(country_code(name), Some(code), "{name}");
         }

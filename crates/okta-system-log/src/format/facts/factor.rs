@@ -53,7 +53,7 @@ pub(in crate::format) struct Factors<'a> {
     has_verified_user: bool,
     /// Whether there was a first and a second one, or an identity provider says that there were several.
     is_several: bool,
-    /// Whether Okta named the first one and no second, or two that somebody only knows.
+    /// Whether Okta named the first one and no second, or two that rest on the same.
     is_first_alone: bool,
 }
 
@@ -120,10 +120,44 @@ impl Factor<'_> {
     }
 }
 
-/// Whether a key is one that verified the user, as `USER_VERIFYING_BIO_OR_PIN`.
-fn is_user_verifying(words: &str) -> bool {
-    words.to_ascii_uppercase().contains("USER_VERIFYING")
+/// Whether a key, or one of a list of properties, is one that verified the user, as `USER_VERIFYING_BIO_OR_PIN`. What stands
+/// before it may say that it did not: `NON_USER_VERIFYING`; and so may a value behind it: `{"USER_VERIFYING":false}`.
+fn is_user_verifying(text: &str) -> bool {
+    let is_in_property = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut is_negated = false;
+    let mut rest = text;
+    while let Some(at) = rest.find(is_in_property) {
+        let end = rest[at..].find(|letter| !is_in_property(letter)).map_or(rest.len(), |length| at + length);
+        let (property, behind) = (&rest[at..end], &rest[end..]);
+        if is_called_verifying(property) && !is_negated && !is_off(behind) {
+            return true;
+        }
+        is_negated =
+            NOT.iter().any(|not| not.eq_ignore_ascii_case(property)) && behind.starts_with([' ', '-']);
+        rest = behind;
+    }
+    false
 }
+
+fn is_called_verifying(property: &str) -> bool {
+    let mut words = words_of(property);
+    ["USER", "VERIFYING"]
+        .iter()
+        .all(|known| words.next().is_some_and(|word| word.eq_ignore_ascii_case(known)))
+}
+
+/// Whether what stands behind a property says that it is not so.
+fn is_off(behind: &str) -> bool {
+    let is_around = |letter: char| matches!(letter, '"' | '\\' | ' ');
+    let Some(value) = behind.trim_start_matches(is_around).strip_prefix([':', '=']) else { return false };
+    let value = value.trim_start_matches(is_around).as_bytes();
+    OFF.iter().any(|off| value.get(..off.len()).is_some_and(|word| word.eq_ignore_ascii_case(off.as_bytes())))
+}
+
+/// Words that say that what follows is not so.
+const NOT: [&str; 4] = ["NOT", "NON", "NO", "WITHOUT"];
+/// Values that say that something is not so.
+const OFF: [&str; 4] = ["false", "no", "0", "null"];
 
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
@@ -171,7 +205,13 @@ impl<'a> Factors<'a> {
         match first {
             Some(_) if is_password => Some(false),
             Some(Basis::Possession | Basis::Inherence) if is_further => Some(true),
-            Some(_) if self.is_first_alone => Some(false),
+            // FastPass may have asked for a PIN or a finger.
+            Some(_)
+                if self.is_first_alone
+                    && !self.all.iter().any(|factor| factor.method == Method::FastPass) =>
+            {
+                Some(false)
+            }
             _ => None,
         }
     }
@@ -180,12 +220,12 @@ impl<'a> Factors<'a> {
     fn add_first_and_second(&mut self, event: &LogEvent<'a>) {
         let [first, second] =
             ["authMethodFirstType", "authMethodSecondType"].map(|name| event.debug_data.peek(name));
-        let is_known = |method: &Option<Cow<'_, str>>| {
-            method.as_deref().is_some_and(|method| Method::of(method).basis() == Some(Basis::Knowledge))
-        };
-        let are_both_known = is_known(&first) && is_known(&second);
-        self.is_several = first.is_some() && second.is_some() && first != second && !are_both_known;
-        self.is_first_alone = first.is_some() && (second.is_none() || are_both_known);
+        let basis =
+            |method: &Option<Cow<'_, str>>| method.as_deref().and_then(|name| Method::of(name).basis());
+        let (of_first, of_second) = (basis(&first), basis(&second));
+        let are_of_one_kind = of_first.is_some() && of_first == of_second;
+        self.is_several = first.is_some() && second.is_some() && first != second && !are_of_one_kind;
+        self.is_first_alone = first.is_some() && (second.is_none() || are_of_one_kind);
         for method in [first, second].into_iter().flatten() {
             let word = method.rsplit_once(':').map_or(&*method, |(word, _)| word).to_owned();
             self.add(Cow::Owned(word));
@@ -365,6 +405,14 @@ mod tests {
         for event in possession {
             assert_eq!(factors(event), (vec![Method::FastPass], None, None), "{event}");
         }
+        for (second, is_mfa) in
+            [("okta_email:email:b", false), ("phone_number:sms:b", false), ("okta_password:password:b", true)]
+        {
+            let mails = format!(
+                r#"{{"debugContext":{{"debugData":{{"authMethodFirstType":"okta_email:email:a","authMethodSecondType":"{second}"}}}}}}"#
+            );
+            assert_eq!(factors(&mails).1, Some(is_mfa), "{second}");
+        }
         let known = r#"{"debugContext":{"debugData":{"authMethodFirstType":"okta_password:password:aut1","authMethodSecondType":"security_question:security_question:aut2"}}}"#;
         assert_eq!(factors(known), (vec![Method::Password, Method::Question], Some(false), Some(false)));
         for list in [r#""[pwd, sms]""#, r#"["pwd","sms"]"#, r#""[\"pwd\",\"sms\"]""#, r#""PWD SMS""#] {
@@ -397,6 +445,22 @@ mod tests {
             (r#"{"eventType":"user.session.start","outcome":{"reason":"User reset SMS factor"}}"#, None),
         ] {
             assert_eq!(factors(event).0.first().copied(), method, "{event}");
+        }
+        for (key, is_verifying) in [
+            (r#""user_verifying""#, true),
+            (r#"["HARDWARE_PROTECTED","USER_VERIFYING"]"#, true),
+            (r#""[HARDWARE_PROTECTED, USER_VERIFYING]""#, true),
+            (r#"{"USER_VERIFYING":true}"#, true),
+            (r#""NON_USER_VERIFYING""#, false),
+            (r#""NOT_USER_VERIFYING""#, false),
+            (r#""NOT USER_VERIFYING""#, false),
+            (r#""HARDWARE_PROTECTED USER_VERIFYING""#, true),
+            (r#"["NON_USER_VERIFYING","HARDWARE_PROTECTED"]"#, false),
+            (r#"{"USER_VERIFYING":false}"#, false),
+            (r#""{USER_VERIFYING=false}""#, false),
+            (r#""{\"USER_VERIFYING\":\"No\"}""#, false),
+        ] {
+            assert_eq!(is_user_verifying(key), is_verifying, "{key}");
         }
         for key in ["USER_VERIFYING_BIO_ONLY", "USER_VERIFYING_BIO_OR_PIN"] {
             let verified = format!(

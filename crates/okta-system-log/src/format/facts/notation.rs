@@ -109,8 +109,12 @@ fn without_closing(value: &str) -> &str {
 }
 
 /// The entries of a map whose values are plain words, such as `{New City, far=POSITIVE, Velocity=NEGATIVE}`: a name
-/// begins where the last value ended. With it whether every part of the text belongs to an entry.
-pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
+/// begins where the last value ended. `is_value` tells values that may stand behind a colon too. With it whether every part
+/// of the text belongs to an entry.
+pub(in crate::format) fn entries_by_value(
+    text: &str,
+    is_value: impl Fn(&str) -> bool,
+) -> (Vec<(&str, &str)>, bool) {
     let mut entries = Vec::new();
     let mut is_whole = true;
     let mut start = 0;
@@ -118,7 +122,8 @@ pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, boo
     for piece in text.split([',', ';']) {
         let end = at + piece.len();
         // The pieces before, which are a part of the name, have no such sign.
-        if let Some((_, value)) = piece.rsplit_once('=') {
+        let by_colon = || piece.rsplit_once(':').filter(|(_, value)| is_value(bare(value)));
+        if let Some((_, value)) = piece.rsplit_once('=').or_else(by_colon) {
             let name = &text[start..end - value.len() - 1];
             // A name in which another value stands would tell of one of them only.
             is_whole &= !name.contains('=');
@@ -184,7 +189,10 @@ mod tests {
             let expected = (vec![("level", "HIGH"), ("reasons", "A (b)")], true);
             assert_eq!(entries_by_name(text, |_| false), expected, "{text}");
         }
-        assert_eq!(entries_by_value("Behaviors{New IP=POSITIVE}"), (vec![("New IP", "POSITIVE")], true));
+        assert_eq!(
+            entries_by_value("Behaviors{New IP=POSITIVE}", |_| false),
+            (vec![("New IP", "POSITIVE")], true)
+        );
     }
 
     #[test]
@@ -192,20 +200,25 @@ mod tests {
         for text in ["HIGH, reasons=x", "{the risk is HIGH, reasons=x}", "a b=HIGH, reasons=x"] {
             assert_eq!(entries_by_name(text, |_| false), (vec![("reasons", "x")], false), "{text}");
         }
-        assert!(!entries_by_value("{New IP=POSITIVE New Device=NEGATIVE}").1);
+        assert!(!entries_by_value("{New IP=POSITIVE New Device=NEGATIVE}", |_| false).1);
     }
 
     #[test]
     fn a_name_begins_where_the_last_value_ended() {
         let (entries, is_whole) =
-            entries_by_value("{New City, far=POSITIVE, Where: Country=NEGATIVE,Velocity=UNKNOWN}");
+            entries_by_value("{New City, far=POSITIVE, Where: Country=NEGATIVE,Velocity=UNKNOWN}", |_| false);
         assert_eq!(
             entries,
             [("New City, far", "POSITIVE"), ("Where: Country", "NEGATIVE"), ("Velocity", "UNKNOWN")]
         );
         assert!(is_whole);
-        assert!(!entries_by_value("{New City=POSITIVE, Velo").1);
-        assert!(entries_by_value("{}").1 && entries_by_value("").1);
+        let is_value = |value: &str| value == "POSITIVE";
+        assert!(!entries_by_value("{New City=POSITIVE, Velo", is_value).1);
+        assert!(entries_by_value("{}", is_value).1 && entries_by_value("", is_value).1);
+        assert_eq!(
+            entries_by_value("{New IP:POSITIVE, Where: a, b=NEGATIVE}", is_value),
+            (vec![("New IP", "POSITIVE"), ("Where: a, b", "NEGATIVE")], true)
+        );
     }
 
     #[test]

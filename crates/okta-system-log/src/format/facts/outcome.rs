@@ -26,10 +26,13 @@ pub(in crate::format) enum Verdict {
 }
 
 /// Okta's words. What stands between Okta and us may have written them in other letters.
-const VERDICTS: [(&str, Verdict); 6] = [
+const VERDICTS: [(&str, Verdict); 8] = [
     ("SUCCESS", Verdict::Success),
     ("ALLOW", Verdict::Allow),
     ("FAILURE", Verdict::Failure),
+    // Of Privileged Access.
+    ("FAILED", Verdict::Failure),
+    ("SUCCEEDED", Verdict::Success),
     ("DENY", Verdict::Deny),
     ("RATE_LIMIT", Verdict::RateLimit),
     ("CHALLENGE", Verdict::Challenge),
@@ -60,15 +63,20 @@ const CONSEQUENCES: [&str; 6] = [
 
 /// Event types that Okta's description calls a failure or a refusal, whatever their outcome: it tells that the failure was
 /// seen to, or nothing.
-const FAILURES: [&str; 27] = [
+const FAILURES: [&str; 35] = [
     "app.generic.unauth_app_access_attempt",
     "app.kerberos_rich_client.account_not_found",
     "app.kerberos_rich_client.instance_not_found",
     "app.kerberos_rich_client.multiple_accounts_found",
+    "app.oauth2.as.evaluate.claim",
     "app.oauth2.invalid_client_credentials",
     "app.office365.service.principal.cleanup.job.invalid.credentials",
     "app.office365.service.principal.cleanup.job.unable.to.delete.service.principal",
     "app.radius.agent.port_inaccessible",
+    "app.radius.info_access.no_permission",
+    "app.radius.info_access.partial_permission",
+    "application.appuser.mapping.invalid.expression",
+    "application.configuration.import_schema",
     "application.integration.api_query",
     "application.integration.transfer_files",
     "application.policy.sign_on.deny_access",
@@ -83,15 +91,26 @@ const FAILURES: [&str; 27] = [
     "application.provision.user.password",
     "event_hook.delivery",
     "mim.command.ios.formaterror",
+    "pam.security_policy.evaluate",
     "security.request.blocked",
+    "system.api_token.request_outside_allowed_range",
     "system.iwa_agentless.user.not_found",
+    "system.oauth2.token.request_outside_allowed_range",
     "user.account.use_token",
     "user.mfa.okta_verify.deny_push",
     "user.mfa.okta_verify.deny_push_upgrade_needed",
 ];
 
 /// Those of them that are refusals and no sign-ons, which a failure refuses in any case.
-const REFUSALS: [&str; 2] = ["security.request.blocked", "user.account.use_token"];
+const REFUSALS: [&str; 7] = [
+    "app.radius.info_access.no_permission",
+    "app.radius.info_access.partial_permission",
+    "pam.security_policy.evaluate",
+    "security.request.blocked",
+    "system.api_token.request_outside_allowed_range",
+    "system.oauth2.token.request_outside_allowed_range",
+    "user.account.use_token",
+];
 
 /// Whether what failed was refused by a decision, though it is no sign-on.
 pub(in crate::format) fn is_refusal(event_type: &str) -> bool {
@@ -104,7 +123,7 @@ pub(in crate::format) fn is_consequence(event_type: &str) -> bool {
 }
 
 /// Words of event types that say how it ended.
-const FAILED: [&str; 6] = ["fail", "failed", "failure", "failures", "error", "errors"];
+const FAILED: [&str; 8] = ["fail", "failed", "failure", "failures", "error", "errors", "denied", "exceeded"];
 const SUCCEEDED: [&str; 2] = ["success", "succeeded"];
 
 /// The texts that an org shows instead of an error.
@@ -126,6 +145,17 @@ impl<'a> Outcome<'a> {
             }
             Self::Unknown if says(&SUCCEEDED) => Self::Success,
             told => told,
+        }
+    }
+
+    /// Why it ended otherwise than Okta's outcome has it; None if it did not.
+    pub(in crate::format) fn reason_of_turn(event: &LogEvent<'a>, event_type: &str) -> Option<&'static str> {
+        let told = event.outcome.peek("result").map_or(Self::Unknown, Self::told);
+        let outcome = Self::of(event, event_type);
+        match outcome {
+            _ if outcome == told => None,
+            Self::Failure => Some("the type tells of a failure, whatever the outcome says"),
+            _ => Some("what the type tells of took place, whatever the outcome says"),
         }
     }
 
@@ -168,6 +198,9 @@ mod tests {
             "user.account.unlock_failure",
             "app.ldap.password.change.failed",
             "app.office365.api.error.sync.user",
+            "app.oauth2.as.authorize.scope_denied",
+            "application.integration.rate_limit_exceeded",
+            "system.ldapi.admin_limit_exceeded",
         ] {
             assert_eq!(outcome(event_type, "SUCCESS"), Outcome::Failure, "{event_type}");
             assert_eq!(outcome(event_type, ""), Outcome::Failure, "{event_type}");
@@ -194,6 +227,8 @@ mod tests {
             ("Allow", Outcome::Success),
             (" DENY ", Outcome::Failure),
             ("Failure", Outcome::Failure),
+            ("FAILED", Outcome::Failure),
+            ("Succeeded", Outcome::Success),
             ("Skipped", Outcome::Other("Skipped".into())),
         ] {
             assert_eq!(outcome("user.session.start", result), expected, "{result}");

@@ -34,15 +34,19 @@ enum Part {
     Claims,
     /// Maps of their own, each under the address of an event's type.
     Events,
+    /// Behaviours, which others read where they stand beside a risk.
+    Behaviors,
 }
 
 /// Names of entries, in small letters and without what may stand between them: `risk_level` is `Risk Level`.
-const PARTS: [(&str, Part); 14] = [
+const PARTS: [(&str, Part); 23] = [
     ("level", Part::Level),
     ("risklevel", Part::Level),
     ("currentlevel", Part::Level),
     ("previouslevel", Part::PreviousLevel),
     ("priorrisklevel", Part::PreviousLevel),
+    ("previousrisklevel", Part::PreviousLevel),
+    ("priorlevel", Part::PreviousLevel),
     ("reasons", Part::Reasons),
     ("reason", Part::Reasons),
     ("reasoncode", Part::Reasons),
@@ -50,6 +54,13 @@ const PARTS: [(&str, Part); 14] = [
     ("reasonadmin", Part::Reasons),
     ("detectionname", Part::Detection),
     ("risk", Part::Risk),
+    ("riskchange", Part::Risk),
+    ("partnerrisk", Part::Risk),
+    ("partnerriskreportdata", Part::Risk),
+    ("securityeventsproviderreportedrisk", Part::Risk),
+    ("logonlysecuritydata", Part::Risk),
+    ("behaviors", Part::Behaviors),
+    ("userbehaviors", Part::Behaviors),
     // Of a security event token that a partner sent.
     ("claims", Part::Claims),
     ("events", Part::Events),
@@ -64,6 +75,10 @@ const WITHOUT_LEVEL: [&str; 3] = ["issuer", "name", "direction"];
 /// Parts of unknown names, in small letters, that may be a level's, and of what is in such an entry.
 const HINTS: [&str; 3] = ["level", "risk", "score"];
 
+/// All levels, and those that nobody may overlook.
+const LEVELS: [Level; 4] = [Level::Low, Level::Medium, Level::High, Level::Critical];
+const HIGHER: [Level; 3] = [Level::Medium, Level::High, Level::Critical];
+
 impl Part {
     fn of(name: &str) -> Option<Self> {
         let letters = || name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
@@ -75,35 +90,51 @@ impl Part {
 
     /// Whether a level may be here.
     fn has_level(self) -> bool {
-        !matches!(self, Self::PreviousLevel | Self::Reasons | Self::Detection)
+        !matches!(self, Self::PreviousLevel | Self::Reasons | Self::Detection | Self::Behaviors)
     }
 }
 
 /// Whether a map with these entries may have a level under a name that nobody knows: no entry is known, or none that has a
-/// level is, and another sounds like one. Of what is only `partly` a risk, the sound alone tells.
-fn is_level_missed<'n>(entries: impl Iterator<Item = (&'n str, &'n str)>, is_partly: bool) -> bool {
+/// level is, and another sounds like one. Beside a level that is known, another that may be higher counts. Of what is only
+/// `partly` a risk, the sound alone tells.
+fn is_level_missed<'n, V: AsRef<str>>(entries: impl Iterator<Item = (&'n str, V)>, is_partly: bool) -> bool {
     let (mut has_known, mut has_level, mut has_unknown, mut has_hint) = (false, false, false, false);
+    let mut has_higher = false;
     for (name, value) in entries.filter(|(name, _)| !WITHOUT_LEVEL.contains(name)) {
+        let value = value.as_ref();
         match Part::of(name) {
+            // They are none of a risk's, and nobody looks for them in one.
+            Some(Part::Behaviors) => has_unknown |= !is_partly,
             Some(part) => {
                 has_known = true;
                 has_level |= part.has_level();
-                has_hint |= matches!(part, Part::Reasons) && mentions_level(value);
+                has_hint |= matches!(part, Part::Reasons) && mentions(value, &LEVELS);
             }
             None => {
                 has_unknown = true;
-                has_hint |= sounds_like_level(name) || sounds_like_level(value.trim_matches('"'));
+                has_hint |= sounds_like_level(name) || sounds_like_level(value);
+                has_higher |= mentions(value, &HIGHER)
+                    || is_called_level(name) && Level::read(value.trim_matches('"')).is_none();
             }
         }
     }
-    !has_level && (has_hint || (has_unknown && !has_known && !is_partly))
+    if has_level { has_higher } else { has_hint || (has_unknown && !has_known && !is_partly) }
 }
 
-/// Whether a reason has a level in it, as where nothing parts it from the reason: `reasons=New IP level=HIGH`.
-fn mentions_level(text: &str) -> bool {
-    let levels = [Level::Low, Level::Medium, Level::High, Level::Critical];
-    let is_level = |word: &str| levels.iter().any(|level| level.name() == word);
+/// Whether one of the `levels` is among the words of a text, as where nothing parts it from a reason:
+/// `reasons=New IP level=HIGH`.
+fn mentions(text: &str, levels: &[Level]) -> bool {
+    let is_level = |word: &str| levels.iter().any(|level| level.name().eq_ignore_ascii_case(word));
     text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_level)
+}
+
+/// Whether a name ends as that of a level does: `overallRiskLevel`.
+fn is_called_level(name: &str) -> bool {
+    let ends = |hint: &str| {
+        let at = name.len().checked_sub(hint.len());
+        at.and_then(|at| name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(hint))
+    };
+    HINTS.iter().any(|hint| ends(hint))
 }
 
 fn sounds_like_level(text: &str) -> bool {
@@ -156,9 +187,9 @@ impl<'a> Risk<'a> {
         }
     }
 
-    /// Adds what a text says that is in no further text.
+    /// Adds what a text says that is in no further text, and of which a risk may be a part.
     pub(super) fn add_content(&mut self, content: &'a str) {
-        self.add_map(content, DEPTH_MAX);
+        self.add_text(content, true, DEPTH_MAX);
     }
 
     /// Adds what an object says that is a risk, and of which `json` is the text.
@@ -171,18 +202,26 @@ impl<'a> Risk<'a> {
         self.add_members(object, json, true, DEPTH_MAX);
     }
 
-    /// A level that is told too low is not looked at: a low one beside something that nobody could read is not known.
+    /// A level that is told too low is not looked at: a low one beside something that nobody could read is not known, and
+    /// neither is one that only the reasons tell.
     pub(super) fn distrust_low(&mut self) {
+        if self.level.is_none() && self.unread.is_none() {
+            self.unread = self.reasons.iter().find(|reason| mentions(reason, &LEVELS)).cloned();
+        }
         if self.unread.is_some() && self.level == Some(Level::Low) {
             self.level = None;
         }
     }
 
     fn add_map(&mut self, content: &'a str, depth: usize) {
+        self.add_text(content, false, depth);
+    }
+
+    fn add_text(&mut self, content: &'a str, is_partly: bool, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return self.add_unread(Cow::Borrowed(content)) };
         let content = content.trim_matches(notation::UNSEEN);
         if let Some(object) = Object::read(content) {
-            return self.add_members(&object, content, false, depth);
+            return self.add_members(&object, content, is_partly, depth);
         }
         if let Some(elements) = Object::read_elements(content) {
             return elements.into_iter().for_each(|json| self.add_nested(Part::Risk, json, depth));
@@ -192,7 +231,11 @@ impl<'a> Risk<'a> {
         }
         let (entries, is_whole) = notation::entries_by_name(content, |name| Part::of(name).is_some());
         let told = || entries.iter().filter(|(_, value)| !is_missing(value));
-        if !is_whole || is_level_missed(told().copied(), false) {
+        let is_missed = match is_partly {
+            true => !is_whole && sounds_like_level(content),
+            false => !is_whole,
+        };
+        if is_missed || is_level_missed(told().copied(), is_partly) {
             self.add_unread(Cow::Borrowed(content));
         }
         for (name, value) in told() {
@@ -203,7 +246,7 @@ impl<'a> Risk<'a> {
     }
 
     fn add_members(&mut self, object: &Object<'a>, content: &'a str, is_partly: bool, depth: usize) {
-        let told = object.members().filter(|(_, json)| notation::content(json).is_some());
+        let told = object.members().filter_map(|(name, json)| Some((name, notation::content(json)?)));
         if is_level_missed(told, is_partly) {
             self.add_unread(Cow::Borrowed(content));
         }
@@ -242,6 +285,7 @@ impl<'a> Risk<'a> {
             }
             Part::Risk => self.add_map(content, depth),
             Part::Claims | Part::Events => self.add_token(part, content, depth),
+            Part::Behaviors => {}
         }
     }
 
@@ -277,7 +321,7 @@ impl<'a> Risk<'a> {
         }
     }
 
-    fn add_unread(&mut self, content: Cow<'a, str>) {
+    pub(super) fn add_unread(&mut self, content: Cow<'a, str>) {
         self.unread.get_or_insert(content);
     }
 
@@ -307,185 +351,4 @@ const DEPTH_MAX: usize = 8;
 const REASONS_MAX: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn risk(text: &str) -> Risk<'static> {
-        let json = serde_json::to_string(text).unwrap();
-        let mut risk = Risk::default();
-        risk.add(&json);
-        risk.into_owned()
-    }
-
-    #[test]
-    fn a_high_risk_is_one_in_every_notation() {
-        for text in [
-            "{reasons=Anomalous Location, Anomalous Device, level=HIGH}",
-            "{level=HIGH,reasons=Anomalous Location, Anomalous Device}",
-            "reasons=Anomalous Location, Anomalous Device, level=HIGH",
-            "level=HIGH;reasons=Anomalous Location, Anomalous Device",
-            "{'level': 'high', 'reasons': 'Anomalous Location, Anomalous Device'}",
-            "{reasons=Anomalous Location, Anomalous Device, level=HIGH",
-            "[{name=sig-sci, level=HIGH, reasons=Anomalous Location}, {reasons=Anomalous Device, level=MEDIUM}]",
-            r#"{"level":"HIGH","reasons":"Anomalous Location, Anomalous Device"}"#,
-            r#"{"level":"High","reasons":["Anomalous Location","Anomalous Device"]}"#,
-            r#"{"risk":{"level":"HIGH","reasons":"Anomalous Location,Anomalous Device"}}"#,
-            r#"{"risk":"{level=HIGH, reasons=Anomalous Location, Anomalous Device}"}"#,
-            r#"{\"level\":\"HIGH\",\"reasons\":\"Anomalous Location, Anomalous Device\"}"#,
-        ] {
-            let risk = risk(text);
-            assert_eq!(risk.level, Some(Level::High), "{text}");
-            assert_eq!(risk.reasons, ["Anomalous Location", "Anomalous Device"], "{text}");
-            assert_eq!(risk.unread, None, "{text}");
-        }
-        assert_eq!(risk("HIGH").level, Some(Level::High));
-        for text in [
-            "Risk{level=HIGH, reasons=Anomalous Device}",
-            "Risk {reasons=Anomalous Device, level=HIGH}",
-            "Risk(level=HIGH, reasons=Anomalous Device)",
-            "com.okta.risk.LogRisk(level=HIGH, reasons=[Anomalous Device])",
-            "(level=HIGH, reasons=Anomalous Device)",
-            "[Risk{level=LOW}, Risk{level=HIGH, reasons=Anomalous Device}]",
-            "{Risk Level=HIGH, reasons=Anomalous Device}",
-            "{risk-level: HIGH, reasons: Anomalous Device}",
-            "{risk={level=HIGH, reasons=Anomalous Device}}",
-            "\u{feff}{level=HIGH, reasons=Anomalous Device}",
-            "\u{feff}{\"level\":\"HIGH\",\"reasons\":\"Anomalous Device\"}",
-            "\u{200b}{level=HIGH, reasons=Anomalous Device}",
-        ] {
-            let risk = risk(text);
-            assert_eq!((risk.level, risk.unread), (Some(Level::High), None), "{text}");
-            assert_eq!(risk.reasons, ["Anomalous Device"], "{text}");
-        }
-        assert_eq!(risk("Risk{level=LOW}").word(), Some("LOW"));
-    }
-
-    #[test]
-    fn no_text_with_a_level_in_it_says_nothing() {
-        for text in [
-            "HIGH, reasons=x",
-            "the risk is HIGH, reasons=x",
-            "{reasons=x level=HIGH}",
-            "{reasons=x|level=HIGH}",
-            "{reasons=x\tlevel=HIGH}",
-            "{reasons=the risk is HIGH}",
-            "{threatLevel=HIGH, reasons=x}",
-            "{overall=HIGH, reasons=x}",
-            "{level=HIGH reasons=x}",
-            "{level==HIGH}",
-            "{level=HIGH (score 91)}",
-            "{level=90}",
-            "{\"reasons\":\"x level=HIGH\"}",
-            "Some Risk <level=HIGH, reasons=x>",
-        ] {
-            let risk = risk(text);
-            assert!(risk.level.is_none() && risk.unread.is_some(), "{text}: {risk:?}");
-        }
-    }
-
-    #[test]
-    fn the_report_of_a_partner_names_its_events_beside_the_issuer() {
-        let report = r#"{
-  "issuer" : "https://example.eventprovider.com",
-  "https://schemas.okta.com/secevent/okta/event-type/user-risk-change" : {
-    "subject" : { "user" : { "format" : "email", "email" : "joe.alex@example.com" } },
-    "current_level" : "high", "previous_level" : "low", "event_timestamp" : 1709484521,
-    "reason_admin" : { "en" : "Malware detected" }
-  }
-}"#;
-        let told = risk(report);
-        assert_eq!((told.level, told.previous_level), (Some(Level::High), Some(Level::Low)));
-        assert_eq!((told.reasons, told.unread), (vec!["Malware detected".into()], None));
-        let ended = r#"{"issuer":"https://p.example","https://schemas.openid.net/secevent/caep/event-type/session-revoked":{"event_timestamp":1709484521,"reason_admin":{"en":"Malware detected"}}}"#;
-        assert_eq!(risk(ended).word(), None);
-    }
-
-    #[test]
-    fn a_device_with_a_clever_name_makes_no_risk_lower() {
-        assert_eq!(risk(r#"{reasons=Device named "x, level=LOW", level=HIGH}"#).level, Some(Level::High));
-        assert_eq!(
-            risk(r#"{level=HIGH, reasons=Device named "till 4"}"#).reasons,
-            [r#"Device named "till 4""#]
-        );
-    }
-
-    #[test]
-    fn a_change_has_both_levels_and_what_found_it() {
-        for text in [
-            "{previousLevel=LOW, level=MEDIUM, detectionName=Session Influenced User Risk, reasons=X, issuer=OKTA}",
-            r#"{"riskLevel":"MEDIUM","priorRiskLevel":"LOW","direction":"increase","reasonCode":"X","detectionName":"Session Influenced User Risk"}"#,
-        ] {
-            let risk = risk(text);
-            assert_eq!((risk.level, risk.previous_level), (Some(Level::Medium), Some(Level::Low)), "{text}");
-            assert_eq!(risk.detection.as_deref(), Some("Session Influenced User Risk"), "{text}");
-            assert_eq!(risk.reasons, ["X"]);
-        }
-    }
-
-    #[test]
-    fn what_a_partner_reports_is_read_from_its_token() {
-        let token = r#"{"type":"https://schemas.okta.com/secevent/okta/event-type/user-risk-change","claims":{"current_level":"high","previous_level":"low","reason_admin":{"en":"Seen at two places"}}}"#;
-        let risk = risk(token);
-        assert_eq!((risk.level, risk.previous_level), (Some(Level::High), Some(Level::Low)));
-        assert_eq!(risk.reasons, ["Seen at two places"]);
-    }
-
-    #[test]
-    fn a_token_names_its_events_by_their_address() {
-        for token in [
-            r#"{"iss":"x","events":{"https://x/user-risk-change":{"current_level":"high","previous_level":"low"}}}"#,
-            r#"{"iss":"x","events":{"https://x/user-risk-change":{"claims":{"currentLevel":"high"}}}}"#,
-        ] {
-            assert_eq!(risk(token).word(), Some("HIGH"), "{token}");
-        }
-        let no_risk = r#"{"type":"https://x/ip-change","claims":{"current_ip_address":["203.0.113.31"],"initiating_entity":"policy"}}"#;
-        assert_eq!(risk(no_risk).word(), None);
-    }
-
-    #[test]
-    fn a_level_under_a_name_that_nobody_knows_is_not_taken_for_none() {
-        for text in [
-            r#"{"user":{"level":"HIGH"}}"#,
-            r#"{"riskScore":"HIGH"}"#,
-            r#"{"value":"HIGH"}"#,
-            r#"{"levels":["HIGH"]}"#,
-            r#"{"level":null,"score":90}"#,
-            r#"{"reasons":"x","riskScore":"HIGH"}"#,
-            r#"{"reasons":"x","issuer":"OKTA","user":{"level":"HIGH"}}"#,
-            "{user={level=HIGH}}",
-            "{score=HIGH}",
-            "{reasons=x, score=HIGH}",
-        ] {
-            let risk = risk(text);
-            assert_eq!((risk.level, risk.word()), (None, Some(text)), "{text}");
-        }
-        for (text, level) in
-            [(r#"{"level":["HIGH"]}"#, r#"["HIGH"]"#), (r#"{"level":3}"#, "3"), (r#"{"level":true}"#, "true")]
-        {
-            assert_eq!(risk(text).word(), Some(level), "{text}");
-        }
-        for no_level in ["{reasons=Anomalous Location}", r#"{"issuer":"OKTA","reasons":["x"]}"#] {
-            assert_eq!(risk(no_level).word(), None, "{no_level}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_kept_and_what_says_nothing_is_nothing() {
-        for (text, unread) in [
-            ("{level=PURPLE}", "PURPLE"),
-            (r#"{"level":"VERY_HIGH"}"#, "VERY_HIGH"),
-            ("level is HIGH", "level is HIGH"),
-            (r#"{"level":"HIG"#, "HIG"),
-            (r#"{"risk":{"level":"HIG"#, "HIG"),
-        ] {
-            let risk = risk(text);
-            assert_eq!((risk.level, risk.unread.as_deref()), (None, Some(unread)), "{text}");
-        }
-        for nothing in
-            ["{}", "{level=, reasons=}", "", "null", "{level=NONE}", r#"{"risk":{},"behaviors":{}}"#]
-        {
-            let risk = risk(nothing);
-            assert!(risk.word().is_none() && risk.reasons.is_empty(), "{nothing}");
-        }
-    }
-}
+mod tests;

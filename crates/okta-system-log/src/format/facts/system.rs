@@ -32,18 +32,23 @@ const NAMES: [(&str, System); 14] = [
     ("ubuntu", System::Linux),
 ];
 
+/// Whose devices have another system of the name IOS.
+const OTHER_IOS: &str = "cisco";
+
 impl System {
     /// The system that has this name.
     pub(in crate::format) fn of(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(part, _)| has_part(name, part)).map(|(_, system)| *system)
+        let system = NAMES.iter().find(|(part, _)| has_part(name, part)).map(|(_, system)| *system);
+        system.filter(|system| *system != Self::Ios || !has_part(name, OTHER_IOS))
     }
 }
 
-/// Whether `part`, which is in small letters, is in `name`, in any case of its letters.
+/// Whether a word of `name` begins with `part`, which is in small letters, in any case of its letters: a BIOS is no iOS.
 fn has_part(name: &str, part: &str) -> bool {
     let (name, part) = (name.as_bytes(), part.as_bytes());
     let is_part = |at: &[u8]| at[0].to_ascii_lowercase() == part[0] && at.eq_ignore_ascii_case(part);
-    name.windows(part.len()).any(is_part)
+    let is_start = |at: usize| at == 0 || !name[at - 1].is_ascii_alphanumeric();
+    name.windows(part.len()).enumerate().any(|(at, bytes)| is_part(bytes) && is_start(at))
 }
 
 /// The version of the system on an iPhone or iPad: Okta's name for it has none or half of one, the user agent has
@@ -97,6 +102,11 @@ mod tests {
             ("Ubuntu", Some(System::Linux)),
             ("Chrome OS", None),
             ("CHROMEOS", None),
+            ("Cisco IOS", None),
+            ("BIOS", None),
+            ("KaiOS", None),
+            ("MacOSX", Some(System::MacOs)),
+            ("GNU/Linux", Some(System::Linux)),
         ] {
             assert_eq!(System::of(name), system, "{name}");
         }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::{level::Level, notation};
-use crate::format::{log_event::LogEvent, object::Object};
+use crate::{
+    event::is_missing,
+    format::{log_event::LogEvent, object::Object},
+};
 
 /// What ThreatInsight found.
 #[derive(Debug, Default)]
@@ -14,22 +17,38 @@ pub(in crate::format) struct Threat<'a> {
     pub(in crate::format) level: Option<Level>,
     /// What it detected, for example `Password Spray`.
     pub(in crate::format) detections: Vec<Cow<'a, str>>,
+    /// Whether Okta wrote something of a threat that could not be read.
+    pub(in crate::format) is_unread: bool,
 }
+
+/// Where Okta says it; its documents write some members with a capital.
+const SUSPECTED: [&str; 2] = ["threatSuspected", "ThreatSuspected"];
+const DETECTIONS: [&str; 2] = ["threatDetections", "ThreatDetections"];
+
+/// Words for yes and for no.
+const YES: [&str; 3] = ["true", "yes", "1"];
+const NO: [&str; 3] = ["false", "no", "0"];
 
 impl<'a> Threat<'a> {
     /// What `event` says of a threat: `threatSuspected` is a text or a truth value, `threatDetections` such as
     /// `{"Password Spray":"HIGH"}` an object, a text with JSON, or Java's `{Password Spray=HIGH}`.
     pub(in crate::format) fn of(event: &LogEvent<'a>) -> Self {
         let mut threat = Self::default();
-        let suspected = event.debug_data.raw("threatSuspected").and_then(notation::content);
-        let is = |word: &str| suspected.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(word));
-        threat.is_suspected = if is("true") { Some(true) } else { is("false").then_some(false) };
-        match event.debug_data.raw("threatDetections").and_then(notation::content) {
+        let content = |names: [&str; 2]| {
+            names.into_iter().find_map(|name| event.debug_data.raw(name)).and_then(notation::content)
+        };
+        if let Some(suspected) = content(SUSPECTED) {
+            let is = |words: [&str; 3]| words.iter().any(|word| suspected.eq_ignore_ascii_case(word));
+            threat.is_suspected = if is(YES) { Some(true) } else { is(NO).then_some(false) };
+            threat.is_unread = threat.is_suspected.is_none();
+        }
+        match content(DETECTIONS) {
             Some(Cow::Borrowed(content)) => threat.add(content),
             Some(Cow::Owned(content)) => {
                 let mut found = Threat::default();
                 found.add(&content);
                 threat.level = found.level;
+                threat.is_unread |= found.is_unread;
                 let names = found.detections.into_iter().map(|name| Cow::Owned(name.into_owned()));
                 threat.detections = names.collect();
             }
@@ -40,32 +59,55 @@ impl<'a> Threat<'a> {
 
     fn add(&mut self, content: &'a str) {
         if let Some(object) = Object::read(content) {
-            for (name, json) in object.members() {
-                if let Some(level) = notation::content(json) {
-                    self.insert(Cow::Owned(name.to_owned()), &level);
+            return self.add_object(&object);
+        }
+        if let Some(elements) = Object::read_elements(content) {
+            for element in elements {
+                match (Object::read(element), notation::content(element)) {
+                    (Some(object), _) => self.add_object(&object),
+                    (None, Some(text)) => self.add_text(&text, |name| Cow::Owned(name.to_owned())),
+                    (None, None) => {}
                 }
             }
             return;
         }
-        if let Some(elements) = Object::read_elements(content) {
-            let names = elements.into_iter().filter_map(notation::content);
-            return names.for_each(|name| self.insert(name, ""));
+        self.add_text(content, Cow::Borrowed);
+    }
+
+    /// Adds `{"Password Spray":"HIGH"}`, or one detection that is told as `{"name":"Password Spray","level":"HIGH"}`.
+    fn add_object(&mut self, object: &Object<'a>) {
+        if let (Some(name), Some(level)) = (object.peek("name"), object.peek("level")) {
+            return self.insert(name, &level);
         }
-        let (entries, _) = notation::entries_by_value(content);
-        if entries.is_empty() {
-            // Names alone, such as `[Password Spray]`.
-            let names = content.trim_matches(['[', ']', '{', '}', ' ']).split(',').map(str::trim_ascii);
-            return names
-                .filter(|name| !name.is_empty())
-                .for_each(|name| self.insert(Cow::Borrowed(name), ""));
-        }
-        for (name, level) in entries {
-            self.insert(Cow::Borrowed(name), level);
+        for (name, json) in object.members() {
+            match (Object::read(json), notation::content(json)) {
+                (Some(detail), _) => {
+                    self.insert(Cow::Owned(name.to_owned()), detail.peek("level").as_deref().unwrap_or("?"));
+                }
+                (None, Some(level)) => self.insert(Cow::Owned(name.to_owned()), &level),
+                (None, None) => {}
+            }
         }
     }
 
+    /// Adds what Java printed, `{Password Spray=HIGH}`, or names alone, such as `[Password Spray]`.
+    fn add_text<'t>(&mut self, text: &'t str, own: impl Fn(&'t str) -> Cow<'a, str>) {
+        let (entries, is_whole) = notation::entries_by_value(text, |word| Level::read(word).is_some());
+        if entries.is_empty() {
+            let names = text.trim_matches(['[', ']', '{', '}', ' ']).split(',').map(str::trim_ascii);
+            return names.filter(|name| !name.is_empty()).for_each(|name| self.insert(own(name), ""));
+        }
+        self.is_unread |= !is_whole;
+        for (name, level) in entries {
+            self.insert(own(name), level);
+        }
+    }
+
+    /// Adds a detection; `level` is empty where there is none.
     fn insert(&mut self, name: Cow<'a, str>, level: &str) {
-        self.level = self.level.max(Level::read(level));
+        let read = Level::read(level);
+        self.level = self.level.max(read);
+        self.is_unread |= read.is_none() && !is_missing(level);
         if self.detections.len() < DETECTIONS_MAX {
             self.detections.push(name);
         }
@@ -111,6 +153,39 @@ mod tests {
             let threat = Threat::of(&event);
             assert_eq!(threat.detections, ["Password Spray", "Login Failures"], "{names}");
             assert_eq!(threat.level, None);
+        }
+        let threat = |data: &str| {
+            let event = format!(r#"{{"debugContext":{{"debugData":{data}}}}}"#);
+            let event = LogEvent::read(event.as_str()).unwrap();
+            let threat = Threat::of(&event);
+            (threat.is_suspected, threat.level, threat.detections.len(), threat.is_unread)
+        };
+        for data in [
+            r#"{"threatDetections":[{"Password Spray":"HIGH"}]}"#,
+            r#"{"threatDetections":[{"name":"Password Spray","level":"HIGH"}]}"#,
+            r#"{"threatDetections":{"Password Spray":{"level":"HIGH"}}}"#,
+            r#"{"threatDetections":["Password Spray=HIGH"]}"#,
+            r#"{"ThreatDetections":"{Password Spray:HIGH}"}"#,
+        ] {
+            assert_eq!(threat(data), (None, Some(Level::High), 1, false), "{data}");
+        }
+        for data in [
+            r#"{"threatDetections":{"Password Spray":"VERY_HIGH"}}"#,
+            r#"{"threatDetections":{"Password Spray":{"score":90}}}"#,
+            r#"{"threatDetections":["Password Spray=90"]}"#,
+        ] {
+            assert_eq!(threat(data), (None, None, 1, true), "{data}");
+        }
+        for (data, is_suspected, is_unread) in [
+            (r#"{"ThreatSuspected":"true"}"#, Some(true), false),
+            (r#"{"threatSuspected":1}"#, Some(true), false),
+            (r#"{"threatSuspected":"Yes"}"#, Some(true), false),
+            (r#"{"threatSuspected":"0"}"#, Some(false), false),
+            (r#"{"threatSuspected":"maybe"}"#, None, true),
+            (r#"{"threatSuspected":{"value":true}}"#, None, true),
+            (r#"{"threatSuspected":null}"#, None, false),
+        ] {
+            assert_eq!(threat(data), (is_suspected, None, 0, is_unread), "{data}");
         }
         let nothing = LogEvent::read("{}").unwrap();
         assert!(Threat::of(&nothing).is_suspected.is_none() && Threat::of(&nothing).detections.is_empty());

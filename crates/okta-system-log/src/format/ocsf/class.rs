@@ -30,6 +30,7 @@ pub(super) const CLOSE: u8 = 3;
 /// An activity of Authentication.
 pub(super) const LOGON: u8 = 1;
 /// Activities of Entity Management.
+const UNKNOWN: u8 = 0;
 const CREATE: u8 = 1;
 const DELETE: u8 = 4;
 pub(super) const READ: u8 = 2;
@@ -201,9 +202,14 @@ impl Class {
         u32::from(self.uid) * 100 + u32::from(activity)
     }
 
-    /// Whether the activity makes or ends the very thing that an event is about.
+    /// Whether the activity is done to the very thing that an event is about: it is made or ended, moved, or switched on or
+    /// off. Who reads an event, or changes something of a whole, may be told of the whole.
     pub(in crate::format) fn is_beginning_or_end(&self, activity: u8) -> bool {
-        matches!(self.uid, ENTITY_MANAGEMENT | API_ACTIVITY) && matches!(activity, CREATE | DELETE)
+        match self.uid {
+            ENTITY_MANAGEMENT => !matches!(activity, UNKNOWN | READ | UPDATE | OTHER),
+            API_ACTIVITY => matches!(activity, CREATE | DELETE),
+            _ => false,
+        }
     }
 
     /// OCSF's word for an activity.

@@ -53,7 +53,7 @@ pub(super) fn write_severity(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'_>,
 ) {
-    if severity::is_unread(assessment) {
+    if severity::is_unread(assessment, threat) {
         notes.tell(severity::UNREAD);
     }
     let (id, caption) = match Severity::of(event, class.uid == DETECTION_FINDING, assessment, threat) {
@@ -82,7 +82,9 @@ pub(super) fn write_control(
         // What is over asks nobody to look at it.
         out.flag("is_alert", routing.activity != CLOSE);
     }
-    if let Some(((action, action_caption), (disposition, caption))) = decision(event) {
+    if let Some(((action, action_caption), (disposition, caption))) =
+        decision(event, &event.event_type().unwrap_or_default())
+    {
         notes.uses_security_control = true;
         out.integer("action_id", action);
         out.text("action", action_caption);
@@ -116,8 +118,10 @@ fn write_risk(assessment: &Assessment<'_>, threat: &Threat<'_>, out: &mut Object
 type Numbered = (u8, &'static str);
 
 /// `action` and `disposition`, where the outcome is a decision.
-fn decision(event: &LogEvent<'_>) -> Option<(Numbered, Numbered)> {
+fn decision(event: &LogEvent<'_>, event_type: &str) -> Option<(Numbered, Numbered)> {
     match Verdict::of(event)? {
+        // The type tells that it was refused.
+        Verdict::Allow if Outcome::of(event, event_type) == Outcome::Failure => None,
         Verdict::Allow => Some(((1, "Allowed"), (1, "Allowed"))),
         Verdict::Deny => Some(((2, "Denied"), (2, "Blocked"))),
         Verdict::RateLimit => Some(((2, "Denied"), (25, "Rejected"))),

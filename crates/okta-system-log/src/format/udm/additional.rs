@@ -35,7 +35,7 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut
                 out.text(NOTE, "published has no time that can be read; 1970 stands for an unknown time");
             }
         }
-        if severity::is_unread(&scene.assessment) {
+        if severity::is_unread(&scene.assessment, &scene.threat) {
             out.text(RISK_NOTE, severity::UNREAD);
         }
         if scene.event.has_odd_targets {

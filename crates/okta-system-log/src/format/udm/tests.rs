@@ -364,6 +364,9 @@ fn what_is_made_or_ended_is_a_resource_and_never_somebody_elses_application() {
         assert_eq!(udm["target"]["resource"]["product_object_id"], "wp1", "{event_type}");
         assert!(udm["target"].get("user").is_none(), "{event_type}");
     }
+    let udm = render(&event("zone.deactivate", &[party("0oaAd", "AppInstance")]));
+    assert_eq!(udm["metadata"]["event_type"], "USER_RESOURCE_UPDATE_CONTENT");
+    assert_eq!(udm["target"]["resource"], json!({"resource_subtype": "zone"}));
     let udm = render(&event("system.agent.ad.delete", &[party("0oaAd", "AppInstance")]));
     assert_eq!(udm["metadata"]["event_type"], "USER_RESOURCE_DELETION");
     assert_eq!(udm["target"]["resource"], json!({"resource_subtype": "system.agent.ad"}));

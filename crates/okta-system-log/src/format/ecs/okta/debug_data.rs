@@ -58,7 +58,7 @@ fn write_flattened(data: &Object<'_>, member: Member<'_, '_>, out: &mut ObjectWr
             write_entries("risk", &text, &entries, out)
         }),
         "behaviors" => data.peek(name).is_some_and(|text| {
-            let (entries, _) = notation::entries_by_value(&text);
+            let (entries, _) = notation::entries_by_value(&text, |_| false);
             write_entries("behaviors", &text, &entries, out)
         }),
         "logOnlySecurityData" => {

@@ -97,6 +97,16 @@ fn a_lock_is_a_success_though_the_sign_in_failed() {
 }
 
 #[test]
+fn what_a_type_refuses_was_not_allowed() {
+    let mut event = sign_on(&json!({}));
+    event["outcome"] = json!({"result": "ALLOW"});
+    assert_eq!(render(&event)["action"], "Allowed");
+    event["eventType"] = "application.policy.sign_on.deny_access".into();
+    let event = render(&event);
+    assert_eq!((&event["status"], event.get("action")), (&json!("Failure"), None));
+}
+
+#[test]
 fn factors_and_protocol_are_those_that_were_used() {
     let mfa = |data: Value| {
         let mut event = sign_on(&data);

@@ -69,6 +69,28 @@ fn an_administrator_is_not_the_one_whose_account_changes() {
     assert_eq!(created["user"]["name"], "Unknown");
     let own = render("user.account.update_password", json!({"target": null}));
     assert_eq!(own["user"]["uid"], "00uAdmin");
+    for event_type in [
+        "user.account.unlock_by_admin",
+        "user.behavior.profile.reset",
+        "device.desktop_mfa.recovery_pin.generate",
+    ] {
+        let by_admin = render(event_type, json!({"target": [target("guo1", "UDDevice")]}));
+        assert_eq!(by_admin["user"]["name"], "Unknown", "{event_type}");
+    }
+    for of_another in
+        [json!({"id": "00uAda", "type": "Person"}), json!({"id": "x"}), target("00uAda", "Thing")]
+    {
+        let reset = render("user.account.reset_password", json!({"target": [of_another]}));
+        assert_eq!(reset["user"]["name"], "Unknown", "{of_another}");
+    }
+    for own in [
+        json!({"id": "00uAdmin", "type": "Person"}),
+        target("f1", "AuthenticatorEnrollment"),
+        target("x", "Thing"),
+    ] {
+        let reset = render("user.mfa.factor.deactivate", json!({"target": [own]}));
+        assert_eq!(reset["user"]["uid"], "00uAdmin", "{own}");
+    }
     let account = [target("00uAda", "User"), target("sa1", "ServiceAccount")];
     let rotated = render("pam.service_account.password.update", json!({"target": account}));
     assert_eq!(rotated["user"]["uid"], "sa1", "and not whoever else is named");
@@ -391,7 +413,7 @@ fn nobody_reads_that_a_person_or_an_application_is_gone_that_is_not() {
     let of_app = json!([target("00uAdmin", "User"), target("0oa1", "AppInstance"), connection]);
     let agent = json!([target("0oa1", "AppInstance"), target("zz1", "AD Agent")]);
     for (event_type, targets, uid) in [
-        ("workflows.user.connection.revoke", of_app, "wc1"),
+        ("workflows.user.connection.delete", of_app, "wc1"),
         ("system.agent.ad.delete", agent, "zz1"),
         ("pam.gateway.delete", json!([target("tm1", "Team"), target("zz1", "Gateway")]), "zz1"),
         ("app.oauth2.client.lifecycle.delete", json!([target("0oa1", "PublicClientApp")]), "0oa1"),
@@ -400,6 +422,20 @@ fn nobody_reads_that_a_person_or_an_application_is_gone_that_is_not() {
     ] {
         let event = render(event_type, json!({"target": targets}));
         assert_eq!((&event["activity_name"], &event["entity"]["uid"]), (&json!("Delete"), &json!(uid)));
+    }
+    for event_type in [
+        "system.agent.ad.deactivate",
+        "access.review.close",
+        "event_hook.deactivated",
+        "system.feature.disable",
+    ] {
+        let event = render(event_type, json!({"target": [target("00u1", "User")]}));
+        let entity = &event["entity"];
+        assert_eq!(
+            (&entity["name"], &entity["user"]["uid"]),
+            (&json!("Unknown"), &json!("00u1")),
+            "{event_type}"
+        );
     }
     for kind in ["User", "AppUser", "UserGroup", "AppInstance", "UDDevice", "PolicyEntity", "Org", "Team"] {
         let event = render("credential.revoke", json!({"target": [target("x1", kind)]}));
