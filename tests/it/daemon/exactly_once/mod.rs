@@ -5,6 +5,7 @@ mod check;
 mod cluster;
 mod kills;
 mod matrix;
+mod refusals;
 mod room;
 mod standby;
 mod way_in;
