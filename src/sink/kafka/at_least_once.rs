@@ -59,10 +59,17 @@ impl Kafka {
     /// Connects, and looks whether the topic is there, if there is only one.
     pub(in crate::sink) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
         let topic = Topic::new(&config.topic, origin);
-        let limit = record_bytes_max(config, &topic).await;
+        let client = connect(config, &topic, Batching::Many, None).await?;
+        let record_bytes_max = record_bytes_max(config, &topic).await;
+        let record_bytes_max = record_bytes_max.map_err(|fault| fault.into_error(&config.name))?;
         let client =
-            connect(config, &topic, Batching::Many, limit.as_ref().copied().unwrap_or_default()).await?;
-        let record_bytes_max = limit.map_err(|fault| fault.into_error(&config.name))?;
+            if batch_bytes(&config.bus, record_bytes_max) == batch_bytes(&config.bus, Some(usize::MAX)) {
+                client
+            } else {
+                // Only the cluster says what the topic takes.
+                client.close(Duration::ZERO).await;
+                connect(config, &topic, Batching::Many, record_bytes_max).await?
+            };
         Ok(Self {
             config: config.clone(),
             topic,
