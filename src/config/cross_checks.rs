@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Probl
     problems.extend(exposure::misread(config));
     problems.extend(exposure::stored_secrets(config));
     problems.extend(useless_doorbells(config));
+    problems.extend(contended_port(config));
     if !is_complete {
         return;
     }
@@ -82,6 +83,17 @@ fn useless_doorbells(config: &Config) -> Vec<Problem> {
     let useless = config.doorbells.orgs.keys().filter(|org| !read.contains(org));
     let reason = "no stream reads this org: a ring would wake nothing";
     useless.map(|org| Problem::new(format!("orgs.{org}.doorbell"), reason)).collect()
+}
+
+/// The admin pages and the doorbell have a listener each.
+fn contended_port(config: &Config) -> Option<Problem> {
+    let bell = config.doorbells.listener.as_ref()?.listen;
+    let admin = config.runtime.admin.listen;
+    // The system chooses a free one for port 0.
+    let is_same_port = bell.port() == admin.port() && bell.port() != 0;
+    let is_same_host = bell.ip() == admin.ip() || bell.ip().is_unspecified() || admin.ip().is_unspecified();
+    let reason = format!("the admin pages are at {admin} (admin.listen): give one of the two another port");
+    (is_same_port && is_same_host).then(|| Problem::new("doorbell.listen", reason))
 }
 
 fn idle(config: &Config) -> Vec<Problem> {

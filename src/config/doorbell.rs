@@ -182,25 +182,40 @@ fn listener_of(raw: RawListener, secrets: Secrets) -> Result<DoorbellListener, P
                       certificate_file = …, key_file = … }`, or `behind_proxy = true` if a proxy that speaks TLS stands before it";
         return Err(Problem::new("listen", reason));
     }
-    let public_url = raw.public_url.as_deref().map(public_url).transpose()?;
+    let public_url = raw.public_url.as_deref().map(public_url).transpose();
+    let public_url = public_url.map_err(|err| Problem::new("public_url", err.to_string()))?;
     Ok(DoorbellListener { listen, tls, public_url })
 }
 
-fn public_url(text: &str) -> Result<Url, Problem> {
-    let problem = |reason: &str| Problem::new("public_url", format!("`{text}` {reason}"));
-    let url: Url = text.parse().map_err(|_| problem("is not a URL such as https://bell.acme.com"))?;
+/// Why an address cannot be told to Okta. Does not show it: it may have a password in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitPublicUrl {
+    /// It cannot be read.
+    #[error("this is not a URL such as https://bell.acme.com")]
+    NotUrl,
+    /// It is plain http, or something else.
+    #[error("it must begin with https://: Okta sends hooks nowhere else")]
+    NotHttps,
+    /// It has a user, a password, a query or a fragment.
+    #[error(
+        "it has more than a host and a path: a user, a password, a query or a fragment, which every administrator of the org \
+         could read; the secret of the doorbell goes in a header"
+    )]
+    MoreThanPath,
+}
+
+/// Where Okta is to send hooks.
+pub(crate) fn public_url(text: &str) -> Result<Url, UnfitPublicUrl> {
+    let url: Url = text.parse().map_err(|_| UnfitPublicUrl::NotUrl)?;
     let is_fit = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     if !is_fit {
-        return Err(problem("must begin with https://: Okta sends hooks nowhere else"));
+        return Err(UnfitPublicUrl::NotHttps);
     }
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return Err(problem("has more than a host and a path"));
-    }
-    Ok(url)
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_bare { Ok(url) } else { Err(UnfitPublicUrl::MoreThanPath) }
 }
 
 fn source_of(
@@ -365,6 +380,48 @@ mod tests {
         ] {
             let told = told(doorbell, listener).unwrap_err();
             assert!(told.contains(reason), "{doorbell} {listener}: {told}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_secret_in_it_is_refused_and_not_shown() {
+        for (address, reason) in [
+            ("https://ada:hunter2@bell.acme.com", "more than a host and a path"),
+            ("https://hunter2@bell.acme.com/x", "more than a host and a path"),
+            ("https://bell.acme.com/?code=hunter2", "more than a host and a path"),
+            ("https://bell.acme.com/#hunter2", "more than a host and a path"),
+            ("http://ada:hunter2@bell.acme.com", "must begin with https://"),
+            ("https://ada:hunter2@bell acme.com", "is not a URL"),
+            ("ada:hunter2@bell.acme.com", "must begin with https://"),
+        ] {
+            let listener = format!("[doorbell]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{address}\"");
+            let told = told(r#"doorbell = { secret_file = "/none" }"#, &listener).unwrap_err();
+            assert!(told.contains("doorbell.public_url") && told.contains(reason), "{address}: {told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_admin_pages_and_the_doorbell_cannot_share_a_port() {
+        let doorbell = r#"doorbell = { secret_file = "/none" }"#;
+        let listen = |bell: &str, admin: &str| {
+            told(
+                doorbell,
+                &format!(
+                    "[doorbell]\nlisten = \"{bell}\"\nbehind_proxy = true\n[admin]\nlisten = \"{admin}\""
+                ),
+            )
+        };
+        for bell in ["127.0.0.1:8088", "0.0.0.0:8088", "[::]:8088"] {
+            let told = listen(bell, "127.0.0.1:8088").unwrap_err();
+            assert!(told.contains("doorbell.listen") && told.contains("another port"), "{bell}: {told}");
+        }
+        for (bell, admin) in [
+            ("127.0.0.1:8089", "127.0.0.1:8088"),
+            ("127.0.0.2:8088", "127.0.0.1:8088"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+        ] {
+            assert!(listen(bell, admin).is_ok(), "{bell} {admin}");
         }
     }
 

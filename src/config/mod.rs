@@ -54,7 +54,8 @@ pub use commands::{
     LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm,
     SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
-pub use doorbell::{DoorbellListener, DoorbellsConfig, HookConfig, RingSource};
+pub(crate) use doorbell::public_url;
+pub use doorbell::{DoorbellListener, DoorbellsConfig, HookConfig, RingSource, UnfitPublicUrl};
 #[cfg(test)]
 pub(crate) use org::acme;
 pub use poll_interval::PollInterval;

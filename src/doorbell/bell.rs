@@ -3,18 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::Instant;
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, refusals::Refusals};
 use crate::{source::Stream, telemetry::polling_metrics};
-
-/// How long refusals of one kind are counted before they are told again.
-const TELL_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The doorbell of one org.
 #[derive(Debug)]
@@ -29,8 +24,7 @@ pub struct Doorbell {
 struct Inner {
     rings: u64,
     last_ring_at: Option<Timestamp>,
-    refused: BTreeMap<&'static str, u64>,
-    told_at: BTreeMap<Refusal, Instant>,
+    refusals: Refusals,
     trouble: Option<String>,
 }
 
@@ -70,7 +64,7 @@ impl Doorbell {
             kind: self.kind,
             rings: inner.rings,
             last_ring_at: inner.last_ring_at,
-            refused: inner.refused.clone(),
+            refused: inner.refusals.counts().clone(),
             trouble: inner.trouble.clone(),
         }
     }
@@ -93,29 +87,9 @@ impl Doorbell {
 
     /// A request was refused. The log has the first of each kind, and then one in a while.
     pub(super) fn refuse(&self, refusal: Refusal) {
-        let name = refusal.name();
-        polling_metrics::refused(&self.org, name);
-        let (count, is_told) = {
-            let mut inner = self.lock();
-            let count = inner.refused.entry(name).or_default();
-            *count += 1;
-            let count = *count;
-            let now = Instant::now();
-            let told_at = inner.told_at.get(&refusal).copied();
-            let is_told = told_at.is_some_and(|at| now.duration_since(at) < TELL_AGAIN_AFTER);
-            if !is_told {
-                inner.told_at.insert(refusal, now);
-            }
-            (count, is_told)
-        };
-        if !is_told {
-            tracing::warn!(
-                org = self.org,
-                reason = name,
-                count,
-                remedy = refusal.remedy(),
-                "a request to the doorbell was refused; further ones like it are counted, and told again in ten minutes"
-            );
+        let untold = self.lock().refusals.count(&self.org, refusal);
+        if let Some(untold) = untold {
+            untold.tell(&self.org, None);
         }
     }
 

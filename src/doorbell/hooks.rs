@@ -1,7 +1,11 @@
 //! One request to the listener: the challenge with which Okta verifies an address, or a ring. Its body is read to its end,
 //! counted and thrown away.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -12,8 +16,7 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 
-use super::{bell::Doorbell, refusal::Refusal, secrets::HookSecrets};
-use crate::telemetry::polling_metrics;
+use super::{bell::Doorbell, refusal::Refusal, refusals::Refusals, secrets::HookSecrets};
 
 /// The largest body. A hundred events of Okta's have a tenth of this.
 const BODY_BYTES_MAX: u64 = 2 << 20;
@@ -29,6 +32,8 @@ const NO_ORG: &str = "none";
 #[derive(Debug, Default)]
 pub(super) struct Hooks {
     by_path: BTreeMap<String, HookBell>,
+    /// Requests that are no org's.
+    strays: Mutex<Refusals>,
 }
 
 /// The doorbell of an org, with what lets its hooks in.
@@ -40,7 +45,7 @@ pub(super) struct HookBell {
 
 impl Hooks {
     pub(super) fn new(by_path: BTreeMap<String, HookBell>) -> Self {
-        Self { by_path }
+        Self { by_path, strays: Mutex::default() }
     }
 
     pub(super) fn bells(&self) -> impl Iterator<Item = &HookBell> {
@@ -49,13 +54,22 @@ impl Hooks {
 
     async fn take(&self, request: Request) -> Result<Response, StatusCode> {
         let Some(hook) = self.by_path.get(request.uri().path()) else {
-            polling_metrics::refused(NO_ORG, Refusal::UnknownPath.name());
+            self.refuse_stray(request.uri().path());
             return Err(Refusal::UnknownPath.status());
         };
         hook.take(request).await.map_err(|refusal| {
             hook.bell.refuse(refusal);
             refusal.status()
         })
+    }
+
+    fn refuse_stray(&self, path: &str) {
+        let mut strays = self.strays.lock().unwrap_or_else(PoisonError::into_inner);
+        let untold = strays.count(NO_ORG, Refusal::UnknownPath);
+        drop(strays);
+        if let Some(untold) = untold {
+            untold.tell(NO_ORG, Some(path));
+        }
     }
 }
 

@@ -33,7 +33,7 @@ const BOUNDS: Bounds = Bounds {
     connections: ConnectionLimits::OneAnswer(Duration::from_secs(5)),
 };
 /// How often secrets and certificate are read again.
-const REFRESH_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const REFRESH_EVERY: Duration = Duration::from_secs(5);
 /// How long senders may take to read their answers when the daemon ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 

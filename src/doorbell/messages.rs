@@ -41,7 +41,9 @@ impl MessageBell {
                     }
                     Err(err) => err,
                 };
+                // Whoever shows the trouble says whose it is.
                 let error = chain(&err);
+                let error = error.strip_prefix(&format!("{name}: ")).unwrap_or(&error).to_owned();
                 if self.bell.trouble(Some(error.clone())) {
                     tracing::warn!(
                         org = self.bell.org(),

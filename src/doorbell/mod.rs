@@ -9,6 +9,7 @@ mod hooks;
 mod listener;
 mod messages;
 mod refusal;
+mod refusals;
 mod secrets;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use bell::{Doorbell, DoorbellSnapshot};
 pub use listener::DoorbellError;
+pub(crate) use listener::REFRESH_EVERY;
 
 use crate::{
     config::{DoorbellsConfig, RingSource},

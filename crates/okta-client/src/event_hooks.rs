@@ -21,6 +21,8 @@ pub struct EventHook {
     pub id: String,
     /// Its name, which need not be unique.
     pub name: String,
+    /// What administrators read of it.
+    pub description: Option<String>,
     status: String,
     verification_status: Option<String>,
     events: Events,
@@ -171,7 +173,7 @@ mod tests {
                 "authScheme":{"type":"HEADER","key":"authorization"}}},"_links":{}}"#,
         )
         .unwrap();
-        assert!(hook.is_active() && !hook.is_verified());
+        assert!(hook.is_active() && !hook.is_verified() && hook.description.is_none());
         assert_eq!(
             (hook.event_types(), hook.uri()),
             (&["user.lifecycle.activate".to_owned()][..], "https://a/b")

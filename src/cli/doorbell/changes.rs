@@ -1,13 +1,23 @@
 //! The changes to event hooks, one after the other: each is told, or in a dry run shown and not made.
 
+use std::time::Duration;
+
 use okta_client::{
     Change, Client, OktaError,
     event_hooks::{self, EventHookSettings},
 };
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{DoorbellCommandError, failed};
-use crate::cli::print;
+use crate::{
+    cli::{note, print},
+    doorbell::REFRESH_EVERY,
+};
+
+/// For so long a changed hook may be refused: the daemon reads a secret that was just written only then.
+const VERIFY_FOR: Duration = REFRESH_EVERY.saturating_add(Duration::from_secs(5));
+const VERIFY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Changes that are made, or only shown.
 #[derive(Debug)]
@@ -43,7 +53,29 @@ impl Changes<'_> {
             "{}: {what}d as {id}, with {count} event types, at {}\n",
             settings.name, settings.uri
         ));
-        self.verify(&id, settings.name, settings.uri.as_str()).await
+        self.verify_in_time(&id, settings.name, settings.uri.as_str()).await
+    }
+
+    /// Has a changed hook verified as soon as the daemon knows of the change, within bounds.
+    async fn verify_in_time(&self, id: &str, name: &str, uri: &str) -> Result<(), DoorbellCommandError> {
+        let began = Instant::now();
+        let mut is_told = false;
+        loop {
+            let verified = self.verify(id, name, uri).await;
+            let is_refused = matches!(verified, Err(DoorbellCommandError::Unverified { .. }));
+            if !is_refused || began.elapsed() + VERIFY_AGAIN_AFTER > VERIFY_FOR {
+                return verified;
+            }
+            if !is_told {
+                is_told = true;
+                note(&format!(
+                    "Okta cannot verify `{name}` yet; trying again for {} s: the daemon takes a new secret within {} s",
+                    VERIFY_FOR.as_secs(),
+                    REFRESH_EVERY.as_secs()
+                ));
+            }
+            tokio::time::sleep(VERIFY_AGAIN_AFTER).await;
+        }
     }
 
     /// Has a hook verified.

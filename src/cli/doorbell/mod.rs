@@ -1,7 +1,9 @@
 //! `oktabus doorbell`: the event hooks at Okta that ring for an org, made, verified, shown and removed.
 
 mod changes;
+mod ownership;
 mod plan;
+mod standing;
 mod wanted;
 
 use clap::{Args, Subcommand};
@@ -10,18 +12,19 @@ use okta_client::{
     event_hooks::{self, EventHook},
 };
 use secrecy::SecretString;
-use serde::Serialize;
 use url::Url;
 
 use super::{ConfigArgument, Exit, fail, note, print, table::table};
 use crate::{
     app::{self, UnusableOrg},
-    config::{Config, ConfigError, HookConfig, RingSource, SecretError},
+    config::{Config, ConfigError, HookConfig, RingSource, SecretError, UnfitPublicUrl, public_url},
     remedy::remedy,
     telemetry::chain,
 };
 use changes::Changes;
+use ownership::{SortedHooks, description};
 use plan::{HookPlan, PlanError};
+use standing::{HookStanding, ShownHook, is_at, shown_uri};
 use wanted::WantedTypes;
 
 #[derive(Debug, Args)]
@@ -38,7 +41,7 @@ enum DoorbellCommand {
         which: WhichHooks,
         /// Where Okta reaches the listener [default: doorbell.public_url]
         #[arg(long, value_name = "URL")]
-        url: Option<Url>,
+        url: Option<String>,
         /// Only show the requests
         #[arg(long)]
         dry_run: bool,
@@ -94,8 +97,8 @@ enum DoorbellCommandError {
     UnknownOrg { org: String, known: String },
     #[error("where does Okta reach the listener? Set `doorbell.public_url`, or give --url https://…")]
     NoUrl,
-    #[error("Okta sends hooks to https addresses alone, and not to {0}")]
-    NotHttps(Url),
+    #[error("--url")]
+    UnfitUrl(#[from] UnfitPublicUrl),
     #[error("orgs.{org}.doorbell.secret")]
     Secret { org: String, source: SecretError },
     #[error(transparent)]
@@ -109,8 +112,11 @@ enum DoorbellCommandError {
         source: OktaError,
     },
     #[error(
-        "Okta cannot verify `{name}` at {uri}: the daemon must be running with this configuration and be reached from the \
-         internet at this address, with a certificate that Okta trusts; then `oktabus doorbell verify`"
+        "Okta cannot verify `{name}` at {uri}. Either it does not reach the daemon: the daemon must be running with this \
+         configuration and be reached from the internet at this address, with a certificate that Okta trusts; then `oktabus \
+         doorbell verify`. Or Okta has another secret than the daemon: then `oktabus doorbell register`, which gives it that \
+         of the configuration; the daemon reads a changed file within {} s",
+        crate::doorbell::REFRESH_EVERY.as_secs()
     )]
     Unverified { name: String, uri: String, source: OktaError },
 }
@@ -134,17 +140,6 @@ struct Scene {
     client: Client,
 }
 
-/// A hook as `status --json` shows it.
-#[derive(Debug, Serialize)]
-struct ShownHook<'a> {
-    id: &'a str,
-    name: &'a str,
-    uri: &'a str,
-    active: bool,
-    verified: bool,
-    event_types: &'a [String],
-}
-
 pub(super) async fn doorbell(arguments: DoorbellArguments) -> Exit {
     let done = match arguments.command {
         DoorbellCommand::Register { which, url, dry_run } => register(&which, url, dry_run).await,
@@ -158,12 +153,26 @@ pub(super) async fn doorbell(arguments: DoorbellArguments) -> Exit {
     }
 }
 
-async fn register(which: &WhichHooks, url: Option<Url>, dry_run: bool) -> Result<Exit, DoorbellCommandError> {
+async fn register(
+    which: &WhichHooks,
+    url: Option<String>,
+    dry_run: bool,
+) -> Result<Exit, DoorbellCommandError> {
     let scene = Scene::open(which, Scope::EventHooksManage)?;
-    let uri = scene.uri(url)?;
+    let uri = scene.uri(url.as_deref())?;
     let secret = scene.secret().await?;
     let WantedTypes { hookable, silent } = WantedTypes::of(&scene.config, &scene.org);
-    let plan = HookPlan::new(&scene.name, hookable.iter().copied(), &scene.hooks().await?)?;
+    let existing = scene.hooks().await?;
+    let sorted = SortedHooks::new(&scene.name, &existing);
+    let plan = HookPlan::new(&scene.name, hookable.iter().copied(), &sorted)?;
+    tell_namesakes(&sorted);
+    for hook in sorted.all_own().into_iter().filter(|hook| !is_at(hook, &uri)) {
+        note(&format!(
+            "`{}` is sent to {}, and from now on to {uri}: if another daemon is there, give each its own --name",
+            hook.name,
+            shown_uri(hook.uri())
+        ));
+    }
     if silent > 0 {
         note(&format!(
             "{} event types will ring; Okta lets no hook have {silent} others that the routes want: these come with the next poll",
@@ -171,10 +180,11 @@ async fn register(which: &WhichHooks, url: Option<Url>, dry_run: bool) -> Result
         ));
     }
     let changes = Changes { client: &scene.client, dry_run };
+    let description = description(&scene.name);
     for planned in &plan.hooks {
         let settings = event_hooks::EventHookSettings {
             name: &planned.name,
-            description: "Wakes oktabus when there are new events. Made by `oktabus doorbell register`.",
+            description: &description,
             event_types: &planned.event_types,
             uri: &uri,
             header: &scene.hook.header,
@@ -191,27 +201,39 @@ async fn register(which: &WhichHooks, url: Option<Url>, dry_run: bool) -> Result
 async fn verify(which: &WhichHooks) -> Result<Exit, DoorbellCommandError> {
     let scene = Scene::open(which, Scope::EventHooksManage)?;
     let hooks = scene.hooks().await?;
-    let own = plan::own(&scene.name, &hooks);
+    let sorted = SortedHooks::new(&scene.name, &hooks);
+    tell_namesakes(&sorted);
+    let own = sorted.all_own();
     if own.is_empty() {
         note(&format!(
-            "there is no event hook called `{}`: `oktabus doorbell register` makes it",
+            "there is no event hook called `{}` of this doorbell: `oktabus doorbell register` makes it",
             scene.name
         ));
         return Ok(Exit::Failed);
     }
     let changes = Changes { client: &scene.client, dry_run: false };
+    let wanted = scene.configured_uri();
+    let mut exit = Exit::Done;
     for hook in own {
-        changes.verify(&hook.id, &hook.name, hook.uri()).await?;
+        // However well it is verified, such a hook does not ring here.
+        if let Some(need) = HookStanding::of(hook, wanted.as_ref()).need_of_register(hook, wanted.as_ref()) {
+            note(&need);
+            exit = Exit::Failed;
+            continue;
+        }
+        changes.verify(&hook.id, &hook.name, &shown_uri(hook.uri())).await?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 async fn remove(which: &WhichHooks, dry_run: bool) -> Result<Exit, DoorbellCommandError> {
     let scene = Scene::open(which, Scope::EventHooksManage)?;
     let hooks = scene.hooks().await?;
-    let own = plan::own(&scene.name, &hooks);
+    let sorted = SortedHooks::new(&scene.name, &hooks);
+    tell_namesakes(&sorted);
+    let own = sorted.all_own();
     if own.is_empty() {
-        note(&format!("there is no event hook called `{}`", scene.name));
+        note(&format!("there is no event hook called `{}` of this doorbell", scene.name));
     }
     let changes = Changes { client: &scene.client, dry_run };
     for hook in own {
@@ -220,7 +242,7 @@ async fn remove(which: &WhichHooks, dry_run: bool) -> Result<Exit, DoorbellComma
     Ok(Exit::Done)
 }
 
-/// Exit code 1 if not all is well: there is none, or one that Okta does not send.
+/// Exit code 1 if not all is well: there is none, or one that Okta does not send here.
 async fn status(which: &WhichHooks, json: bool) -> Result<Exit, DoorbellCommandError> {
     let mut scene = Scene::open(which, Scope::EventHooksRead)?;
     let hooks = match scene.hooks().await {
@@ -231,38 +253,40 @@ async fn status(which: &WhichHooks, json: bool) -> Result<Exit, DoorbellCommandE
         }
         found => found?,
     };
-    let own = plan::own(&scene.name, &hooks);
-    let shown: Vec<_> = own
-        .iter()
-        .map(|hook| ShownHook {
-            id: &hook.id,
-            name: &hook.name,
-            uri: hook.uri(),
-            active: hook.is_active(),
-            verified: hook.is_verified(),
-            event_types: hook.event_types(),
-        })
-        .collect();
+    let sorted = SortedHooks::new(&scene.name, &hooks);
+    let own = sorted.all_own();
+    let wanted = scene.configured_uri();
+    let standing = |hook: &EventHook| HookStanding::of(hook, wanted.as_ref());
     if json {
+        let shown: Vec<_> = own.iter().map(|hook| ShownHook::new(hook, wanted.as_ref())).collect();
         print(&(serde_json::to_string_pretty(&shown).unwrap_or_default() + "\n"));
     } else {
         let mut rows = vec![["name", "id", "status", "event types", "address"].map(str::to_owned).to_vec()];
-        rows.extend(shown.iter().map(row));
+        rows.extend(own.iter().map(|hook| row(hook, standing(hook))));
         print(&table(&rows));
+        own.iter()
+            .filter_map(|hook| standing(hook).remedy(hook, wanted.as_ref()))
+            .for_each(|text| note(&text));
+        tell_namesakes(&sorted);
         tell_difference(&scene, &own);
     }
-    let is_well = !shown.is_empty() && shown.iter().all(|hook| hook.active && hook.verified);
+    let is_well = !own.is_empty() && own.iter().all(|hook| standing(hook) == HookStanding::Rings);
     Ok(if is_well { Exit::Done } else { Exit::Failed })
 }
 
-fn row(hook: &ShownHook<'_>) -> Vec<String> {
-    let status = match (hook.active, hook.verified) {
-        (true, true) => "rings",
-        (true, false) => "not verified",
-        (false, _) => "inactive",
-    };
-    let count = hook.event_types.len().to_string();
-    [hook.name, hook.id, status, &count, hook.uri].map(str::to_owned).to_vec()
+fn row(hook: &EventHook, standing: HookStanding) -> Vec<String> {
+    let (count, uri) = (hook.event_types().len().to_string(), shown_uri(hook.uri()));
+    [&hook.name, &hook.id, standing.name(), &count, &uri].map(str::to_owned).to_vec()
+}
+
+/// Hooks of others that could be taken for ours.
+fn tell_namesakes(sorted: &SortedHooks<'_>) {
+    for hook in sorted.namesakes() {
+        note(&format!(
+            "the event hook `{}` ({}) was not made by this doorbell, and is left alone",
+            hook.name, hook.id
+        ));
+    }
 }
 
 fn tell_difference(scene: &Scene, own: &[&EventHook]) {
@@ -291,16 +315,24 @@ impl Scene {
     }
 
     /// Where Okta is to send the hooks of the org.
-    fn uri(&self, given: Option<Url>) -> Result<Url, DoorbellCommandError> {
-        let listener = self.config.doorbells.listener.as_ref();
-        let public_url = given.or_else(|| listener?.public_url.clone());
-        let mut uri = public_url.ok_or(DoorbellCommandError::NoUrl)?;
-        if uri.scheme() != "https" && !okta_client::is_loopback(&uri) {
-            return Err(DoorbellCommandError::NotHttps(uri));
+    fn uri(&self, given: Option<&str>) -> Result<Url, DoorbellCommandError> {
+        match given {
+            Some(given) => Ok(self.under(public_url(given)?)),
+            None => self.configured_uri().ok_or(DoorbellCommandError::NoUrl),
         }
+    }
+
+    /// The same, if the configuration says it.
+    fn configured_uri(&self) -> Option<Url> {
+        let listener = self.config.doorbells.listener.as_ref()?;
+        Some(self.under(listener.public_url.clone()?))
+    }
+
+    /// The path of the org below the address of the listener.
+    fn under(&self, mut uri: Url) -> Url {
         let path = format!("{}{}", uri.path().trim_end_matches('/'), self.hook.path);
         uri.set_path(&path);
-        Ok(uri)
+        uri
     }
 
     async fn secret(&self) -> Result<SecretString, DoorbellCommandError> {

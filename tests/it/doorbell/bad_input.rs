@@ -67,7 +67,8 @@ async fn bad_requests_are_refused_told_once_and_ask_okta_for_nothing() {
         assert_eq!(refused[reason], json!(count), "{reason}: {refused}");
     }
     let log = scene.workplace.log();
-    assert_eq!(log.matches("a request to the doorbell was refused").count(), 7, "each reason once:\n{log}");
+    assert_eq!(log.matches("a request to the doorbell was refused").count(), 8, "each reason once:\n{log}");
+    assert!(log.contains("/nowhere") && log.contains("orgs.NAME.doorbell.path"), "the wrong path:\n{log}");
     assert!(!log.contains("a-wrong-secret") && !log.contains(SECRET));
     assert_eq!(scene.polls().await, before, "Okta was asked for nothing");
     assert_eq!(scene.workplace.get("/readyz").await.unwrap().0, 200);
