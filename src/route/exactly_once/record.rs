@@ -209,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn no_generation_is_given_twice_where_the_bus_is_set_back() {
+        let mut generations = Generations::default();
+        let given = [7, 8, 3, 4, 20].map(|found| generations.next_after(found));
+        assert_eq!(given, [8, 9, 10, 11, 21]);
+    }
+
+    #[test]
     fn no_two_runs_are_the_same_owner() {
         assert_ne!(Owner::of_this_run(), Owner::of_this_run());
     }

@@ -90,7 +90,7 @@ impl Refusals {
     /// The bus refused `transaction` for one of its messages that were sent, which are all but the `refused` ones. Nothing of
     /// it is committed.
     pub(super) fn narrow(&mut self, transaction: &Transaction, refused: &[RefusedPart], reason: String) {
-        let sent = transaction.messages() - count(refused);
+        let sent = transaction.messages() - refused_count(refused);
         self.messages_max = (sent / 2).max(1);
         // Messages became dead letters because the bus was thought to take the others, and it does not.
         if self.asked.take().is_some_and(|asked| !asked.refused.is_empty()) {
@@ -213,7 +213,7 @@ impl Refusals {
 }
 
 /// How many messages are refused.
-pub(super) fn count(refused: &[RefusedPart]) -> usize {
+pub(super) fn refused_count(refused: &[RefusedPart]) -> usize {
     refused.iter().map(|part| part.rejected.len()).sum()
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     local_copy::LocalCopy,
     record::{CheckpointRecord, Generations, Owner, RecordProblem},
-    refusals::{self, Decision, Refusals, RefusedPart},
+    refusals::{Decision, Refusals, RefusedPart, refused_count},
     transaction::{Transaction, WaitingPages},
 };
 use crate::{
@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
         self.judge(&transaction, &refused).await?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
-        cursor.delivered += (transaction.messages() - refusals::count(&refused)) as u64;
+        cursor.delivered += (transaction.messages() - refused_count(&refused)) as u64;
         cursor.advanced_at = jiff::Timestamp::now();
         let record = CheckpointRecord {
             generation: self.continuity.generations.next_after(self.record.generation),
@@ -278,19 +278,19 @@ impl<'a> Session<'a> {
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, copy, refusals: known, backoff, is_commit_due, waiting, .. } =
+        let Continuity { status, copy, refusals, backoff, is_commit_due, waiting, .. } =
             &mut *self.continuity;
         *is_commit_due = false;
         if !transaction.parts().is_empty() {
             *waiting = None;
         }
         for part in transaction.parts() {
-            let is_dead_letter = |index| known.is_kept(&part.messages, index);
+            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
             status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
         }
-        let refused = refusals::count(&refused);
+        let refused = refused_count(&refused);
         let delivered = transaction.messages() - refused;
-        known.committed(delivered);
+        refusals.committed(delivered);
         backoff.reset();
         status.hold(0);
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
@@ -313,7 +313,7 @@ impl<'a> Session<'a> {
     ) -> Interruption {
         match error {
             // There is nothing to leave out.
-            CommitError::Refused(reason) if transaction.messages() == refusals::count(refused) => {
+            CommitError::Refused(reason) if transaction.messages() == refused_count(refused) => {
                 Interruption::Held { ruling: Ruling::Open, messages: 0, reason }
             }
             CommitError::Refused(reason) => {
@@ -342,10 +342,10 @@ impl<'a> Session<'a> {
         transaction: &Transaction,
         refused: &[RefusedPart],
     ) -> Result<(), Interruption> {
-        let (messages, refused_messages) = (transaction.messages(), refusals::count(refused));
+        let (messages, refused_messages) = (transaction.messages(), refused_count(refused));
         let is_full = messages - refused_messages >= self.messages_max();
-        let Continuity { status, dead_letters, refusals: known, .. } = &mut *self.continuity;
-        match known.judge(messages, is_full, refused) {
+        let Continuity { status, dead_letters, refusals, .. } = &mut *self.continuity;
+        match refusals.judge(messages, is_full, refused) {
             Decision::Keep => {}
             Decision::SendMore => return Err(Interruption::Regrouped),
             Decision::Hold(ruling) => {
@@ -355,7 +355,7 @@ impl<'a> Session<'a> {
             }
         }
         for part in refused {
-            let rejected = known.not_kept(part);
+            let rejected = refusals.not_kept(part);
             let mut backoff = RetryPolicy::STATE.backoff();
             let attempt = || dead_letters.keep(&part.messages, &rejected);
             retry_until(&mut backoff, self.stop, attempt, |err| {
@@ -370,7 +370,7 @@ impl<'a> Session<'a> {
             })
             .await?;
             status.dead_letters_kept(&part.messages, &rejected);
-            known.keep(part);
+            refusals.keep(part);
         }
         Ok(())
     }

@@ -70,12 +70,7 @@ impl WaitingPages {
         let (mut parts, mut room) = (Vec::new(), messages_max.max(1));
         while let Some(mut page) = self.pages.pop_front() {
             let begin = page.taken;
-            let mut has_room = |index: &usize| {
-                let needed = usize::from(!is_left_out(&page.messages, *index));
-                room.checked_sub(needed).map(|left| room = left).is_some()
-            };
-            let until =
-                (begin..page.messages.len()).take_while(&mut has_room).last().map_or(begin, |last| last + 1);
+            let until = end_of_part(&page.messages, begin, &mut room, &is_left_out);
             let messages = Arc::clone(&page.messages);
             if until < page.messages.len() {
                 page.taken = until;
@@ -89,6 +84,22 @@ impl WaitingPages {
         }
         (!parts.is_empty()).then_some(Transaction { parts })
     }
+}
+
+/// Where the part of a page ends that begins at `begin` and for which there is `room`. What is left out needs none.
+fn end_of_part(
+    messages: &Messages,
+    begin: usize,
+    room: &mut usize,
+    is_left_out: &impl Fn(&Messages, usize) -> bool,
+) -> usize {
+    for index in (begin..messages.len()).filter(|index| !is_left_out(messages, *index)) {
+        if *room == 0 {
+            return index;
+        }
+        *room -= 1;
+    }
+    messages.len()
 }
 
 impl Transaction {
