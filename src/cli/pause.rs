@@ -56,7 +56,5 @@ async fn change(path: &str, arguments: RouteArguments) -> Exit {
 }
 
 async fn ask(daemon: &mut Client, path: &str, named: &NamedRoute) -> Result<RouteChange, ControlError> {
-    let mut answers = daemon.post(path, named).await?;
-    let answer = answers.next().await?;
-    answer.ok_or_else(|| ControlError::Broken { reason: "it said nothing".to_owned() })
+    daemon.post(path, named).await?.only().await
 }

@@ -243,6 +243,12 @@ pub struct Answers<'a> {
 }
 
 impl Answers<'_> {
+    /// The one answer that there has to be.
+    pub async fn only<T: DeserializeOwned>(mut self) -> Result<T, ControlError> {
+        let nothing = || ControlError::Broken { reason: "it gave no answer".to_owned() };
+        self.next().await?.ok_or_else(nothing)
+    }
+
     /// The next line; none after the last one. May be dropped and asked again.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ControlError> {
         let Some(line) = self.line().await? else { return Ok(None) };

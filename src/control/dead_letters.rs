@@ -33,10 +33,7 @@ pub(super) async fn retry(
         user = by.name,
         "dead letters are delivered again"
     );
-    // Goes on if the client leaves: a message that is on its way is settled, and its letter removed.
-    let retrying = Arc::clone(&context);
-    let retried = context.work.spawn(async move { retrying.letters.retry(named.letters).await }).await;
-    let retried = retried.unwrap_or(Err(LettersError::Interrupted));
+    let retried = context.letters.retry(named.letters).await;
     retried.map(|results| lines::each(&results)).map_err(|err| refuse(&err))
 }
 

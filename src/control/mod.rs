@@ -68,6 +68,14 @@ impl ControlContext {
     ) -> Self {
         Self { stop, work: TaskTracker::new(), state, replays, engines, letters, operations, view }
     }
+
+    /// Waits for the stop, and until what requests have begun has ended.
+    async fn ended(&self) {
+        self.stop.cancelled().await;
+        self.work.close();
+        self.work.wait().await;
+        self.letters.end().await;
+    }
 }
 
 /// Binds the socket in the state directory, whose lock is held. Without it the daemon runs, but commands cannot reach
@@ -110,9 +118,7 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
     let stop = context.stop.clone();
     let served = socket.serve(subjects, stop);
     let ended = async {
-        context.stop.cancelled().await;
-        context.work.close();
-        context.work.wait().await;
+        context.ended().await;
         // A client that does not read to the end must not delay the stop.
         tokio::time::sleep(FAREWELL).await;
     };
@@ -120,9 +126,7 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
         () = served => {}
         () = ended => return,
     }
-    context.stop.cancelled().await;
-    context.work.close();
-    context.work.wait().await;
+    context.ended().await;
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Mutex, time::timeout};
+use tokio_util::task::TaskTracker;
 
 use super::{
     KeptLetter, LetterFilter, LetterId, LetterOwner, LettersError, drop_letters, find_letters,
@@ -71,12 +72,13 @@ pub struct LetterRetries {
     config: Config,
     directory: PathBuf,
     alone: Mutex<()>,
+    work: TaskTracker,
 }
 
 impl LetterRetries {
     /// Letters in `directory`, for the routes of `config`.
     pub fn new(config: Config, directory: PathBuf) -> Self {
-        Self { config, directory, alone: Mutex::new(()) }
+        Self { config, directory, alone: Mutex::new(()), work: TaskTracker::new() }
     }
 
     /// Where the letters are.
@@ -84,8 +86,21 @@ impl LetterRetries {
         &self.directory
     }
 
-    /// Delivers these letters. Says of each what became of it.
-    pub async fn retry(&self, letters: Vec<LetterId>) -> Result<Vec<LetterRetry>, LettersError> {
+    /// Delivers these letters. Says of each what became of it. Goes on if whoever asked leaves: a message that is on its way is
+    /// settled, and its letter removed.
+    pub async fn retry(self: &Arc<Self>, letters: Vec<LetterId>) -> Result<Vec<LetterRetry>, LettersError> {
+        let retrying = Arc::clone(self);
+        let retried = self.work.spawn(async move { retrying.deliver_all(letters).await });
+        retried.await.unwrap_or(Err(LettersError::Interrupted))
+    }
+
+    /// Waits until no letter is on its way.
+    pub async fn end(&self) {
+        self.work.close();
+        self.work.wait().await;
+    }
+
+    async fn deliver_all(&self, letters: Vec<LetterId>) -> Result<Vec<LetterRetry>, LettersError> {
         // A letter that is on its way is not sent twice.
         let _alone = self.alone.lock().await;
         let mut results = Vec::new();

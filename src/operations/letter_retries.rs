@@ -50,10 +50,7 @@ pub(super) async fn retry(
         reason = by.reason,
         "dead letters are delivered again"
     );
-    // Goes on if whoever asked leaves: a message that is on its way is settled, and its letter removed.
-    let retrying = Arc::clone(letters);
-    let retried = tokio::spawn(async move { retrying.retry(named).await }).await;
-    Ok(told(&retried.unwrap_or(Err(LettersError::Interrupted))?, left))
+    Ok(told(&letters.retry(named).await?, left))
 }
 
 fn told(retried: &[LetterRetry], left: usize) -> String {

@@ -217,10 +217,8 @@ async fn switch(
     path: &str,
     wanted: &(impl serde::Serialize + Sync),
 ) -> Result<StopChange, Exit> {
-    let mut answers = daemon.post(path, wanted).await.map_err(|err| refused(&err))?;
-    let switched = answers.next().await.map_err(|err| refused(&err))?;
-    let ended = || ControlError::Broken { reason: "it gave no answer".to_owned() };
-    switched.ok_or_else(|| refused(&ended()))
+    let answers = daemon.post(path, wanted).await.map_err(|err| refused(&err))?;
+    answers.only().await.map_err(|err| refused(&err))
 }
 
 async fn closed(

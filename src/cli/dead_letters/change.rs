@@ -1,6 +1,9 @@
 //! What is done to dead letters: by the daemon if one runs, else here.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    sync::Arc,
+};
 
 use super::display;
 use crate::{
@@ -62,7 +65,7 @@ async fn here(argument: &ConfigArgument, letters: Vec<LetterId>) -> Result<Vec<L
         sink::require(sink).map_err(|err| fail(Exit::Usage, &err))?;
     }
     let directory = StatePaths::from(&config.runtime.state).dead_letters().path;
-    let retries = LetterRetries::new(config, directory);
+    let retries = Arc::new(LetterRetries::new(config, directory));
     retries.retry(letters).await.map_err(|err| fail(Exit::Unavailable, &err))
 }
 

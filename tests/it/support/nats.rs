@@ -229,6 +229,16 @@ create = {{}}
     }
 }
 
+/// A stream for the sink of [`NatsServer::configuration`] that takes no message above so many bytes; -1: any.
+pub(crate) fn limited_stream(message_bytes_max: i32) -> Config {
+    Config {
+        name: "OKTA".to_owned(),
+        subjects: vec!["okta.>".to_owned()],
+        max_message_size: message_bytes_max,
+        ..Config::default()
+    }
+}
+
 /// Listens to `subject`: what the server is sent after this is heard.
 pub(crate) async fn listen(client: &Client, subject: impl ToSubject) -> Subscriber {
     let heard = client.subscribe(subject).await.unwrap();

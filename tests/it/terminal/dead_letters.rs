@@ -2,32 +2,21 @@
 
 use std::fs;
 
-use async_nats::jetstream::stream::Config;
 use serde_json::Value;
 
 use crate::support::{
     daemon::{Daemon, Said, TO_FILES, Workplace},
-    nats::NatsServer,
+    nats::{NatsServer, limited_stream},
     okta::Okta,
 };
 
 const FILE: &str = "state/dead-letters/log.nats.jsonl";
 
-/// A stream that takes no message above so many bytes.
-fn stream(bytes_max: i32) -> Config {
-    Config {
-        name: "OKTA".to_owned(),
-        subjects: vec!["okta.>".to_owned()],
-        max_message_size: bytes_max,
-        ..Config::default()
-    }
-}
-
 /// A daemon that has delivered all but two events, which are too large.
 async fn scene() -> (Okta, NatsServer, Workplace, Daemon) {
     let okta = Okta::with_backlog(100).await;
     let nats = NatsServer::start().await;
-    nats.create_stream(stream(20_000)).await;
+    nats.create_stream(limited_stream(20_000)).await;
     let workplace = Workplace::new(&okta, &nats.configuration(r#"{ sink = "nats" }"#));
     let daemon = workplace.start(&[]);
     workplace.route("log/nats", |route| route.delivered == 100).await;
@@ -93,7 +82,7 @@ async fn a_letter_is_found_with_its_reason_and_delivered_again_once_the_sink_tak
     assert!(text(&results[0], "reason").contains("max_msg_size"), "{}", results[0]);
     assert_eq!(fs::read_to_string(workplace.path(FILE)).unwrap(), before);
 
-    nats.jetstream().await.update_stream(stream(1_000_000)).await.unwrap();
+    nats.jetstream().await.update_stream(limited_stream(1_000_000)).await.unwrap();
     let (code, results) = retried(&workplace, &[first]).await;
     assert_eq!(
         (code, text(&results[0], "result")),

@@ -1,19 +1,14 @@
 //! Dead letters that somebody has delivered again from the page.
 
-use async_nats::jetstream::stream::Config;
 use serde_json::{Value, json};
 
 use super::{act, bearer, start_with_token};
-use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta, tools::eventually};
-
-fn stream(bytes_max: i32) -> Config {
-    Config {
-        name: "OKTA".to_owned(),
-        subjects: vec!["okta.>".to_owned()],
-        max_message_size: bytes_max,
-        ..Config::default()
-    }
-}
+use crate::support::{
+    daemon::Workplace,
+    nats::{NatsServer, limited_stream},
+    okta::Okta,
+    tools::eventually,
+};
 
 fn retry(route: &str) -> Value {
     json!({ "action": "retry_dead_letters", "about": route, "confirm": route, "reason": "there is room" })
@@ -23,7 +18,7 @@ fn retry(route: &str) -> Value {
 async fn the_dead_letters_of_a_route_are_delivered_again_once_the_sink_takes_them() {
     let okta = Okta::with_backlog(10).await;
     let nats = NatsServer::start().await;
-    nats.create_stream(stream(20_000)).await;
+    nats.create_stream(limited_stream(20_000)).await;
     let workplace = Workplace::new(&okta, &nats.configuration(r#"{ sink = "nats" }"#));
     let _daemon = start_with_token(&workplace);
     let padding = "x".repeat(40_000);
@@ -38,7 +33,7 @@ async fn the_dead_letters_of_a_route_are_delivered_again_once_the_sink_takes_the
     assert_eq!(code, 200, "{told}");
     assert!(told.contains("0 of 1 dead letters are delivered. The first that is kept: "), "{told}");
 
-    nats.jetstream().await.update_stream(stream(-1)).await.unwrap();
+    nats.jetstream().await.update_stream(limited_stream(-1)).await.unwrap();
     let (code, told) = act(&workplace, &retry("log/nats"), &bearer()).await;
     assert!(code == 200 && told.contains("1 of 1 dead letters are delivered."), "{code} {told}");
     let stored = nats.stored("OKTA").await;
