@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{TOPIC, assert_each_once, in_kafka};
-use crate::support::{daemon::Workplace, kafka::Broker, okta::Okta};
+use crate::support::{
+    daemon::{RouteStatus, Workplace},
+    kafka::Broker,
+    okta::Okta,
+};
 
 /// Text that no compression makes small.
 fn noise(bytes: usize) -> String {
@@ -36,9 +40,7 @@ async fn what_stands_behind_a_message_that_the_topic_refuses_is_delivered() {
         events.insert(before, format!(r#"{{"uuid":"large-{round}","padding":"{}"}}"#, noise(60_000)));
         okta.add(&format!("[{}]", events.join(","))).await;
         let letters = round as u64 + 1;
-        let is_through = |route: &crate::support::daemon::RouteStatus| {
-            route.delivered == 20 + small && route.dead_letters == letters
-        };
+        let is_through = |route: &RouteStatus| route.delivered == 20 + small && route.dead_letters == letters;
         workplace.route("log/kafka", is_through).await;
     }
     let (mut served, arrived) = (okta.uuids().await, in_kafka(&broker).await);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oktabus::{
     config::SinkConfig,
     message::{Template, TemplateUse},
-    sink::SinkClass,
+    sink::{Sink, SinkClass},
 };
 
 use super::{binary_sink, check, open, refusal, topic_name};
@@ -58,13 +58,18 @@ async fn a_full_queue_holds_up_and_changes_no_order() {
     assert!(arrived == published, "{} of {} arrived, or in another order", arrived.len(), published.len());
 }
 
-#[tokio::test]
-async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
+/// A sink whose topic takes 20,000 bytes at a time, and whose client does not compress them.
+async fn small_topic() -> (&'static Broker, String, Box<dyn Sink>) {
     let broker = Broker::shared().await;
     let topic = topic_name();
     broker.create_topic(&topic, 1, &[("max.message.bytes", "20000")]).await;
-    let mut sink =
-        open(&binary_sink(broker.bus_with(&[("compression.type", "none")]), &topic)).await.unwrap();
+    let sink = open(&binary_sink(broker.bus_with(&[("compression.type", "none")]), &topic)).await.unwrap();
+    (broker, topic, sink)
+}
+
+#[tokio::test]
+async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
+    let (broker, topic, mut sink) = small_topic().await;
     let mut events: Vec<_> = (0..200).map(event).collect();
     events[120] = event_with_padding(120, 30_000);
     let refused = batch_of(events);
@@ -86,11 +91,7 @@ async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
 
 #[tokio::test]
 async fn a_topic_that_takes_less_than_a_batch_refuses_nothing_and_gets_nothing_twice() {
-    let broker = Broker::shared().await;
-    let topic = topic_name();
-    broker.create_topic(&topic, 1, &[("max.message.bytes", "20000")]).await;
-    let mut sink =
-        open(&binary_sink(broker.bus_with(&[("compression.type", "none")]), &topic)).await.unwrap();
+    let (broker, topic, mut sink) = small_topic().await;
     let batch = batch(0..3_000);
     let settled = sink.publish(&batch, 0).await.unwrap().await.unwrap();
     assert_eq!(settled.rejected(), []);
