@@ -22,14 +22,16 @@ pub(crate) async fn exchange(
     subject: String,
     publish: PublishMessage,
 ) -> Result<PublishResult, BusError> {
-    let sent = tokio::select! {
-        biased;
-        sent = jetstream.send_publish(subject, publish) => sent,
-        () = link.lost() => return Err(link.error()),
+    let answered = async {
+        match jetstream.send_publish(subject.clone(), publish).await {
+            Ok(acknowledgement) => acknowledgement.into_future().await,
+            Err(err) => Err(err),
+        }
     };
-    match sent {
-        Ok(acknowledgement) => answer(link, acknowledgement).await,
-        Err(err) => Ok(Err(err)),
+    tokio::select! {
+        biased;
+        answer = answered => Ok(answer),
+        () = link.lost() => Err(link.error_on(&subject)),
     }
 }
 
@@ -55,7 +57,7 @@ pub(crate) fn rejection(
     error: &PublishError,
 ) -> StoreRejection {
     // A message that we may not publish gets no answer; the server reports the error on the connection.
-    match link.denial().filter(|_| error.kind() == PublishErrorKind::TimedOut) {
+    match link.denial_on(subject).filter(|_| error.kind() == PublishErrorKind::TimedOut) {
         Some(denial) => StoreRejection::Bus(denial),
         None => StoreRejection::of_publish(sink, subject, size_bytes, error),
     }

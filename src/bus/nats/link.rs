@@ -111,31 +111,50 @@ impl Link {
 
     /// Why nothing can be sent: a denied permission, else the last error of the connection.
     pub(crate) fn error(&self) -> BusError {
-        self.denial().unwrap_or_else(|| {
-            let last_errors = self.last_errors();
-            let reason = match (&last_errors.server_error, self.lost.is_cancelled()) {
-                (Some(server_error), _) => server_error.to_string(),
-                (None, true) => "the connection was lost".to_owned(),
-                (None, false) => "an earlier message was not acknowledged".to_owned(),
-            };
-            BusError::Unreachable { name: self.name.clone(), reason }
-        })
+        self.denial().unwrap_or_else(|| self.unreachable())
+    }
+
+    /// Why a message on `subject` got no answer. The connection ends for all when the server denies one message, but
+    /// the denial is about that one alone.
+    pub(crate) fn error_on(&self, subject: &str) -> BusError {
+        self.denial_on(subject).unwrap_or_else(|| self.unreachable())
     }
 
     /// The permission or credential that the server reported as missing.
     pub(crate) fn denial(&self) -> Option<BusError> {
+        self.denial_that(is_denial)
+    }
+
+    /// The permission or credential that a message on `subject` lacks.
+    pub(crate) fn denial_on(&self, subject: &str) -> Option<BusError> {
+        self.denial_that(|server_error| {
+            let text = server_error.to_string();
+            is_denial(server_error) && denied_subject(&text).is_none_or(|denied| denied == subject)
+        })
+    }
+
+    fn denial_that(&self, concerns: impl FnOnce(&ServerError) -> bool) -> Option<BusError> {
         let last_errors = self.last_errors();
-        let server_error =
-            last_errors.server_error.as_ref().filter(|server_error| is_denial(server_error))?;
+        let server_error = last_errors.server_error.as_ref().filter(|server_error| concerns(server_error))?;
         let reason = format!("{server_error}: check what the user of this bus may do");
         Some(BusError::Refused { name: self.name.clone(), reason })
+    }
+
+    fn unreachable(&self) -> BusError {
+        let last_errors = self.last_errors();
+        let reason = match (&last_errors.server_error, self.lost.is_cancelled()) {
+            (Some(server_error), _) => server_error.to_string(),
+            (None, true) => "the connection was lost".to_owned(),
+            (None, false) => "an earlier message was not acknowledged".to_owned(),
+        };
+        BusError::Unreachable { name: self.name.clone(), reason }
     }
 
     /// For a message that we may not publish this error is the only answer; a request to the JetStream API times out.
     fn is_denied_message(&self, server_error: &ServerError) -> bool {
         let text = server_error.to_string();
-        let Some((_, subject)) = text.split_once("Publish to \"") else { return false };
-        !subject.starts_with("$JS.") && !subject.starts_with(&self.api_prefix)
+        denied_subject(&text)
+            .is_some_and(|subject| !subject.starts_with("$JS.") && !subject.starts_with(&self.api_prefix))
     }
 
     fn last_errors(&self) -> MutexGuard<'_, LastErrors> {
@@ -155,6 +174,11 @@ fn is_denial(server_error: &ServerError) -> bool {
                 .any(|denial| text.contains(denial))
         }
     }
+}
+
+/// The subject to which nothing may be published, by the server's text.
+fn denied_subject(text: &str) -> Option<&str> {
+    text.split_once("Publish to \"")?.1.split('"').next()
 }
 
 #[cfg(test)]
@@ -194,6 +218,18 @@ mod tests {
             matches!(link.error(), BusError::Refused { reason, .. } if reason.contains(r#"Publish to "okta.acme""#))
         );
         assert!(link.is_halted());
+    }
+
+    #[test]
+    fn a_denial_is_about_one_subject() {
+        let link = link();
+        let server_error = r#"Permissions Violation for Publish to "replies.forbidden""#;
+        link.observe(Event::ServerError(ServerError::Other(server_error.to_owned())));
+        assert!(matches!(link.error_on("replies.forbidden"), BusError::Refused { .. }));
+        assert!(matches!(link.error_on("replies.hr"), BusError::Unreachable { .. }), "it may be sent again");
+
+        link.observe(Event::ServerError(ServerError::AuthorizationViolation));
+        assert!(matches!(link.error_on("replies.hr"), BusError::Refused { .. }), "it is about everything");
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl NatsPublisher {
         let connection = self.connection().await?;
         let published = tokio::select! {
             published = self.put_over(&connection, publication, subject, headers, payload) => published,
-            () = connection.link.lost() => Err(connection.link.error().into()),
+            () = connection.link.lost() => Err(connection.link.error_on(subject).into()),
         };
         if published.is_err() && connection.link.is_halted() {
             self.connection.give_up(&connection).await;

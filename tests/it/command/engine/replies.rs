@@ -127,16 +127,19 @@ subject = "outcomes.others"
     let _daemon = workplace.start(&[]);
     let jetstream = nats.jetstream().await;
     // The first is refused before it is anything that could wait for its turn.
-    for (id, action, reply_to) in [
-        ("f1", "user.explode", "replies.forbidden"),
-        ("f2", "user.suspend", "replies.forbidden"),
-        ("f3", "user.get", "replies.forbidden"),
-        ("f4", "user.get", "replies.hr"),
-    ] {
+    let mut commands = vec![
+        ("unknown".to_owned(), "user.explode", "replies.forbidden", "outcomes.other"),
+        ("not_allowed".to_owned(), "user.suspend", "replies.forbidden", "outcomes.other"),
+    ];
+    // The server ends a connection over which it denied a message, with whatever else is on its way there.
+    for pair in 0..10 {
+        commands.push((format!("f{pair}"), "user.get", "replies.forbidden", "outcomes.user.get"));
+        commands.push((format!("r{pair}"), "user.get", "replies.hr", "replies.hr"));
+    }
+    for (id, action, reply_to, _) in &commands {
         let parameters = json!({ "user": "ada@acme.com" });
         let command = json!({ "id": id, "action": action, "parameters": parameters, "reply_to": reply_to });
-        let sent = jetstream.publish("commands.x", command.to_string().into()).await.unwrap();
-        sent.await.unwrap();
+        jetstream.publish("commands.x", command.to_string().into()).await.unwrap().await.unwrap();
     }
     let outcomes = async || {
         let stored = nats.stored("OUTCOMES").await.into_iter();
@@ -147,13 +150,7 @@ subject = "outcomes.others"
             })
             .collect::<BTreeMap<_, _>>()
     };
-    until(async || outcomes().await.len() == 4).await;
-    let expected = [
-        ("f1", "outcomes.other"),
-        ("f2", "outcomes.other"),
-        ("f3", "outcomes.user.get"),
-        ("f4", "replies.hr"),
-    ];
-    let expected = expected.map(|(id, subject)| (id.to_owned(), subject.to_owned()));
-    assert_eq!(outcomes().await, BTreeMap::from(expected));
+    until(async || outcomes().await.len() == commands.len()).await;
+    let expected = commands.into_iter().map(|(id, _, _, subject)| (id, subject.to_owned()));
+    assert_eq!(outcomes().await, expected.collect());
 }
