@@ -93,9 +93,10 @@ pub(super) async fn run(
     let origin = &rendering.origin;
     let sink = open_until(&status, stop, || factory.open(origin)).await?;
     let ownership = Ownership::new(me.clone(), *takeover_after);
+    let (copy, copy_writer) = LocalCopy::new(state.clone(), Arc::clone(&status), found);
     let continuity = Continuity {
         dead_letters: route.seams.dead_letters.clone(),
-        copy: LocalCopy::new(state.clone(), Arc::clone(&status), found),
+        copy,
         status,
         refusals: Refusals::default(),
         backoff: RetryPolicy::SINK.backoff(),
@@ -107,12 +108,17 @@ pub(super) async fn run(
     };
     let beginning = route.stream.cursor_at(route.stream.start());
     let mut run = Run { route, rendering, sink, ownership, continuity, beginning, until_caught_up };
-    let ended = run.sessions(stop).await;
-    run.route.status.at_rest(RouteTask::Delivery);
-    run.route.status.hold(0);
-    if !matches!(ended, Err(Halt::Failed(_))) {
-        run.sink.close().await;
-    }
+    // The copies end with what follows the bus, so the last one is written when the run is over.
+    let delivering = Box::pin(async move {
+        let ended = run.sessions(stop).await;
+        run.route.status.at_rest(RouteTask::Delivery);
+        run.route.status.hold(0);
+        if !matches!(ended, Err(Halt::Failed(_))) {
+            run.sink.close().await;
+        }
+        ended
+    });
+    let (ended, ()) = tokio::join!(delivering, copy_writer.run());
     ended
 }
 
@@ -159,7 +165,7 @@ impl Run<'_> {
     async fn session(&mut self, stop: &CancellationToken) -> Result<(), Interruption> {
         let record = self.own(stop).await?;
         let (route, status) = (self.route, self.route.status());
-        self.continuity.copy.write(&record).await;
+        self.continuity.copy.follow(&record);
         status.cursor_loaded(record.generation, &record.cursor, route.stream.start());
         // After a commit that failed, only another commit shows that the sink works.
         if !self.continuity.is_commit_due && status.sink_recovered() {
@@ -196,7 +202,7 @@ impl Run<'_> {
                 (Claim::StandBy, found) => {
                     if let Some(found) = found.as_ref().filter(|found| !self.continuity.copy.follows(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
-                        self.continuity.copy.write(found).await;
+                        self.continuity.copy.follow(found);
                     }
                     stand_by(&self.route.status, found.as_ref(), stop).await?;
                     continue;
@@ -265,10 +271,10 @@ impl Run<'_> {
     fn claimed(&mut self, last: Option<CheckpointRecord>) -> CheckpointRecord {
         let copy = &self.continuity.copy;
         let found = last.as_ref().map(CheckpointRecord::number);
-        let BusCheckpoint { epoch, generation, .. } =
-            found.or_else(|| copy.of_bus().cloned()).unwrap_or_default();
+        let BusCheckpoint { epoch, generation, .. } = found.or_else(|| copy.of_bus()).unwrap_or_default();
         let of_bus = last.filter(|last| !copy.follows(last)).map(|last| last.cursor);
-        let cursor = of_bus.or_else(|| copy.cursor().cloned()).unwrap_or_else(|| self.beginning.clone());
+        let copied = || copy.cursor().map(|cursor| Cursor::clone(&cursor));
+        let cursor = of_bus.or_else(copied).unwrap_or_else(|| self.beginning.clone());
         CheckpointRecord {
             owner: self.ownership.me.clone(),
             epoch: self.ownership.next_epoch(epoch),

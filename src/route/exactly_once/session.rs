@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
             let beat_at = self.beat_at();
             tokio::select! {
                 biased;
-                answer = answer(&mut self.outstanding) => self.answered(answer).await?,
+                answer = answer(&mut self.outstanding) => self.answered(answer)?,
                 item = items.recv(), if is_more => match item {
                     Some(item) => self.take(item)?,
                     None => is_more = false,
@@ -144,10 +144,7 @@ impl<'a> Session<'a> {
                 () = tokio::time::sleep_until(beat_at.unwrap_or(self.committed_at)), if beat_at.is_some() => {
                     self.commit(Transaction::empty(), false).await?;
                 }
-                _ = check.tick() => {
-                    self.check_stall()?;
-                    self.continuity.copy.catch_up(&self.record).await;
-                }
+                _ = check.tick() => self.check_stall()?,
             }
         }
     }
@@ -267,11 +264,11 @@ impl<'a> Session<'a> {
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let answer = patient(&status, stop, &*stall_reason, answer(&mut self.outstanding)).await?;
-        self.answered(answer).await
+        self.answered(answer)
     }
 
     /// The bus has said what became of the outstanding commit.
-    async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
+    fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
         let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
         let Outstanding { transaction, record, refused, .. } = outstanding;
         answer.map_err(|err| self.failed(err, &transaction, &refused))?;
@@ -301,7 +298,7 @@ impl<'a> Session<'a> {
         }
         // What is committed needs no permit any more.
         drop(transaction);
-        copy.write(&self.record).await;
+        copy.follow(&self.record);
         Ok(())
     }
 
