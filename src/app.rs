@@ -1,6 +1,7 @@
 //! Builds everything from the configuration; starts it, drains it and stops it.
 
 mod clients;
+mod letter_expiry;
 mod loops;
 mod opening;
 mod series;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, AdminError},
+    clock::SystemClock,
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, ControlContext, Socket},
@@ -32,6 +34,7 @@ use crate::{
     telemetry::chain,
 };
 pub use clients::{Clients, UnusableOrg, client, clients, clients_without_secrets};
+use letter_expiry::expire_dead_letters;
 use loops::{Loop, of_searches, of_streams};
 use opening::open_state;
 use state_watch::watch_state;
@@ -234,6 +237,13 @@ impl App {
         pages.spawn(async move { view.pulse.run(&until_end).await });
         let (view, state, until_end) = (Arc::clone(&self.view), self.state.clone(), stop_admin.clone());
         pages.spawn(async move { watch_state(&state, &view.state_trouble, &until_end).await });
+
+        if let Some(age_max) = self.config.runtime.state.dead_letters.age_max {
+            let (letters, until_end) = (Arc::clone(&self.letters), stop_admin.clone());
+            pages.spawn(async move {
+                expire_dead_letters(letters.directory(), age_max, &SystemClock, &until_end).await;
+            });
+        }
 
         pages.spawn(self.doorbells.run(stop.child_token()));
         let grace = self.config.runtime.shutdown_grace;

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    command::engine::Engines, config::Config, doorbell::Doorbell, invariant::Invariant, telemetry::metrics,
+    command::engine::Engines,
+    config::{Config, SinkConfig},
+    doorbell::Doorbell,
+    invariant::Invariant,
+    telemetry::metrics,
 };
 
 /// Creates them, at 0.
@@ -17,6 +21,9 @@ pub(super) fn register(config: &Config, engines: &Engines, doorbells: &[Arc<Door
     }
     for route in config.searches.values().flat_map(|search| &search.routes) {
         metrics::search_exists(&route.route.name);
+    }
+    for sink in config.sinks.values().filter(|sink| matches!(sink, SinkConfig::File(_))) {
+        metrics::file_sink_exists(sink.name());
     }
     config.orgs.keys().for_each(|org| metrics::org_exists(org));
     engines.all().for_each(|engine| engine.status().register_metrics());

@@ -11,6 +11,7 @@ mod cross_checks;
 mod descriptions;
 mod doorbell;
 mod exposure;
+mod file_keeping;
 mod file_owners;
 mod layers;
 mod load;
@@ -50,12 +51,13 @@ pub use bus::{
     TokenConfig,
 };
 pub use commands::{
-    ActionPattern, ApprovalConfig, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, KeyError,
-    LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm,
-    SignatureConfig, SignatureKeyConfig, read_shared_secret,
+    ActionPattern, ApprovalConfig, AuditConfig, AuditFileConfig, CommandsConfig, DestinationConfig,
+    IntakeConfig, KeyError, LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX,
+    SignatureAlgorithm, SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
 pub(crate) use doorbell::public_url;
 pub use doorbell::{DoorbellListener, DoorbellsConfig, HookConfig, RingSource, UnfitPublicUrl};
+pub use file_keeping::{Compression, Retention, Rotate};
 #[cfg(test)]
 pub(crate) use org::acme;
 pub use poll_interval::PollInterval;

@@ -25,6 +25,7 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 mod proof;
+pub(crate) mod retention;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]
@@ -94,6 +95,9 @@ pub trait Sink: fmt::Debug + Send {
     fn is_cut_off(&self) -> bool {
         false
     }
+
+    /// A cursor with this mark is durable: the sink will never be asked to take up an earlier one.
+    fn committed(&mut self, _mark: &SinkMark) {}
 
     /// Makes the sink fit for publishing again after a failure.
     fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>>;

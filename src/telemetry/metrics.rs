@@ -32,6 +32,11 @@ const COMMANDS_REPEATED: &str = "oktabus_commands_repeated_total";
 const COMMANDS_FORGOTTEN_EARLY: &str = "oktabus_commands_forgotten_early_total";
 const DEAD_LETTERS_DROPPED: &str = "oktabus_dead_letters_dropped_total";
 const COMMAND_DEAD_LETTERS_DROPPED: &str = "oktabus_command_dead_letters_dropped_total";
+const DEAD_LETTERS_EXPIRED: &str = "oktabus_dead_letters_expired_total";
+const COMMAND_DEAD_LETTERS_EXPIRED: &str = "oktabus_command_dead_letters_expired_total";
+const FILES_REMOVED: &str = "oktabus_files_removed_total";
+const FILE_BYTES_REMOVED: &str = "oktabus_file_bytes_removed_total";
+const AUDIT_FILES_REMOVED: &str = "oktabus_audit_files_removed_total";
 const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
 const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
 const COMMANDS_HELD: &str = "oktabus_commands_held";
@@ -76,7 +81,7 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name, with their help texts.
-const COUNTERS: [(&str, &str); 23] = [
+const COUNTERS: [(&str, &str); 28] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (
@@ -84,6 +89,11 @@ const COUNTERS: [(&str, &str); 23] = [
         "Dead letters of routes that were removed because there were too many: they are lost.",
     ),
     (COMMAND_DEAD_LETTERS_DROPPED, "Dead letters of commands that were removed because there were too many."),
+    (DEAD_LETTERS_EXPIRED, "Dead letters of routes that were removed because of their age: they are lost."),
+    (COMMAND_DEAD_LETTERS_EXPIRED, "Dead letters of commands that were removed because of their age."),
+    (FILES_REMOVED, "Closed files of a file sink that were removed because of their age or size."),
+    (FILE_BYTES_REMOVED, "The bytes of these files."),
+    (AUDIT_FILES_REMOVED, "Closed files of an audit that were removed because of their age or size."),
     (PAGES, "Pages whose cursor has moved."),
     (FILTERED, "Events that the route's own filter left out."),
     (DROPPED, "Events dropped after a refused link because they had been delivered before."),
@@ -176,9 +186,18 @@ fn describe() {
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.
 pub(crate) fn route_exists(route: &str) {
-    for name in
-        [PAGES, DELIVERED, DEAD_LETTERS, DEAD_LETTERS_DROPPED, FILTERED, DROPPED, GAPS, STATE_FAILURES]
-    {
+    let counted = [
+        PAGES,
+        DELIVERED,
+        DEAD_LETTERS,
+        DEAD_LETTERS_DROPPED,
+        DEAD_LETTERS_EXPIRED,
+        FILTERED,
+        DROPPED,
+        GAPS,
+        STATE_FAILURES,
+    ];
+    for name in counted {
         counter!(name, "route" => route.to_owned()).increment(0);
     }
     for class in SINK_CLASSES {
@@ -218,8 +237,14 @@ pub(crate) fn commands_exist(
                 .increment(0);
         }
     }
-    let counted =
-        [COMMANDS_REPEATED, COMMANDS_FORGOTTEN_EARLY, COMMAND_DEAD_LETTERS, COMMAND_DEAD_LETTERS_DROPPED];
+    let counted = [
+        COMMANDS_REPEATED,
+        COMMANDS_FORGOTTEN_EARLY,
+        COMMAND_DEAD_LETTERS,
+        COMMAND_DEAD_LETTERS_DROPPED,
+        COMMAND_DEAD_LETTERS_EXPIRED,
+        AUDIT_FILES_REMOVED,
+    ];
     for name in counted {
         counter!(name, "commands" => commands.to_owned()).increment(0);
     }
@@ -227,6 +252,22 @@ pub(crate) fn commands_exist(
         counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(0);
     }
     counter!(PANICS, "task" => commands.to_owned()).increment(0);
+}
+
+/// The series of a file sink are there.
+pub(crate) fn file_sink_exists(sink: &str) {
+    files_removed(sink, 0, 0);
+}
+
+/// Closed files of a sink were removed, with so many bytes.
+pub(crate) fn files_removed(sink: &str, files: u64, bytes: u64) {
+    counter!(FILES_REMOVED, "sink" => sink.to_owned()).increment(files);
+    counter!(FILE_BYTES_REMOVED, "sink" => sink.to_owned()).increment(bytes);
+}
+
+/// Closed files of an audit were removed.
+pub(crate) fn audit_files_removed(commands: &str, files: u64) {
+    counter!(AUDIT_FILES_REMOVED, "commands" => commands.to_owned()).increment(files);
 }
 
 /// The series of an invariant is there.
@@ -295,6 +336,16 @@ pub(crate) fn command_dead_letters_dropped(commands: &str, letters: u64) {
     if letters > 0 {
         counter!(COMMAND_DEAD_LETTERS_DROPPED, "commands" => commands.to_owned()).increment(letters);
     }
+}
+
+/// Dead letters of `route` were removed because of their age.
+pub(crate) fn dead_letters_expired(route: &str, letters: u64) {
+    counter!(DEAD_LETTERS_EXPIRED, "route" => route.to_owned()).increment(letters);
+}
+
+/// Dead letters of commands were removed because of their age.
+pub(crate) fn command_dead_letters_expired(commands: &str, letters: u64) {
+    counter!(COMMAND_DEAD_LETTERS_EXPIRED, "commands" => commands.to_owned()).increment(letters);
 }
 
 /// A message can never be a command.

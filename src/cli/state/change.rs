@@ -66,7 +66,7 @@ fn refuse(err: &StateError, file: &Path) -> Exit {
 /// The advice for each audit whose file has more records than the state of a backup, and where its chain continues.
 fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
     let files = loaded.config.commands.iter().filter_map(|(name, commands)| match &commands.audit {
-        AuditConfig::File(file) => Some((name, file)),
+        AuditConfig::File(file) => Some((name, &file.path)),
         AuditConfig::Sink(_) => None,
     });
     let told = files.filter_map(|(name, file)| {

@@ -108,7 +108,11 @@ impl<S: CheckpointStore> Delivery<S> {
         let counts: Vec<_> = counts.collect();
         // Until that is durable they keep their room.
         let (delivered, permits): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
+        let mark = delivered.iter().rev().find_map(Delivered::mark).cloned();
         self.checkpoints.commit(delivered).await?;
+        if let Some(mark) = mark {
+            self.sink.committed(&mark);
+        }
         drop(permits);
         for (messages, rejected) in &counts {
             metrics::page_delivered(self.status.name(), *messages, *rejected);

@@ -40,6 +40,7 @@ mod outage;
 mod proxies;
 #[cfg(feature = "nats")]
 mod redaction;
+mod retention;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod schema;
 mod service;
