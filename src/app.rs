@@ -214,8 +214,11 @@ impl App {
 
         let supervisor = Supervisor::new(topology.loops().cloned(), until, stop.clone(), grace);
         let (changes, changed) = mpsc::channel(1);
-        let (topology, parts_of_reloader) = (Arc::new(topology), parts.clone());
-        let reloader = Reloader { topology, listeners, changes, parts: parts_of_reloader, until, source };
+        let topology = Arc::new(topology);
+        let buses = topology.config.buses.values().cloned().collect();
+        let parts_of_reloader = parts.clone();
+        let reloader =
+            Reloader { topology, buses, listeners, changes, parts: parts_of_reloader, until, source };
         serving.spawn(reloader.run(requests, stop.clone()));
         let ended = tokio::select! {
             ended = supervise(supervisor, changed, shutdown) => ended,

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     admin,
     command::engine::{Engine, Engines},
-    config::{Config, ConfigError},
+    config::{BusConfig, Config, ConfigError},
     dead_letters::LetterRetries,
     doorbell::Doorbells,
     operations::{ConfigChange, Operations, ReloadOutcome, ReloadRequests},
@@ -34,6 +34,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) topology: Arc<Topology>,
+    /// All buses that are used, be it by what an earlier configuration made.
+    pub(super) buses: Vec<BusConfig>,
     pub(super) listeners: Listeners,
     /// To the supervisor of the loops.
     pub(super) changes: mpsc::Sender<LoopChange>,
@@ -99,7 +101,12 @@ impl Reloader {
                 source.manager.reloading();
             }
             let outcome = self.reload(&stop).await;
-            metrics::config_reloaded(outcome.result(), !matches!(outcome, ReloadOutcome::Refused { .. }));
+            let refused = match &outcome {
+                ReloadOutcome::Refused { reason } => Some(reason.clone()),
+                ReloadOutcome::Applied(_) | ReloadOutcome::Unchanged => None,
+            };
+            metrics::config_reloaded(outcome.result(), refused.is_none());
+            self.parts.view.config_reloaded(refused);
             if let Some(source) = &self.source {
                 source.manager.ready(&self.standing(&outcome));
             }
@@ -119,6 +126,8 @@ impl Reloader {
     }
 
     async fn reload(&mut self, stop: &CancellationToken) -> ReloadOutcome {
+        // What nothing else has any more is of an earlier configuration.
+        self.buses.retain(BusConfig::is_shared);
         let reloaded = match stop.run_until_cancelled(self.prepare()).await {
             None => Err(ReloadError::Stopping),
             Some(Err(err)) => Err(err),
@@ -151,6 +160,7 @@ impl Reloader {
 
     /// Loads the configuration, and builds whatever can fail. None: it says nothing new. Secrets are read again in any case.
     async fn prepare(&self) -> Result<Option<Prepared>, ReloadError> {
+        self.buses.iter().for_each(BusConfig::reload);
         self.topology.reload_secrets().await;
         let source = self.source.as_ref().ok_or(ReloadError::Fixed)?;
         let (file, before) = (source.file.clone(), Arc::clone(&self.topology));
@@ -227,7 +237,8 @@ impl Reloader {
         let drained = CancellationToken::new();
         let grace = topology.config.runtime.shutdown_grace;
         permit.send(LoopChange { ends, begins, grace, done: Arc::new(drained.clone().drop_guard()) });
-        self.topology = Arc::new(topology.tidied());
+        self.buses.extend(topology.config.buses.values().cloned());
+        self.topology = Arc::new(topology);
 
         // A stop ends this too: the supervisor lets nothing run for longer than its grace period.
         drained.cancelled().await;
@@ -235,7 +246,10 @@ impl Reloader {
             engine.end_operations().await;
         }
         for removed in &told.removed {
-            tracing::info!(removed, "it is not configured any more; where it stood stays in the state, and it goes on from there if it comes back");
+            tracing::info!(
+                removed,
+                "it is not configured any more; where it stood stays in the state, and it goes on from there if it comes back"
+            );
         }
         Ok(told)
     }

@@ -194,7 +194,11 @@ impl Supervisor {
         let supervised = self.running.remove(&id);
         if let Some(ending) = supervised.filter(|supervised| supervised.ending.is_some()) {
             // It was to end, and whoever takes its place meets the same if it lasts.
-            tracing::error!(route = ending.route.name(), error = chain(&err), "a route has failed while it was drained");
+            tracing::error!(
+                route = ending.route.name(),
+                error = chain(&err),
+                "a route has failed while it was drained"
+            );
             ending.route.end();
             return;
         }

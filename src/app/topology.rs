@@ -5,15 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{
-    AppError, Clients, UnusableOrg,
-    clients::client,
-    loops::Loop,
-    unchanged::{Unchanged, in_use},
-};
+use super::{AppError, Clients, UnusableOrg, clients::client, loops::Loop, unchanged::Unchanged};
 use crate::{
     command::engine::Engine,
-    config::{BusConfig, Config},
+    config::Config,
     doorbell::Doorbell,
     operations::ConfigChange,
     overview::{RouteView, Setup, Shown},
@@ -32,8 +27,6 @@ pub(super) struct Topology {
     engines: BTreeMap<String, Arc<Engine>>,
     /// By their titles.
     loops: BTreeMap<String, Loop>,
-    /// All buses that are used, be it by what an earlier configuration made.
-    buses: Vec<BusConfig>,
 }
 
 /// The clients of all orgs and the streams that are read through them.
@@ -106,11 +99,8 @@ impl Topology {
         state: &State,
         before: Option<(&Self, &Unchanged)>,
     ) -> Result<Self, AppError> {
-        let buses_before = before.map(|(before, _)| before.buses.clone()).unwrap_or_default();
-        let mut buses: Vec<_> = config.buses.values().cloned().collect();
-        buses.extend(buses_before);
         let (searches, engines, loops) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut topology = Self { config, feeds, searches, engines, loops, buses };
+        let mut topology = Self { config, feeds, searches, engines, loops };
         let mut loops = topology.of_streams(state, before);
         loops.extend(topology.of_searches(state, before));
         loops.extend(topology.of_commands(state, before)?);
@@ -247,21 +237,14 @@ impl Topology {
         }
     }
 
-    /// Reads all secrets again: of orgs, of buses and of the signatures of commands.
+    /// Reads the secrets of orgs and of the signatures of commands again.
     pub(super) async fn reload_secrets(&self) {
-        self.buses.iter().for_each(BusConfig::reload);
         for client in self.feeds.clients.values() {
             client.reload_secret().await;
         }
         for engine in self.engines.values() {
             engine.reload_keys().await;
         }
-    }
-
-    /// Forgets buses that nothing uses any more.
-    pub(super) fn tidied(mut self) -> Self {
-        self.buses = in_use(self.buses);
-        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{BusConfig, CommandsConfig, Config, IntakeConfig, RingSource, RouteConfig};
+use crate::config::{CommandsConfig, Config, IntakeConfig, RingSource, RouteConfig};
 
 /// The names of what is the same in both, with all that it depends on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -110,8 +110,7 @@ impl Comparison<'_> {
             let is_transactional = self.after.sink_of(route).is_some_and(|sink| sink.is_transactional());
             !is_transactional || self.same_at("standby")
         });
-        let of_searches =
-            self.after.searches.values().filter(|search| same.searches.contains(&search.name));
+        let of_searches = self.after.searches.values().filter(|search| same.searches.contains(&search.name));
         let of_searches = of_searches.flat_map(|search| search.routes.iter().map(|route| &route.route));
         let routes = of_streams.chain(of_searches).filter(|route| self.same_sink(&route.sink));
         routes.map(|route| route.name.clone()).collect()
@@ -152,11 +151,6 @@ fn intake_bus(commands: &CommandsConfig) -> Option<&str> {
         IntakeConfig::Kafka { bus, .. } => Some(&bus.name),
         IntakeConfig::Nats { bus, .. } => Some(&bus.name),
     }
-}
-
-/// Those of `buses` that something still uses beside this list.
-pub(super) fn in_use(buses: Vec<BusConfig>) -> Vec<BusConfig> {
-    buses.into_iter().filter(BusConfig::is_shared).collect()
 }
 
 #[cfg(test)]
@@ -237,7 +231,10 @@ path = "/tmp/state"
         assert_eq!(left("org = \"other\"", paced), (but(&["second"]), hr.clone()));
         assert_eq!(left("0 * * * *", "1 * * * *"), (but(&["logins"]), hr.clone()));
         // An action needs another right of the org.
-        assert_eq!(left("\"user.get\"", "\"user.get\", \"group.get\""), (but(&["log/events", "log/files", "logins"]), vec![]));
+        assert_eq!(
+            left("\"user.get\"", "\"user.get\", \"group.get\""),
+            (but(&["log/events", "log/files", "logins"]), vec![])
+        );
         assert_eq!(left("[state]", "[shutdown]\ngrace = \"5s\"\n[state]"), (but(&[]), hr));
     }
 
@@ -256,7 +253,8 @@ path = "/tmp/state"
 
     #[test]
     fn what_needs_a_restart_is_named() {
-        let moved = CONFIG.replace("\"/tmp/state\"", "\"/tmp/elsewhere\"") + "[log]\nstyle = \"json\"\nlevel = \"debug\"\n";
+        let moved = CONFIG.replace("\"/tmp/state\"", "\"/tmp/elsewhere\"")
+            + "[log]\nstyle = \"json\"\nlevel = \"debug\"\n";
         assert_eq!(needs_restart(&config(CONFIG), &config(&moved)), ["state.path", "log.style"]);
         assert!(needs_restart(&config(CONFIG), &config(CONFIG)).is_empty());
     }

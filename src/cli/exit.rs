@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    admin::AdminError, app::AppError, command::engine::EngineError, doorbell::DoorbellError, route::RouteError,
-    search::SearchError, state::StateError,
+    admin::AdminError, app::AppError, command::engine::EngineError, doorbell::DoorbellError,
+    route::RouteError, search::SearchError, state::StateError,
 };
 
 /// How the program ends.

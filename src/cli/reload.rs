@@ -103,7 +103,8 @@ mod tests {
             ..ConfigChange::default()
         };
         let lines = told(&change);
-        let expected = ["The new", "changed    route log/files, commands hr", "settings   sinks.files.directory"];
+        let expected =
+            ["The new", "changed    route log/files, commands hr", "settings   sinks.files.directory"];
         assert_eq!(lines.lines().count(), expected.len(), "{lines}");
         for (line, expected) in lines.lines().zip(expected) {
             assert!(line.starts_with(expected), "{lines}");

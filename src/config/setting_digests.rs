@@ -106,8 +106,10 @@ mod tests {
 
     #[test]
     fn what_is_said_otherwise_is_found_by_its_path_and_by_nothing_of_its_value() {
-        let before = digests("[sinks.a]\nkind = \"file\"\ntoken = \"hunter2\"\n[sinks.ab]\nkind = \"file\"\n");
-        let after = digests("[sinks.a]\nkind = \"file\"\ntoken = \"hunter3\"\n[sinks.ab]\nkind = \"stdout\"\n");
+        let before =
+            digests("[sinks.a]\nkind = \"file\"\ntoken = \"hunter2\"\n[sinks.ab]\nkind = \"file\"\n");
+        let after =
+            digests("[sinks.a]\nkind = \"file\"\ntoken = \"hunter3\"\n[sinks.ab]\nkind = \"stdout\"\n");
         assert!(before.same(&before, "sinks.a", &[]));
         assert!(!before.same(&after, "sinks.a", &[]) && before.same(&after, "sinks.a", &["token"]));
         assert_eq!(before.differences(&after, "sinks.a"), ["sinks.a.token"]);

@@ -227,8 +227,7 @@ fn rendering<'a>(config: &'a Config, name: &str) -> Option<(&'a RouteConfig, &'a
     let mut rendering = Rendering::of_kept(route, org);
     // A file belongs to the route, which may be writing it.
     if sink.has_one_writer() {
-        let origin =
-            Origin { route: format!("{}.retry", route.name), ..Origin::clone(&rendering.origin) };
+        let origin = Origin { route: format!("{}.retry", route.name), ..Origin::clone(&rendering.origin) };
         rendering.origin = Arc::new(origin);
     }
     Some((route, sink, rendering))

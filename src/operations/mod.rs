@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 pub use letter_retries::LetterRetryError;
 pub use operator_log::OperatorLog;
-pub use reload::{
-    ConfigChange, ReloadAudience, ReloadHandle, ReloadOutcome, ReloadRequests, reload_channel,
-};
+pub use reload::{ConfigChange, ReloadAudience, ReloadHandle, ReloadOutcome, ReloadRequests, reload_channel};
 pub use route_pauses::{RoutePauseError, RoutePauses};
 
 use crate::{

@@ -219,7 +219,8 @@ mod tests {
         let (pauses, status) = start();
         pauses.load().await.unwrap();
         // Others take the place of the routes while the daemon runs.
-        let (again, other) = (Arc::new(RouteStatus::new("log/siem")), Arc::new(RouteStatus::new("log/files")));
+        let (again, other) =
+            (Arc::new(RouteStatus::new("log/siem")), Arc::new(RouteStatus::new("log/files")));
         pauses.exchange([Arc::clone(&other)]).await.unwrap();
         assert!(!other.is_paused() && pauses.pause("log/siem", &ada()).await.is_err());
         pauses.exchange([Arc::clone(&again)]).await.unwrap();

@@ -77,7 +77,9 @@ pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
         let (org, trouble) = (snapshot.org, snapshot.trouble?);
         Some(format!("doorbell {org}: {trouble}: its streams go on at their normal interval"))
     });
-    commands.chain(doorbells).collect()
+    let refused = view.refused_config();
+    let refused = refused.map(|reason| format!("configuration: the new one is refused: {reason}"));
+    commands.chain(doorbells).chain(refused).collect()
 }
 
 fn lost_names(commands: &EngineSnapshot) -> Option<String> {

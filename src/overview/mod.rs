@@ -11,7 +11,7 @@ mod verdict;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -46,6 +46,8 @@ pub struct DaemonView {
     pub state_trouble: StateTrouble,
     /// Delivered events, for whoever watches.
     pub tails: Tails,
+    /// Why the configuration that was to be reloaded last is not in force.
+    refused_config: Mutex<Option<String>>,
     history: History,
     up_since: Timestamp,
 }
@@ -86,6 +88,7 @@ impl DaemonView {
             shown: RwLock::new(Arc::new(shown)),
             pulse: Pulse::default(),
             state_trouble: StateTrouble::default(),
+            refused_config: Mutex::default(),
             history: History::default(),
             up_since: Timestamp::now(),
         }
@@ -101,6 +104,15 @@ impl DaemonView {
     pub fn exchange(&self, shown: Shown) {
         self.tails.exchange(shown.taps());
         *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);
+    }
+
+    /// The configuration was reloaded, or refused for this reason.
+    pub fn config_reloaded(&self, refused: Option<String>) {
+        *self.refused_config.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
+    fn refused_config(&self) -> Option<String> {
+        self.refused_config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The current status of all routes.

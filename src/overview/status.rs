@@ -121,6 +121,7 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
         commands: &commands,
         hanging: view.alive(),
         state: view.state_trouble.text(),
+        refused_config: view.refused_config(),
     };
     Overview {
         version: env!("CARGO_PKG_VERSION"),

@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(listener.accept().unwrap().1, client.local_addr().unwrap());
 
         let taken = again.address().unwrap();
-        assert!(BoundAddress::bind(taken, Some(&again)).is_err(), "another address, be it the same in effect");
+        assert!(
+            BoundAddress::bind(taken, Some(&again)).is_err(),
+            "another address, be it the same in effect"
+        );
         let other = BoundAddress::bind(([127, 0, 0, 1], 0).into(), None).unwrap();
         assert_ne!(other.address().unwrap(), taken);
     }

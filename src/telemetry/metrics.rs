@@ -116,7 +116,10 @@ const COUNTERS: [(&str, &str); 24] = [
 const GAUGES: [(&str, &str); 23] = [
     (BUILD_INFO, "1, with version, commit and features of this binary as labels."),
     (RELOAD_SUCCESSFUL, "Whether the configuration is what was reloaded last: 1, or 0 if that was refused."),
-    (RELOADED_AT, "When the configuration was loaded or reloaded last with success, in seconds since 1970 UTC."),
+    (
+        RELOADED_AT,
+        "When the configuration was loaded or reloaded last with success, in seconds since 1970 UTC.",
+    ),
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
