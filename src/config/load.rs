@@ -18,6 +18,7 @@ use super::{
     problem::did_you_mean,
     route, runtime, search,
     secret::Secrets,
+    setting_digests::SettingDigests,
     settings, sink,
     standby::{self, RawStandby},
     stream, typed,
@@ -219,7 +220,9 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     }
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, runtime };
+    let typed = SettingDigests::of(layers);
+    let config =
+        Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, runtime, typed };
     cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

@@ -28,6 +28,7 @@ mod schema;
 mod search;
 mod secret;
 mod server_tls;
+mod setting_digests;
 mod settings;
 mod signature;
 mod sink;
@@ -39,7 +40,7 @@ mod typed;
 mod variables;
 mod warnings;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use okta_client::Org;
 
@@ -71,6 +72,7 @@ pub use schema::configuration_schema;
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
 pub use server_tls::ServerTls;
+pub use setting_digests::SettingDigests;
 pub use settings::Setting;
 pub use sink::*;
 pub use standby::StandbyConfig;
@@ -100,6 +102,8 @@ pub struct Config {
     pub standby: Option<StandbyConfig>,
     /// State, admin pages, logging and shutdown.
     pub runtime: RuntimeConfig,
+    /// What was typed, to be compared with another configuration.
+    pub typed: SettingDigests,
 }
 
 impl Config {
@@ -146,6 +150,16 @@ impl Config {
             search.routes.iter().map(|search_route| &search_route.route).map(owned)
         });
         streams.chain(searches)
+    }
+
+    /// The keys that say something else in `other`.
+    pub fn changed_settings(&self, other: &Self) -> Vec<String> {
+        load::SECTIONS.iter().flat_map(|section| self.typed.differences(&other.typed, section)).collect()
+    }
+
+    /// How long the journal keeps records of commands: the longest `keep` of all sections.
+    pub fn journal_keep(&self) -> Duration {
+        self.commands.values().map(|commands| commands.keep).max().unwrap_or_default()
     }
 
     /// The sink that `route` feeds. Every route's sink exists, or loading had failed.

@@ -7,7 +7,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::{histogram::HistogramFamily, process};
+use super::{ended_series::without_ended, histogram::HistogramFamily, process};
 use crate::version;
 
 const DELIVERED: &str = "oktabus_messages_delivered_total";
@@ -59,6 +59,9 @@ const ROUTE_PAUSED: &str = "oktabus_route_paused";
 const HELD: &str = "oktabus_messages_held";
 const PHASE: &str = "oktabus_route_phase";
 const BUILD_INFO: &str = "oktabus_build_info";
+const RELOADS: &str = "oktabus_config_reloads_total";
+const RELOAD_SUCCESSFUL: &str = "oktabus_config_last_reload_successful";
+const RELOADED_AT: &str = "oktabus_config_last_reload_success_timestamp_seconds";
 
 /// By route of a stream. A poll a second or a doorbell makes seconds; an outage or the first reading makes days.
 pub(crate) static DELIVERY_SECONDS: HistogramFamily = HistogramFamily::new(
@@ -81,7 +84,7 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name, with their help texts.
-const COUNTERS: [(&str, &str); 28] = [
+const COUNTERS: [(&str, &str); 29] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (
@@ -116,11 +119,17 @@ const COUNTERS: [(&str, &str); 28] = [
     (COMMAND_DEAD_LETTERS, "Messages that can never be commands and were kept as dead letters."),
     (COMMAND_FAILURES, "Failures on the way of commands that are tried again, by what failed."),
     (VIOLATIONS, "Broken invariants: each is a bug."),
+    (RELOADS, "Reloads of the configuration, by result."),
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 21] = [
+const GAUGES: [(&str, &str); 23] = [
     (BUILD_INFO, "1, with version, commit and features of this binary as labels."),
+    (RELOAD_SUCCESSFUL, "Whether the configuration is what was reloaded last: 1, or 0 if that was refused."),
+    (
+        RELOADED_AT,
+        "When the configuration was loaded or reloaded last with success, in seconds since 1970 UTC.",
+    ),
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -171,7 +180,7 @@ pub(crate) fn page(handle: &PrometheusHandle) -> String {
     DELIVERY_SECONDS.render(&mut page);
     OKTA_SECONDS.render(&mut page);
     process::render(&mut page);
-    page
+    without_ended(page)
 }
 
 fn describe() {
@@ -452,6 +461,28 @@ pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_t
     gauge!(CURSOR_AGE, "route" => route.to_owned()).set(cursor_age_seconds);
     gauge!(TROUBLE, "route" => route.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
     gauge!(HELD, "route" => route.to_owned()).set(held as f64);
+}
+
+/// The configuration is what the daemon runs by, from its start on; `results` are those that a reload may have.
+pub(crate) fn config_loaded(results: &[&'static str]) {
+    for result in results.iter().copied() {
+        counter!(RELOADS, "result" => result).increment(0);
+    }
+    reload_succeeded();
+}
+
+/// The configuration was reloaded, or was to be.
+pub(crate) fn config_reloaded(result: &'static str, is_successful: bool) {
+    counter!(RELOADS, "result" => result).increment(1);
+    match is_successful {
+        true => reload_succeeded(),
+        false => gauge!(RELOAD_SUCCESSFUL).set(0.0),
+    }
+}
+
+fn reload_succeeded() {
+    gauge!(RELOAD_SUCCESSFUL).set(1.0);
+    gauge!(RELOADED_AT).set(jiff::Timestamp::now().as_duration().as_secs_f64());
 }
 
 /// Sets whether an operator has paused `route`; called for each scrape.

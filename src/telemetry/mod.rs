@@ -1,6 +1,7 @@
 //! How the daemon is observed: the set-up of logging, and the names of all metrics.
 
 mod chain;
+pub(crate) mod ended_series;
 pub(crate) mod histogram;
 pub mod logging;
 pub mod metrics;

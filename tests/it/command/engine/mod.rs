@@ -18,6 +18,7 @@ mod policy;
 mod protection;
 mod queue;
 mod redelivery;
+mod reload;
 mod replies;
 mod reversal;
 mod scene;
