@@ -221,7 +221,8 @@ impl App {
             serving.spawn(serve_control(socket, context, stop.clone(), grace));
         }
 
-        let supervisor = Supervisor::new(topology.loops().cloned(), until, stop.clone(), grace);
+        let supervisor =
+            Supervisor::new(topology.loops().cloned(), until, parts.state.clone(), stop.clone(), grace);
         let (changes, changed) = mpsc::channel(1);
         let topology = Arc::new(topology);
         let buses = topology.config.buses.values().cloned().collect();

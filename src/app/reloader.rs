@@ -5,7 +5,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, spawn_blocking},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -82,6 +85,8 @@ enum ReloadError {
     Fixed,
     #[error("the daemon stops")]
     Stopping,
+    #[error("it could not be looked at to its end: this is a bug")]
+    BrokenOff(#[from] JoinError),
 }
 
 /// A configuration that can be put in force.
@@ -150,6 +155,10 @@ impl Reloader {
                 tracing::info!("the configuration is the same; secrets were read again");
                 outcome
             }
+            Err(err @ ReloadError::Stopping) => {
+                tracing::info!("the daemon stops: the configuration is in force after the next start");
+                ReloadOutcome::Refused { reason: chain(&err) }
+            }
             Err(err) => {
                 let reason = chain(&err);
                 tracing::error!(error = reason, "the new configuration is refused; going on as before");
@@ -162,45 +171,47 @@ impl Reloader {
     async fn prepare(&self) -> Result<Option<Prepared>, ReloadError> {
         self.buses.iter().for_each(BusConfig::reload);
         self.topology.reload_secrets().await;
-        let source = self.source.as_ref().ok_or(ReloadError::Fixed)?;
-        let (file, before) = (source.file.clone(), Arc::clone(&self.topology));
-        let (until, state) = (self.until, self.parts.state.clone());
-        // Files and keys are read.
-        let building = tokio::task::spawn_blocking(move || {
-            let config = Config::load(&file)?;
-            if config.typed == before.config.typed {
-                return Ok(None);
-            }
-            if until == Until::CaughtUp {
-                return Err(ReloadError::RunsToAnEnd);
-            }
-            let fixed = needs_restart(&before.config, &config);
-            if !fixed.is_empty() {
-                return Err(ReloadError::NeedsRestart(fixed.join(", ")));
-            }
-            summary::warn(&config);
-            Ok(Some(before.next(config, &state)?))
-        });
-        let Some(topology) = building.await.unwrap_or(Err(ReloadError::Stopping))? else { return Ok(None) };
-
-        let same = Unchanged::between(&self.topology.config, &topology.config);
-        let (config, listeners) = (&topology.config, &self.listeners);
+        let Some(config) = self.load().await? else { return Ok(None) };
+        let same = Unchanged::between(&self.topology.config, &config);
+        let (admin, doorbells) = (config.runtime.admin.clone(), &config.doorbells);
         let pages = match same.admin {
             true => None,
             false => {
-                let server = admin::Server::bind(config.runtime.admin.clone(), listeners.pages()).await;
+                let server = admin::Server::bind(admin, self.listeners.pages()).await;
                 Some(server.map_err(AppError::from)?)
             }
         };
         let doorbells = match same.doorbells {
             true => None,
             false => {
-                let doorbells = Doorbells::open(&config.doorbells, &listeners.doorbells()).await;
+                let doorbells = Doorbells::open(doorbells, &self.listeners.doorbells()).await;
                 Some(doorbells.map_err(AppError::from)?)
             }
         };
+        // Keys are read.
+        let (before, state) = (Arc::clone(&self.topology), self.parts.state.clone());
+        let topology = spawn_blocking(move || before.next(config, &same, &state)).await??;
         let change = self.topology.change_to(&topology);
         Ok(Some(Prepared { topology, change, pages, doorbells }))
+    }
+
+    /// The configuration as it is now. None: it says nothing new.
+    async fn load(&self) -> Result<Option<Config>, ReloadError> {
+        let source = self.source.as_ref().ok_or(ReloadError::Fixed)?;
+        let file = source.file.clone();
+        let config = spawn_blocking(move || Config::load(&file)).await??;
+        if config.typed == self.topology.config.typed {
+            return Ok(None);
+        }
+        if self.until == Until::CaughtUp {
+            return Err(ReloadError::RunsToAnEnd);
+        }
+        let fixed = needs_restart(&self.topology.config, &config);
+        if !fixed.is_empty() {
+            return Err(ReloadError::NeedsRestart(fixed.join(", ")));
+        }
+        summary::warn(&config);
+        Ok(Some(config))
     }
 
     /// Nothing of this can fail but for a daemon that stops.

@@ -13,6 +13,7 @@ use super::{AppError, Until, loops::Loop};
 use crate::{
     halt::Halt,
     retry::{Backoff, RetryPolicy},
+    state::State,
     telemetry::{chain, metrics},
 };
 
@@ -63,6 +64,7 @@ pub(super) struct Supervisor {
     /// Loops that begin when others have ended.
     waiting: Vec<(Loop, Arc<DropGuard>)>,
     until: Until,
+    state: State,
     stop: CancellationToken,
     grace: Duration,
     /// The error of the first route that failed.
@@ -91,11 +93,12 @@ impl Supervisor {
     pub(super) fn new(
         routes: impl IntoIterator<Item = Loop>,
         until: Until,
+        state: State,
         stop: CancellationToken,
         grace: Duration,
     ) -> Self {
         let (tasks, running, waiting) = (JoinSet::new(), BTreeMap::new(), Vec::new());
-        let mut supervisor = Self { tasks, running, waiting, until, stop, grace, failure: None };
+        let mut supervisor = Self { tasks, running, waiting, until, state, stop, grace, failure: None };
         for route in routes {
             if until == Until::CaughtUp && route.is_endless() {
                 tracing::warn!(
@@ -118,7 +121,7 @@ impl Supervisor {
 
     fn spawn(&mut self, supervised: Supervised, delay: Duration) {
         let (route, stop, until) = (supervised.route.clone(), supervised.stop.clone(), self.until);
-        let grace = supervised.grace.subscribe();
+        let (grace, state) = (supervised.grace.subscribe(), self.state.clone());
         let task = self.tasks.spawn(async move {
             if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                 return Err(Halt::Stopped);
@@ -127,6 +130,8 @@ impl Supervisor {
                 ended = route.run(&stop, until == Until::CaughtUp) => ended,
                 () = is_over(grace) => {
                     tracing::warn!(route = route.name(), "its grace period is over: what was in flight is delivered later");
+                    // Whoever follows must not meet what it had begun to commit.
+                    state.settled().await;
                     Err(Halt::Stopped)
                 }
             }
@@ -238,12 +243,16 @@ mod tests {
     use std::future::pending;
 
     use super::*;
-    use crate::{route::RouteError, state::StateError};
+    use crate::{
+        route::RouteError,
+        state::{MemoryStore, StateError},
+    };
 
     const GRACE: Duration = Duration::from_secs(5);
 
     fn supervisor(stop: &CancellationToken) -> Supervisor {
-        let mut supervisor = Supervisor::new([], Until::Stopped, stop.clone(), GRACE);
+        let state = State::over(Arc::new(MemoryStore::default()));
+        let mut supervisor = Supervisor::new([], Until::Stopped, state, stop.clone(), GRACE);
         supervisor.tasks.spawn(async { Err(Halt::Failed(RouteError::from(StateError::Interrupted).into())) });
         // A route whose sink hangs.
         supervisor.tasks.spawn(pending());

@@ -83,14 +83,14 @@ impl Topology {
         Self::build(config, feeds, state, None)
     }
 
-    /// What `config` makes after this. Changes nothing of this, and sends nothing to Okta or a bus.
-    pub(super) fn next(&self, config: Config, state: &State) -> Result<Self, AppError> {
+    /// What `config` makes after this, with which it has `same` in common. Changes nothing of this, and sends nothing to Okta or
+    /// a bus.
+    pub(super) fn next(&self, config: Config, same: &Unchanged, state: &State) -> Result<Self, AppError> {
         for sink in config.sinks.values() {
             crate::sink::require(sink)?;
         }
-        let same = Unchanged::between(&self.config, &config);
-        let feeds = Feeds::of(&config, Some((&self.feeds, &same)))?;
-        Self::build(config, feeds, state, Some((self, &same)))
+        let feeds = Feeds::of(&config, Some((&self.feeds, same)))?;
+        Self::build(config, feeds, state, Some((self, same)))
     }
 
     fn build(
@@ -101,9 +101,10 @@ impl Topology {
     ) -> Result<Self, AppError> {
         let (searches, engines, loops) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut topology = Self { config, feeds, searches, engines, loops };
-        let mut loops = topology.of_streams(state, before);
+        // Those that can fail come first: the others have their series on the page of metrics from then on.
+        let mut loops = topology.of_commands(state, before)?;
+        loops.extend(topology.of_streams(state, before));
         loops.extend(topology.of_searches(state, before));
-        loops.extend(topology.of_commands(state, before)?);
         topology.loops = loops.into_iter().map(|each| (each.title(), each)).collect();
         Ok(topology)
     }
