@@ -14,13 +14,14 @@ const LIMITED: &str = "rotate = { size = \"64 KiB\" }\nretention = { size = \"25
 /// Twice what is kept: the open file grows until the next look.
 const ENOUGH_BYTES: usize = 512 << 10;
 
-/// What the route's files have. None: one was removed meanwhile.
+/// What the route's files have. None: one was removed meanwhile, or a line is being written.
 fn archive(workplace: &Workplace) -> Option<String> {
     let entries = fs::read_dir(workplace.path("archive")).unwrap().map(|entry| entry.unwrap().path());
     let is_own = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("log.files-");
     let mut own: Vec<_> = entries.filter(is_own).collect();
     own.sort();
-    own.iter().map(|path| fs::read_to_string(path).ok()).collect()
+    let archive: String = own.iter().map(|path| fs::read_to_string(path).ok()).collect::<Option<_>>()?;
+    archive.ends_with('\n').then_some(archive)
 }
 
 /// The end of the log that is still in the archive, once so little is.
