@@ -14,14 +14,19 @@ const LIMITED: &str = "rotate = { size = \"64 KiB\" }\nretention = { size = \"25
 /// Twice what is kept: the open file grows until the next look.
 const ENOUGH_BYTES: usize = 512 << 10;
 
-/// What the route's files have. None: one was removed meanwhile, or a line is being written.
+/// What the route's files have. None: one was removed meanwhile.
 fn archive(workplace: &Workplace) -> Option<String> {
     let entries = fs::read_dir(workplace.path("archive")).unwrap().map(|entry| entry.unwrap().path());
-    let is_own = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("log.files-");
+    let is_own = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("log.files-") && name.ends_with(".jsonl")
+    };
     let mut own: Vec<_> = entries.filter(is_own).collect();
     own.sort();
-    let archive: String = own.iter().map(|path| fs::read_to_string(path).ok()).collect::<Option<_>>()?;
-    archive.ends_with('\n').then_some(archive)
+    let text = own.iter().map(|path| fs::read_to_string(path).ok()).collect::<Option<String>>()?;
+    // Somebody may be writing the last line.
+    let end = text.rfind('\n').map_or(0, |end| end + 1);
+    Some(text[..end].to_owned())
 }
 
 /// The end of the log that is still in the archive, once so little is.
