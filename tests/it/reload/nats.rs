@@ -7,7 +7,6 @@ use crate::support::{
     daemon::{Workplace, uuid},
     nats::NatsServer,
     okta::Okta,
-    tools::eventually,
 };
 
 /// Both routes of one stream: into JetStream with these keys, and into files.
@@ -56,11 +55,8 @@ async fn a_route_that_delivers_exactly_once_is_changed_while_events_flow_and_whi
     })
     .await;
     nats.thaw();
-    let served = okta.uuids().await;
-    eventually("all events in JetStream", async || {
-        (in_jetstream(&nats).await.len() >= served.len()).then_some(())
-    })
-    .await;
+    let served = okta.uuids().await.len() as u64;
+    workplace.route("log/nats", |route| route.delivered >= served).await;
     daemon.terminate().await;
     assert!(tokio::time::timeout(Duration::from_secs(60), daemon.ended()).await.unwrap().success());
     workplace.catch_up().await;
