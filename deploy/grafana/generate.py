@@ -210,6 +210,11 @@ ROWS = [
                   (f"sum by (invariant) (increase(oktabus_invariant_violations_total{{{HERE}}}[$__rate_interval]))", "{{invariant}}"), width=12),
             panel("stat", "Versions", "What the running binaries were built from.", "none",
                   [(f"count by (version, commit, features) (oktabus_build_info{{{HERE}}})", "{{version}} {{commit}} {{features}}")], width=12),
+            graph("Reloads", "Reloads of the configuration. While the last one is refused, the file says something that is not in force.", "short",
+                  (f"sum by (result) (increase(oktabus_config_reloads_total{{{HERE}}}[$__rate_interval]))", "{{result}}"),
+                  (f"1 - oktabus_config_last_reload_successful{{{HERE}}}", "{{instance}} the last is refused"), width=12),
+            graph("Age of the configuration", "Time since the configuration was loaded or reloaded with success.", "s",
+                  (f"time() - oktabus_config_last_reload_success_timestamp_seconds{{{HERE}}}", "{{instance}}"), width=12),
         ],
     ),
 ]
