@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{CommandsConfig, Config, IntakeConfig, RingSource, RouteConfig};
+use crate::config::{CommandsConfig, Config, IntakeConfig, RingSource, RouteConfig, SinkConfig};
 
 /// The names of what is the same in both, with all that it depends on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Comparison<'_> {
             })
         });
         let of_streams = of_streams.filter(|route| {
-            let is_transactional = self.after.sink_of(route).is_some_and(|sink| sink.is_transactional());
+            let is_transactional = self.after.sink_of(route).is_some_and(SinkConfig::is_transactional);
             !is_transactional || self.same_at("standby")
         });
         let of_searches = self.after.searches.values().filter(|search| same.searches.contains(&search.name));

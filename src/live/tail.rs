@@ -277,7 +277,8 @@ mod tests {
         let of_route = TailFilter { route: Some("system-log/siem".to_owned()), ..TailFilter::default() };
         let (mut all, mut one) =
             (tails.open(&TailFilter::default()).unwrap(), tails.open(&of_route).unwrap());
-        let routes = [("system-log/siem".to_owned(), Arc::clone(&second)), ("new".to_owned(), other.clone())];
+        let routes =
+            [("system-log/siem".to_owned(), Arc::clone(&second)), ("new".to_owned(), Arc::clone(&other))];
         tails.exchange(routes.clone());
         tails.exchange(routes);
         second.pass(&page(1), 0..1, |_| false);
