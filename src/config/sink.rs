@@ -275,7 +275,8 @@ struct RawCreate {
 
 const DEFAULT_SUBJECT: &str = "okta.{org}.{format}.{event_type}";
 const DEFAULT_KEY: &str = "{user|org}";
-const DEFAULT_CHECKPOINT_TOPIC: &str = "oktabus-checkpoints";
+/// The topic of checkpoints of routes whose sink names none.
+pub(crate) const DEFAULT_CHECKPOINT_TOPIC: &str = "oktabus-checkpoints";
 const DEFAULT_CHECKPOINT_PREFIX: &str = "oktabus.checkpoints";
 const DEFAULT_UNACKNOWLEDGED: usize = 4_096;
 const DEFAULT_DUPLICATE_WINDOW: Duration = Duration::from_secs(3_600);

@@ -51,7 +51,7 @@ use crate::{
 use cursor::RouteCursor;
 #[cfg(any(test, fuzzing))]
 pub use exactly_once::fuzzing::checkpoint as fuzz_checkpoint;
-pub use exactly_once::{CheckpointError, RecordProblem, look_at_checkpoint};
+pub use exactly_once::{CheckpointError, RecordProblem, checkpoint_in_bus, look_at_checkpoint};
 use exactly_once::{ExactlyOnce, Owner};
 use prefetch::Prefetch;
 

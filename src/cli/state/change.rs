@@ -14,8 +14,9 @@ use crate::{
         audit::{SavedChain, VerifiedHead},
         engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
     },
-    config::AuditConfig,
-    state::{Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export},
+    config::{AuditConfig, Config, SinkConfig},
+    route::checkpoint_in_bus,
+    state::{BusCheckpoint, Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export},
 };
 
 /// The note of a state with the end of an audit's chain begins so; the name of the commands follows.
@@ -105,6 +106,10 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     };
     let stands =
         stored.as_ref().map_or_else(|| "nowhere yet".to_owned(), |stored| stored.cursor.link.clone());
+    let of_bus = match checkpoint_of(loaded, route).await {
+        Ok(of_bus) => of_bus,
+        Err(exit) => return exit,
+    };
     let question = format!(
         "Route {route} stands at\n  {stands}\nand will begin at {to} instead: what came after that is delivered again, \
          and what came between its place and a later time is not delivered."
@@ -117,9 +122,9 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     // is not known any more.
     let cursor = match stored {
         Some(StoredCursor { cursor, .. }) => {
-            Cursor { mark: cursor.mark, delivered: cursor.delivered, ..beginning }
+            Cursor { mark: cursor.mark, delivered: cursor.delivered, of_bus, ..beginning }
         }
-        None => beginning,
+        None => Cursor { of_bus, ..beginning },
     };
     let moved = match state.advance(route, expected, Arc::new(cursor)).await {
         Ok(_) => close(Ok(state)).await,
@@ -129,6 +134,27 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
         Ok(()) => done(&format!("route {route} begins at {to}\n")),
         Err(err) => refuse(&err, loaded.file),
     }
+}
+
+/// The checkpoint that the bus has of a route that delivers exactly once, which the new cursor is to count more than. None: it
+/// has none, or the route has its cursor in the state alone. Errors have been printed.
+async fn checkpoint_of(loaded: &Loaded<'_>, route: &str) -> Result<Option<BusCheckpoint>, Exit> {
+    let is_exactly_once = |config: &Config| {
+        let sink = config.routes().find(|(known, _)| known.name == route);
+        sink.and_then(|(route, _)| config.sink_of(route)).is_some_and(SinkConfig::is_transactional)
+    };
+    if !is_exactly_once(&loaded.config) {
+        return Ok(None);
+    }
+    let config = Config::load(loaded.file).map_err(|err| fail(Exit::Usage, &err))?;
+    let Some((known, origin)) = config.routes().find(|(known, _)| known.name == route) else { return Ok(None) };
+    let Some(sink) = config.sink_of(known) else { return Ok(None) };
+    let found = checkpoint_in_bus(sink, route, &origin).await;
+    found.map_err(|err| {
+        let exit = fail(Exit::Unavailable, &err);
+        note("the route delivers exactly once, and its bus has its place: nothing was changed");
+        exit
+    })
 }
 
 /// Removes a note of commands. Its content goes to standard output, so that it is not lost.

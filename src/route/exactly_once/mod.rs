@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use check::{CheckpointError, look_at_checkpoint};
+pub use check::{CheckpointError, checkpoint_in_bus, look_at_checkpoint};
 pub(super) use record::Owner;
 pub use record::RecordProblem;
 

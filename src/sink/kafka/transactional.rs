@@ -27,7 +27,7 @@ use crate::{
             transactions::{TransactionFault, TransactionalClient},
         },
     },
-    config::{KafkaSink, KafkaTransactions},
+    config::{DEFAULT_CHECKPOINT_TOPIC, KafkaSink, KafkaTransactions},
     message::{Attributes, Messages, Origin},
     sink::{CommitError, CommitReceipt, KeptCheckpoint, Rejected, SinkError, StallReason, TransactionalSink},
 };
@@ -39,9 +39,13 @@ const MESSAGES_MAX: usize = 10_000;
 /// How long what is committed may take to be read, beside transactions that are open.
 const READ_PATIENCE: Duration = Duration::from_secs(15);
 
-/// The transactional id of the route with this identity.
-pub(super) fn transactional_id(identity: &str) -> String {
-    format!("{ID_PREFIX}{identity}")
+/// The transactional id of the route with this identity. Routes with other topics of checkpoints are not each other's rivals,
+/// and do not fence each other.
+pub(super) fn transactional_id(identity: &str, checkpoint_topic: &str) -> String {
+    match checkpoint_topic {
+        DEFAULT_CHECKPOINT_TOPIC => format!("{ID_PREFIX}{identity}"),
+        other => format!("{ID_PREFIX}{identity}@{other}"),
+    }
 }
 
 /// Reads the checkpoint of the route of `origin`. Disturbs nobody and creates nothing. None: there is none.
@@ -109,7 +113,8 @@ impl TransactionalKafka {
         let of_sink = |fault: Fault| fault.into_error(&config.name);
         checkpoint_topic::require(config, checkpoint_topic).await.map_err(of_sink)?;
         let record_bytes_max = record_bytes_max(config, &topic).await.map_err(of_sink)?;
-        let client = connect(config, &topic, &identity, record_bytes_max).await.map_err(of_sink)?;
+        let id = transactional_id(&identity, checkpoint_topic);
+        let client = connect(config, &topic, &id, record_bytes_max).await.map_err(of_sink)?;
         Ok(Self {
             config: config.clone(),
             checkpoint_topic: checkpoint_topic.clone(),
@@ -174,7 +179,8 @@ impl TransactionalKafka {
         if let Ok(limit) = record_bytes_max(&self.config, &self.topic).await {
             self.record_bytes_max = limit;
         }
-        connect(&self.config, &self.topic, &self.identity, self.record_bytes_max).await
+        let id = transactional_id(&self.identity, &self.checkpoint_topic);
+        connect(&self.config, &self.topic, &id, self.record_bytes_max).await
     }
 
     async fn stage_all(&mut self, messages: &Messages, range: Range<usize>) -> Result<Vec<Rejected>, Fault> {
@@ -301,11 +307,10 @@ impl TransactionalSink for TransactionalKafka {
 async fn connect(
     config: &KafkaSink,
     topic: &Topic,
-    identity: &str,
+    id: &str,
     record_bytes_max: Option<usize>,
 ) -> Result<TransactionalClient, Fault> {
-    let id = transactional_id(identity);
-    TransactionalClient::connect(&config.name, &config.bus, topic, &id, record_bytes_max).await
+    TransactionalClient::connect(&config.name, &config.bus, topic, id, record_bytes_max).await
 }
 
 /// A consumer blocks while it is closed.
