@@ -130,7 +130,8 @@ async fn the_pages_move_and_get_a_token() {
     let moved = format!("127.0.0.1:{}", free_port());
     fs::write(&path, text.replace(workplace.admin(), &moved)).unwrap();
     assert_eq!(workplace.oktabus(&["reload"]).await.code, Some(0));
-    let page = reqwest::get(format!("http://{moved}/status")).await.unwrap();
+    let asked = reqwest::Client::new().get(format!("http://{moved}/status"));
+    let page = asked.send().await.unwrap();
     assert_eq!(page.status().as_u16(), 200);
     eventually("the former address to be free", async || {
         workplace.get("/livez").await.is_err().then_some(())
