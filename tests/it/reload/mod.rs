@@ -7,7 +7,11 @@ mod nats;
 mod refused;
 mod routes;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -60,12 +64,17 @@ async fn add(okta: &Okta, beginning: &str, count: usize) {
     okta.add(&format!("[{}]", events.collect::<Vec<_>>().join(","))).await;
 }
 
+/// How often events were added, over all tests.
+static FLOWED: AtomicUsize = AtomicUsize::new(0);
+
 /// Does `work` while events flow.
 async fn while_events_flow<T>(okta: &Okta, work: impl Future<Output = T>) -> T {
     let flow = async {
         let mut pace = tokio::time::interval(Duration::from_millis(25));
-        for number in 0.. {
+        loop {
             pace.tick().await;
+            // An event that comes again is known, and is not delivered again.
+            let number = FLOWED.fetch_add(1, Ordering::Relaxed);
             add(okta, &format!("flow-{number}"), 10).await;
         }
     };
