@@ -16,7 +16,9 @@ use crate::{
     },
     config::{AuditConfig, Config, SinkConfig},
     route::checkpoint_in_bus,
-    state::{BusCheckpoint, Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export},
+    state::{
+        BusCheckpoint, Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export,
+    },
 };
 
 /// The note of a state with the end of an audit's chain begins so; the name of the commands follows.
@@ -147,7 +149,9 @@ async fn checkpoint_of(loaded: &Loaded<'_>, route: &str) -> Result<Option<BusChe
         return Ok(None);
     }
     let config = Config::load(loaded.file).map_err(|err| fail(Exit::Usage, &err))?;
-    let Some((known, origin)) = config.routes().find(|(known, _)| known.name == route) else { return Ok(None) };
+    let Some((known, origin)) = config.routes().find(|(known, _)| known.name == route) else {
+        return Ok(None);
+    };
     let Some(sink) = config.sink_of(known) else { return Ok(None) };
     let found = checkpoint_in_bus(sink, route, &origin).await;
     found.map_err(|err| {

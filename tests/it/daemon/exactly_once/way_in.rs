@@ -113,11 +113,17 @@ async fn a_route_that_is_reset_begins_at_its_new_place_and_not_at_the_checkpoint
     workplace.catch_up().await;
     let reset = ["state", "reset", "log/once", "--to", "-90d", "--yes"];
     let said = workplace.oktabus(&reset).await;
-    assert_eq!((said.code, said.stdout.contains("route log/once begins at")), (Some(0), true), "{}", said.stderr);
+    assert_eq!(
+        (said.code, said.stdout.contains("route log/once begins at")),
+        (Some(0), true),
+        "{}",
+        said.stderr
+    );
     workplace.catch_up().await;
     let mut twice = [okta.uuids().await, okta.uuids().await].concat();
     let mut arrived = in_jetstream(&nats).await;
-    (twice.sort(), arrived.sort());
+    twice.sort();
+    arrived.sort();
     assert!(arrived == twice, "{} of {} events", arrived.len(), twice.len());
 
     // Its place is in the bus: without that it cannot be moved.
