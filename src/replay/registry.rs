@@ -15,9 +15,15 @@ use okta_system_log::scim;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{InvalidReplay, Replay, Request, plan::Span, progress::Progress, run::note_name};
+use super::{
+    InvalidReplay, Replay, Request,
+    plan::Span,
+    progress::Progress,
+    run::{Seams, note_name},
+};
 use crate::{
     config::{Config, RouteConfig, StreamConfig},
+    sink::DeadLetters,
     state::State,
 };
 
@@ -91,8 +97,12 @@ impl Replays {
             order: Order::Ascending,
             page_size: stream.page_size,
         };
-        let (route, state) = (route.clone(), self.state.clone());
-        Ok(Replay { name, route, sink, client, window, state, progress, generation, _alone: alone })
+        let (has_own_files, state) = (sink.has_one_writer(), self.state.clone());
+        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &route.name);
+        let source = Arc::<Client>::clone(&client);
+        let seams = Seams { source, sink: Arc::new(sink), state, dead_letters };
+        let route = route.clone();
+        Ok(Replay { name, route, client, window, seams, has_own_files, progress, generation, _alone: alone })
     }
 
     /// The progress of an earlier replay of this name that did not finish.

@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{checkpoints, connection::Connection, link::Link, rejection, stream_settings};
+use super::{checkpoints, connection::Connection, link::Link, rejection, stream_settings, stream_warnings};
 use crate::{
     bus::BusError,
     config::{CreateStream, NatsSink},
@@ -60,9 +60,8 @@ pub(crate) async fn find_or_create(
     if !config.subjects.iter().any(|pattern| subject::covers(pattern, subjects)) {
         return Err(stream_settings::outside(sink, config, subjects));
     }
-    for warning in stream_settings::warnings(config) {
-        tracing::warn!(sink = sink.name, warning = warning.text, "the stream may not keep what it is given");
-    }
+    let warnings = stream_settings::warnings(config);
+    stream_warnings::log_news(&sink.name, "the stream may not keep what it is given", &warnings);
     Ok(stream)
 }
 

@@ -92,7 +92,8 @@ struct Outstanding {
     transaction: Transaction,
     record: CheckpointRecord,
     refused: Vec<RefusedPart>,
-    since: Instant,
+    /// For how long the bus was waited for, as far as this process ran.
+    waited: Duration,
 }
 
 impl<'a> Session<'a> {
@@ -209,8 +210,8 @@ impl<'a> Session<'a> {
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
         let receipt = committing.map_err(|err| self.failed(err, &transaction, &refused))?;
-        let since = Instant::now();
-        self.outstanding = Some(Outstanding { receipt, transaction, record, refused, since });
+        let waited = Duration::ZERO;
+        self.outstanding = Some(Outstanding { receipt, transaction, record, refused, waited });
         Ok(())
     }
 
@@ -373,11 +374,12 @@ impl<'a> Session<'a> {
     }
 
     /// Gives a sign of life, and reports a commit that stays outstanding. Stopped: there is one.
-    fn check_stall(&self) -> Result<(), Stopped> {
+    fn check_stall(&mut self) -> Result<(), Stopped> {
         let status = &self.continuity.status;
         status.alive(RouteTask::Delivery);
-        let Some(outstanding) = &self.outstanding else { return Ok(()) };
-        report_unanswered(status, &*self.sink.stall_reason(), outstanding.since.elapsed(), self.stop)
+        let Some(outstanding) = &mut self.outstanding else { return Ok(()) };
+        outstanding.waited += CHECK_EVERY;
+        report_unanswered(status, &*self.sink.stall_reason(), outstanding.waited, self.stop)
     }
 }
 
