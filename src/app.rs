@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::{Exporter, TracesError};
 use crate::{
     admin::{self, AdminError},
     clock::SystemClock,
@@ -58,6 +60,8 @@ pub struct App {
     letters: Arc<LetterRetries>,
     operations: Operations,
     asked: Arc<Notify>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 /// How to recover a state that was refused, as the operator chose.
@@ -104,6 +108,10 @@ pub enum AppError {
     /// Event hooks cannot be received as configured.
     #[error(transparent)]
     Doorbell(#[from] DoorbellError),
+    /// Traces cannot be set up as configured.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The address of the admin pages cannot be bound.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
@@ -166,6 +174,8 @@ impl App {
         (view.streams, view.doorbells) = (streams, doorbells.all());
         let control = control::bind(&config.runtime.state.path).await;
         let (view, asked) = (Arc::new(view), Arc::default());
+        #[cfg(feature = "otlp")]
+        let exporter = config.traces.as_ref().map(Exporter::start).transpose()?.flatten();
         Ok(Self {
             config,
             loops,
@@ -179,6 +189,8 @@ impl App {
             operations,
             doorbells,
             asked,
+            #[cfg(feature = "otlp")]
+            exporter,
         })
     }
 
@@ -245,6 +257,11 @@ impl App {
             });
         }
 
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = self.exporter {
+            let until_end = stop_admin.clone();
+            pages.spawn(async move { exporter.run(&until_end).await });
+        }
         pages.spawn(self.doorbells.run(stop.child_token()));
         let grace = self.config.runtime.shutdown_grace;
         let (mut control, engines) = (JoinSet::new(), self.engines.clone());

@@ -25,6 +25,7 @@ pub(super) fn register(config: &Config, engines: &Engines, doorbells: &[Arc<Door
     for sink in config.sinks.values().filter(|sink| matches!(sink, SinkConfig::File(_))) {
         metrics::file_sink_exists(sink.name());
     }
+    metrics::spans_exist();
     config.orgs.keys().for_each(|org| metrics::org_exists(org));
     engines.all().for_each(|engine| engine.status().register_metrics());
     doorbells.iter().for_each(|doorbell| doorbell.register_metrics());

@@ -117,6 +117,8 @@ impl From<&AppError> for Exit {
                 Self::Unavailable
             }
             AppError::Listen { .. } => Self::Usage,
+            #[cfg(feature = "otlp")]
+            AppError::Traces(_) => Self::Usage,
         }
     }
 }

@@ -20,11 +20,13 @@ use super::{
     secret::Secrets,
     settings, sink,
     standby::{self, RawStandby},
-    stream, typed,
+    stream,
+    traces::{self, RawTraces},
+    typed,
 };
 
 /// The top-level keys.
-pub(super) const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "allow_inline_secrets",
     "orgs",
     "streams",
@@ -38,6 +40,7 @@ pub(super) const SECTIONS: [&str; 13] = [
     "log",
     "shutdown",
     "standby",
+    "traces",
 ];
 
 /// A section of named tables: those that could be read, and the names of all.
@@ -171,6 +174,7 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let (log, shutdown) = (reader.single("log"), reader.single("shutdown"));
     let standby = reader.single::<Option<RawStandby>>("standby");
     let listener = reader.single::<Option<RawListener>>("doorbell");
+    let traces = reader.single::<Option<RawTraces>>("traces");
     let mut problems = reader.problems;
 
     let (org_names, sink_names) = (typed_orgs.names.clone(), typed_sinks.names.clone());
@@ -194,6 +198,9 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let standby = standby
         .flatten()
         .and_then(|raw| standby::resolve(&raw).map_err(|problem| problems.push(problem)).ok());
+    let traces = traces
+        .flatten()
+        .and_then(|raw| traces::resolve(raw, secrets).map_err(|problem| problems.push(problem)).ok());
     let runtime = runtime::resolve(state, admin, log, shutdown, secrets, &mut problems);
     let places = commands::StatePaths {
         orgs: &names.orgs,
@@ -219,7 +226,8 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     }
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, runtime };
+    let config =
+        Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, traces, runtime };
     cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
