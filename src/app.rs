@@ -22,6 +22,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::{Exporter, TracesError};
 use crate::{
     admin::{self, AdminError},
     clock::SystemClock,
@@ -63,6 +65,8 @@ pub struct App {
     asked: Arc<Notify>,
     reloads: (ReloadHandle, ReloadRequests),
     source: Option<ReloadSource>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 /// How to recover a state that was refused, as the operator chose.
@@ -109,6 +113,10 @@ pub enum AppError {
     /// Event hooks cannot be received as configured.
     #[error(transparent)]
     Doorbell(#[from] DoorbellError),
+    /// Traces cannot be set up as configured.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Traces(#[from] TracesError),
 }
 
 /// How long the daemon runs.
@@ -142,11 +150,24 @@ impl App {
             Operations::new(topology.statuses(), engines.clone(), state.clone(), Arc::clone(&letters), log);
         operations.load().await?;
         let control = control::bind(&config.runtime.state.path).await;
+        #[cfg(feature = "otlp")]
+        let exporter = config.traces.as_ref().map(Exporter::start).transpose()?.flatten();
         let replays = Arc::new(Replays::new(config, topology.clients().clone(), state.clone()));
         let view = Arc::new(DaemonView::new(topology.shown(doorbells.all())));
         let parts = Reloadable { state, view, engines, replays, letters, operations };
         let (asked, reloads) = (Arc::default(), reload_channel());
-        Ok(Self { topology, parts, admin, control, doorbells, asked, reloads, source: None })
+        Ok(Self {
+            topology,
+            parts,
+            admin,
+            control,
+            doorbells,
+            asked,
+            reloads,
+            source: None,
+            #[cfg(feature = "otlp")]
+            exporter,
+        })
     }
 
     /// Reloads come from there. Without it, the process keeps its configuration.
@@ -186,7 +207,9 @@ impl App {
 
     /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
     pub async fn run(self, until: Until, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        let Self { topology, parts, admin, control, doorbells, asked, reloads, source } = self;
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
+        let Self { topology, parts, admin, control, doorbells, asked, reloads, source, .. } = self;
         if until == Until::CaughtUp && topology.loops().all(Loop::is_endless) {
             return Err(AppError::NothingToCatchUp);
         }
@@ -203,6 +226,11 @@ impl App {
         listeners.serve_pages(admin);
         listeners.take_rings(doorbells);
 
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = exporter {
+            let end = background.end.clone();
+            background.spawn(async move { exporter.run(&end).await });
+        }
         let grace = topology.config.runtime.shutdown_grace;
         let (handle, requests) = reloads;
         let mut serving = JoinSet::new();

@@ -20,6 +20,7 @@ pub(super) fn register(topology: &Topology, doorbells: &[Arc<Doorbell>]) {
     doorbells.iter().for_each(|doorbell| doorbell.register_metrics());
     Invariant::register();
     metrics::config_loaded(&ReloadOutcome::RESULTS);
+    metrics::spans_exist();
 }
 
 /// Creates those that `after` has more than `before`, and ends those that it has no more.

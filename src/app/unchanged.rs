@@ -17,8 +17,9 @@ pub(super) struct Unchanged {
     pub(super) admin: bool,
 }
 
-/// Keys that cannot change while the daemon runs: where its state is and what that has of limits, and how the log looks.
-const FIXED: [&str; 2] = ["state", "log.style"];
+/// Keys that cannot change while the daemon runs: where its state is and what that has of limits, how the log looks, and where
+/// traces go.
+const FIXED: [&str; 3] = ["state", "log.style", "traces"];
 
 /// The keys of `after` that say something else than in `before` and need a restart.
 pub(super) fn needs_restart(before: &Config, after: &Config) -> Vec<String> {

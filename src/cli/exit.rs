@@ -118,6 +118,8 @@ impl From<&AppError> for Exit {
                 Self::Unavailable
             }
             AppError::Doorbell(_) => Self::Usage,
+            #[cfg(feature = "otlp")]
+            AppError::Traces(_) => Self::Usage,
         }
     }
 }

@@ -35,6 +35,7 @@ mod sink;
 mod standby;
 mod stem;
 mod stream;
+mod traces;
 mod trusted_file;
 mod typed;
 mod variables;
@@ -78,6 +79,7 @@ pub use sink::*;
 pub use standby::StandbyConfig;
 pub(crate) use stem::FileStem;
 pub use stream::{Start, StreamConfig};
+pub use traces::TracesConfig;
 pub use trusted_file::{TrustedFile, UntrustedFile};
 pub(crate) use warnings::filter_warnings;
 
@@ -100,6 +102,8 @@ pub struct Config {
     pub doorbells: DoorbellsConfig,
     /// Set if a second daemon with this configuration waits for the first.
     pub standby: Option<StandbyConfig>,
+    /// Traces, if there are to be any.
+    pub traces: Option<TracesConfig>,
     /// State, admin pages, logging and shutdown.
     pub runtime: RuntimeConfig,
     /// What was typed, to be compared with another configuration.

@@ -37,6 +37,8 @@ const COMMAND_DEAD_LETTERS_EXPIRED: &str = "oktabus_command_dead_letters_expired
 const FILES_REMOVED: &str = "oktabus_files_removed_total";
 const FILE_BYTES_REMOVED: &str = "oktabus_file_bytes_removed_total";
 const AUDIT_FILES_REMOVED: &str = "oktabus_audit_files_removed_total";
+const SPANS_EXPORTED: &str = "oktabus_spans_exported_total";
+const SPANS_DROPPED: &str = "oktabus_spans_dropped_total";
 const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
 const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
 const COMMANDS_HELD: &str = "oktabus_commands_held";
@@ -84,7 +86,7 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name, with their help texts.
-const COUNTERS: [(&str, &str); 29] = [
+const COUNTERS: [(&str, &str); 31] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (
@@ -97,6 +99,8 @@ const COUNTERS: [(&str, &str); 29] = [
     (FILES_REMOVED, "Closed files of a file sink that were removed because of their age or size."),
     (FILE_BYTES_REMOVED, "The bytes of these files."),
     (AUDIT_FILES_REMOVED, "Closed files of an audit that were removed because of their age or size."),
+    (SPANS_EXPORTED, "Spans that the collector has taken."),
+    (SPANS_DROPPED, "Spans that were dropped, because the collector is away or too slow."),
     (PAGES, "Pages whose cursor has moved."),
     (FILTERED, "Events that the route's own filter left out."),
     (DROPPED, "Events dropped after a refused link because they had been delivered before."),
@@ -261,6 +265,23 @@ pub(crate) fn commands_exist(
         counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(0);
     }
     counter!(PANICS, "task" => commands.to_owned()).increment(0);
+}
+
+/// The series of traces are there.
+pub(crate) fn spans_exist() {
+    spans_dropped(0);
+    counter!(SPANS_EXPORTED).increment(0);
+}
+
+/// The collector has taken spans.
+#[cfg(feature = "otlp")]
+pub(crate) fn spans_exported(spans: u64) {
+    counter!(SPANS_EXPORTED).increment(spans);
+}
+
+/// Spans were dropped.
+pub(crate) fn spans_dropped(spans: u64) {
+    counter!(SPANS_DROPPED).increment(spans);
 }
 
 /// The series of a file sink are there.

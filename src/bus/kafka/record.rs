@@ -6,7 +6,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::{
     config::Encoding,
-    message::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
+    message::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE, TRACEPARENT},
 };
 
 const CONTENT_TYPE_HEADER: &str = "content-type";
@@ -45,6 +45,11 @@ impl<'a> Record<'a> {
             None => self,
         }
     }
+}
+
+/// The header of the trace that a record is part of.
+pub(crate) fn in_trace(traceparent: &str) -> (&str, &str) {
+    (TRACEPARENT, traceparent)
 }
 
 impl RecordWriter {

@@ -81,7 +81,7 @@ fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
         }
         let after = VerifiedHead { commands: name.clone(), head };
         Some(format!(
-            "the audit of `{name}` goes on where the backup ends: before anything else, move {} away if it is there; look at \
+            "the audit of `{name}` goes on where the backup ends: before anything else, move {} away if it is there, with the closed files beside it; look at \
              the new file with `oktabus command audit --verify --after {after}`",
             file.display()
         ))

@@ -13,12 +13,15 @@ use crate::command::{
     policy::Verified,
     record::Durable,
 };
+use crate::telemetry::traces::CommandTrace;
 
 /// One copy of a command.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) command: Command,
     pub(super) message: Message,
+    /// Its trace, until somebody works on it.
+    pub(super) trace: Option<CommandTrace>,
     /// Who signed this copy.
     pub(super) verified: Verified,
     /// Why the sender may no longer ask for it, although the command was started: nothing more is sent for it.

@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
     }
 
     /// Hands a transaction to the sink, and to the bus once the one before is committed.
-    async fn commit(&mut self, transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
+    async fn commit(&mut self, mut transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
         let staged = self.stage(&transaction).await;
         // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;
@@ -206,6 +206,7 @@ impl<'a> Session<'a> {
         };
         let bytes = record.to_bytes(&self.continuity.identity);
         let bytes = bytes.map_err(|source| self.unwritable(source))?;
+        transaction.committing();
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
@@ -298,7 +299,7 @@ impl<'a> Session<'a> {
             tracing::info!(route = status.name(), "the sink works again");
         }
         // What is committed needs no permit any more.
-        drop(transaction);
+        transaction.committed();
         copy.follow(&self.record);
         Ok(())
     }

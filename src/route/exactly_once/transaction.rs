@@ -27,7 +27,7 @@ struct WaitingPage {
 #[derive(Debug)]
 struct PageEnd {
     checkpoint: PageCheckpoint,
-    _permit: InFlightPermit,
+    permit: InFlightPermit,
 }
 
 /// Messages that are committed at a stroke.
@@ -52,7 +52,7 @@ impl WaitingPages {
         checkpoint: PageCheckpoint,
         permit: InFlightPermit,
     ) {
-        let end = PageEnd { checkpoint, _permit: permit };
+        let end = PageEnd { checkpoint, permit };
         self.pages.push_back(WaitingPage { messages, taken: 0, end });
     }
 
@@ -103,6 +103,18 @@ fn end_of_part(
 }
 
 impl Transaction {
+    /// It is about to be committed.
+    pub(super) fn committing(&mut self) {
+        let ends = self.parts.iter_mut().filter_map(|part| part.end.as_mut());
+        InFlightPermit::committing(&mut ends.map(|end| &mut end.permit).collect::<Vec<_>>());
+    }
+
+    /// It is committed: what it has needs no permit any more.
+    pub(super) fn committed(self) {
+        let ends = self.parts.into_iter().filter_map(|part| part.end);
+        ends.for_each(|end| end.permit.committed());
+    }
+
     /// One that moves nothing.
     pub(super) fn empty() -> Self {
         Self { parts: Vec::new() }

@@ -21,7 +21,7 @@ use crate::{
             fault::Fault,
             latest::{Latest, LatestReader},
             partition::partition_of,
-            record::{Record, RecordWriter},
+            record::{Record, RecordWriter, in_trace},
             record_bytes_max,
             topic::{KnownTopics, Topic},
             transactions::{TransactionFault, TransactionalClient},
@@ -202,6 +202,7 @@ impl TransactionalKafka {
             }
             self.attributes.fill(&message, &self.config.key);
             let record = self.writer.write(&self.attributes, message.payload);
+            let record = record.map(|record| record.with_header(message.traceparent.map(in_trace)));
             if let Some(reason) = client.hand_over(&topic, ticket, record).await? {
                 rejected.push(Rejected { index, reason });
             }

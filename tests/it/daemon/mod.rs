@@ -47,5 +47,7 @@ mod service;
 mod shutdown;
 mod status_page;
 mod throttling;
+#[cfg(all(feature = "nats", feature = "otlp"))]
+mod traces;
 
 use crate::support::daemon::TO_FILES;

@@ -29,6 +29,8 @@ mod stalls;
 mod stop;
 mod table;
 mod together;
+#[cfg(feature = "otlp")]
+mod traces;
 mod unconfirmed;
 mod unopened;
 mod unreadable;
