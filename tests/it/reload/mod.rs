@@ -63,10 +63,10 @@ async fn add(okta: &Okta, beginning: &str, count: usize) {
 /// Does `work` while events flow.
 async fn while_events_flow<T>(okta: &Okta, work: impl Future<Output = T>) -> T {
     let flow = async {
-        let mut pace = tokio::time::interval(Duration::from_millis(25));
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
         for number in 0.. {
             pace.tick().await;
-            add(okta, &format!("flow-{number}"), 10).await;
+            add(okta, &format!("flow-{number}"), 5).await;
         }
     };
     tokio::select! {
