@@ -7,7 +7,11 @@ mod nats;
 mod refused;
 mod routes;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -62,11 +66,14 @@ async fn add(okta: &Okta, beginning: &str, count: usize) {
 
 /// Does `work` while events flow.
 async fn while_events_flow<T>(okta: &Okta, work: impl Future<Output = T>) -> T {
+    // An event whose uuid was there before is none.
+    static FLOWS: AtomicUsize = AtomicUsize::new(0);
+    let number_of_flow = FLOWS.fetch_add(1, Ordering::Relaxed);
     let flow = async {
         let mut pace = tokio::time::interval(Duration::from_millis(50));
         for number in 0.. {
             pace.tick().await;
-            add(okta, &format!("flow-{number}"), 5).await;
+            add(okta, &format!("flow-{number_of_flow}-{number}"), 5).await;
         }
     };
     tokio::select! {
