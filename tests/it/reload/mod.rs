@@ -64,18 +64,16 @@ async fn add(okta: &Okta, beginning: &str, count: usize) {
     okta.add(&format!("[{}]", events.collect::<Vec<_>>().join(","))).await;
 }
 
-/// How often events were added, over all tests.
-static FLOWED: AtomicUsize = AtomicUsize::new(0);
-
 /// Does `work` while events flow.
 async fn while_events_flow<T>(okta: &Okta, work: impl Future<Output = T>) -> T {
+    // An event whose uuid was there before is none.
+    static FLOWS: AtomicUsize = AtomicUsize::new(0);
+    let number_of_flow = FLOWS.fetch_add(1, Ordering::Relaxed);
     let flow = async {
-        let mut pace = tokio::time::interval(Duration::from_millis(25));
-        loop {
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        for number in 0.. {
             pace.tick().await;
-            // An event that comes again is known, and is not delivered again.
-            let number = FLOWED.fetch_add(1, Ordering::Relaxed);
-            add(okta, &format!("flow-{number}"), 10).await;
+            add(okta, &format!("flow-{number_of_flow}-{number}"), 5).await;
         }
     };
     tokio::select! {

@@ -24,7 +24,7 @@ async fn in_jetstream(nats: &NatsServer) -> Vec<String> {
 
 #[tokio::test]
 async fn a_route_that_delivers_exactly_once_is_changed_while_events_flow_and_while_its_server_hangs() {
-    let okta = Okta::with_backlog(3_000).await;
+    let okta = Okta::with_backlog(1_000).await;
     let mut nats = NatsServer::start().await;
     let workplace = Workplace::new(&okta, "");
     let configure = |nats: &NatsServer, keys: &str| workplace.configure(&configuration(&okta, nats, keys));
