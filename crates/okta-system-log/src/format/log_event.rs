@@ -83,10 +83,11 @@ impl<'a> LogEvent<'a> {
         self.root.peek("eventType")
     }
 
-    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; and who does
-    /// something is only then whom it is done to, if there is nobody else.
+    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; who does
+    /// something is only then whom it is done to, if there is nobody else; and what has neither id nor name is nobody.
     pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
-        let of_kind = || self.targets.iter().filter(move |target| target.kind == kind);
+        let of_kind =
+            || self.targets.iter().filter(move |target| target.kind == kind && target.is_identified());
         lowest(of_kind().filter(|target| !target.is_same(&self.actor))).or_else(|| lowest(of_kind()))
     }
 
@@ -162,6 +163,25 @@ mod tests {
             let rest =
                 super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
             assert_eq!(rest == json, !is_whole, "{target}: {rest}");
+        }
+    }
+
+    #[test]
+    fn a_target_without_id_and_name_displaces_nobody() {
+        let bob = r#"{"id":"00uBob","type":"User"}"#;
+        for nobody in
+            [r#"{"type":"User"}"#, r#"{"type":"User","id":null,"alternateId":"unknown","displayName":null}"#]
+        {
+            for targets in [[bob, nobody], [nobody, bob]] {
+                for actor in ["00uAda", "00uBob"] {
+                    let json = format!(r#"{{"actor":{{"id":"{actor}"}},"target":[{}]}}"#, targets.join(","));
+                    let event = LogEvent::read(json.as_str()).unwrap();
+                    let meant = event.target(Kind::User).and_then(Party::take_id);
+                    assert_eq!(meant.as_deref(), Some("00uBob"), "{json}");
+                }
+            }
+            let json = format!(r#"{{"target":[{nobody}]}}"#);
+            assert!(LogEvent::read(json.as_str()).unwrap().target(Kind::User).is_none());
         }
     }
 

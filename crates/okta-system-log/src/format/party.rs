@@ -219,7 +219,8 @@ impl<'a> Party<'a> {
 const NAMES: [&str; 3] = ["id", "alternateId", "displayName"];
 
 /// The one that is meant where there is room for one alone: the order of targets is not stable, so that the one with the
-/// lowest id counts, whatever Okta puts first.
+/// lowest id counts, whatever Okta puts first. What has an id comes before what has none, and what has a name before what has
+/// neither: it says nothing, and stands for nobody.
 pub(super) fn lowest<'e, 'a>(parties: impl Iterator<Item = &'e Party<'a>>) -> Option<&'e Party<'a>>
 where
     'a: 'e,
@@ -231,10 +232,13 @@ fn is_lower(party: &Party<'_>, than: &Party<'_>) -> bool {
     order(party, than) == Ordering::Less
 }
 
-/// The order of parties by their ids and names, whatever order Okta has them in.
+/// The order of parties by their ids and names, whatever order Okta has them in: what has none comes last.
 pub(super) fn order(one: &Party<'_>, other: &Party<'_>) -> Ordering {
     let members = NAMES.iter().chain(&["type"]);
-    let mut orders = members.map(|name| one.object.raw(name).cmp(&other.object.raw(name)));
+    let mut orders = members.map(|name| match (one.object.peek(name), other.object.peek(name)) {
+        (Some(one), Some(other)) => one.cmp(&other),
+        (one, other) => other.is_some().cmp(&one.is_some()),
+    });
     orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
@@ -275,7 +279,11 @@ mod tests {
         for parties in [[&one, &two], [&two, &one]] {
             assert_eq!(lowest(parties.into_iter()).and_then(Party::take_id).as_deref(), Some("1"));
         }
-        assert!(is_lower(&nameless, &one) && !is_lower(&one, &nameless) && !is_lower(&one, &one));
+        assert!(is_lower(&one, &nameless) && !is_lower(&nameless, &one) && !is_lower(&one, &one));
+        for nobody in [r#"{"type":"User"}"#, r#"{"id":null}"#, r#"{"id":"unknown","displayName":"null"}"#] {
+            let nobody = party(nobody);
+            assert!(is_lower(&nameless, &nobody) && !is_lower(&nobody, &nameless));
+        }
     }
 
     #[test]

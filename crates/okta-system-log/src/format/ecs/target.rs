@@ -45,8 +45,8 @@ fn write_entities(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Deta
     });
 }
 
-/// The target of this kind, if there is exactly one.
+/// The target of this kind, if there is exactly one that has an id or a name.
 fn only<'e, 'a>(event: &'e LogEvent<'a>, kind: Kind) -> Option<&'e Party<'a>> {
-    let mut found = event.targets.iter().filter(|target| target.kind == kind);
+    let mut found = event.targets.iter().filter(|target| target.kind == kind && target.is_identified());
     found.next().filter(|_| found.next().is_none())
 }
