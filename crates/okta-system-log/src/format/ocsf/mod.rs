@@ -89,7 +89,7 @@ pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
         }
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
-        outcome::write_severity(&event, routing.class, &assessment, &threat, out, &mut notes);
+        outcome::write_severity(&event, event_type, &assessment, &threat, out, &mut notes);
         outcome::write_status(&event, event_type, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_class(&input, &event, &routing, event_type, &assessment, out, &mut notes);
