@@ -25,6 +25,7 @@ mod user;
 use super::{
     Detail, Input, Payload,
     facts::{Assessment, Factors, Threat},
+    forms,
     log_event::{LogEvent, ODD_TARGETS},
     whose,
     writer::{ObjectWriter, Writer, room_for},
@@ -70,9 +71,8 @@ impl Version {
 }
 
 /// The event in OCSF, with the schema of its class.
-pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
+pub(super) fn render(input: &Input<'_>, parsed: Option<LogEvent<'_>>, options: Options) -> Payload {
     // What is no object is kept whole, as a Base Event.
-    let parsed = LogEvent::read(input.json);
     let (input, options) = match parsed {
         Some(_) => (*input, options),
         None => (Input { detail: Detail::Full, ..*input }, Options { raw_data: true, ..options }),
@@ -86,6 +86,9 @@ pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
         let mut notes = Notes::new(input.detail.elements_max());
         if event.has_odd_targets {
             notes.tell(ODD_TARGETS);
+        }
+        if event.has_other_forms {
+            notes.tell(forms::UNREAD);
         }
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
