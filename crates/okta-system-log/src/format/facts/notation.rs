@@ -84,9 +84,9 @@ pub(in crate::format) fn entries_by_name(
 /// ends.
 pub(in crate::format) fn printed_map(text: &str) -> Option<Vec<(&str, &str)>> {
     let text = text.trim_matches(UNSEEN).trim_ascii();
-    let inside = match text.split_once('{') {
-        Some((class, inside)) if is_class(class) => inside.strip_suffix('}')?,
-        _ => text,
+    let inside = match text.strip_prefix('{') {
+        Some(inside) => inside.strip_suffix('}')?,
+        None => text,
     };
     let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
     let mut add = |range: Range<usize>| {
@@ -240,13 +240,25 @@ mod tests {
                 "{a=b, c={d=e, f=g}, h=[{i=1}, {i=2}]}",
                 vec![("a", "b"), ("c", "{d=e, f=g}"), ("h", "[{i=1}, {i=2}]")],
             ),
-            ("Actor{name=Levi, Dana, id=1}", vec![("name", "Levi, Dana"), ("id", "1")]),
+            ("{name=Levi, Dana, id=1}", vec![("name", "Levi, Dana"), ("id", "1")]),
             ("risk={level=HIGH}", vec![("risk", "{level=HIGH}")]),
             ("a=b=c", vec![("a", "b=c")]),
         ] {
             assert_eq!(printed_map(text), Some(expected), "{text}");
         }
-        for odd in ["", "{}", "x", "{a}", "{a=b", "a={b", "a=b}", "the risk is high", "{x, a=b}", "ä=b"] {
+        for odd in [
+            "",
+            "{}",
+            "x",
+            "{a}",
+            "{a=b",
+            "a={b",
+            "a=b}",
+            "the risk is high",
+            "{x, a=b}",
+            "Actor{a=b}",
+            "ä=b",
+        ] {
             assert_eq!(printed_map(odd), None, "{odd}");
         }
     }
