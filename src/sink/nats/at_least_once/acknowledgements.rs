@@ -266,7 +266,7 @@ impl Settling {
         let first = staged.first().copied().unwrap_or(index);
         let batch = self.batch.batch.clone();
         let Some(message) = batch.as_deref().and_then(|batch| batch.get(index)) else { return };
-        match self.answers.of_batch(&message, acknowledgement).await {
+        match self.answers.of_batch(&message, staged.len() + 1, acknowledgement).await {
             Ok(stored) => self.note(index, Ok(stored)),
             Err(Unstored::Refused(refusal)) => self.note(first, Err(refusal)),
             Err(Unstored::Batch(error)) => {

@@ -115,20 +115,21 @@ impl Answers {
         answer: PublishResult,
     ) -> Result<Stored, StoreRejection> {
         match answer {
-            Ok(answer) => self.taken(message, &answer).await,
+            Ok(answer) => self.taken(message, 1, &answer).await,
             Err(err) => Err(self.refused(message, &err).await),
         }
     }
 
-    /// What the server answers to `message`, which ends an atomic batch, for all messages of it.
+    /// What the server answers to `message`, which ends an atomic batch of `messages`, for all of them.
     pub(super) async fn of_batch(
         &mut self,
         message: &Message<'_>,
+        messages: usize,
         acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Unstored> {
         let answer = exchange::answer(&self.link, acknowledgement).await;
         let err = match answer.map_err(|err| Unstored::Refused(StoreRejection::Bus(err)))? {
-            Ok(answer) => return self.taken(message, &answer).await.map_err(Unstored::Refused),
+            Ok(answer) => return self.taken(message, messages, &answer).await.map_err(Unstored::Refused),
             Err(err) => err,
         };
         match jetstream_error(&err) {
@@ -140,8 +141,9 @@ impl Answers {
     /// What the server answers to a fast batch of the messages of `batch` at `indexes`.
     ///
     /// By itself the answer proves too little: the server counts a message as taken if it knows its id, though the stream may
-    /// have another message under it. So it proves a batch only if the stream has grown by just as many messages. Where
-    /// others write too, the stream is read instead, and fast ingest is left for a while.
+    /// have another message under it. So it proves a batch only if the stream has grown by just as many messages since the one
+    /// before it, which was sent alone and showed that nobody else had written. Otherwise the stream is read, and fast ingest
+    /// is left for a while.
     pub(super) async fn of_fast_batch(
         &mut self,
         batch: &Messages,
@@ -223,6 +225,13 @@ impl Answers {
         }))
     }
 
+    /// Others write too, or did before.
+    fn not_alone(&self) {
+        if let Some(fast) = &self.fast {
+            fast.pause.begin();
+        }
+    }
+
     /// The id under which the stream knows `message`.
     pub(super) fn id(&mut self, message: &Message<'_>) -> Option<String> {
         self.writer.write(message).ok().map(|outgoing| outgoing.id)
@@ -244,9 +253,18 @@ impl Answers {
         self.understood(message, answer.map_err(StoreRejection::Bus)?).await
     }
 
-    async fn taken(&mut self, message: &Message<'_>, answer: &PublishAck) -> Result<Stored, StoreRejection> {
+    async fn taken(
+        &mut self,
+        message: &Message<'_>,
+        messages: usize,
+        answer: &PublishAck,
+    ) -> Result<Stored, StoreRejection> {
         if answer.stream != self.sink.stream {
             return Err(StoreRejection::Bus(self.elsewhere(message, &answer.stream)));
+        }
+        let before = self.last_sequence;
+        if answer.duplicate || answer.sequence != before + messages as u64 {
+            self.not_alone();
         }
         if answer.duplicate {
             return self.had_it(message, answer.sequence).await;

@@ -34,6 +34,9 @@ impl FastPause {
 
     /// Leaves it for a while; each time in a row for twice as long.
     pub(super) fn begin(&self) {
+        if self.holds() {
+            return;
+        }
         let mut state = self.state();
         state.until = Some(Instant::now() + state.next);
         state.next = (state.next * 2).min(PAUSE_MAX);

@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// The fewest messages of which all but the first go in a fast batch.
+const FAST_MESSAGES_MIN: usize = 3;
+
 /// One session of a sink.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -160,12 +163,15 @@ impl Session {
         }
         *next = until;
 
+        let group = self.hand_over_fast(group).await?;
+        self.hand_over_together(group).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Hands over messages that go together: as one atomic batch, or alone.
+    async fn hand_over_together(&mut self, group: Vec<Composed>) -> Result<(), BusError> {
         let before = self.acknowledgements.handed_over();
-        let mut to_send = group.iter().filter(|composed| matches!(composed, Composed::ToSend(_))).count();
-        if to_send > 1 && self.fast.is_some() && !self.pause.holds() {
-            self.ingest(group, to_send, before).await?;
-            return failure.map_or(Ok(()), Err);
-        }
+        let mut to_send = to_send(&group);
         let mut atomic = AtomicBatch::new();
         for composed in group {
             let handed_over = match composed {
@@ -185,19 +191,39 @@ impl Session {
             };
             self.acknowledgements.message(handed_over).await;
         }
-        failure.map_or(Ok(()), Err)
+        Ok(())
     }
 
-    /// Hands over a group, `to_send` of which go in a fast batch. `before` messages were handed over before it: the server stores
-    /// a message as it comes, so they must be settled.
-    async fn ingest(&mut self, group: Vec<Composed>, to_send: usize, before: u64) -> Result<(), BusError> {
+    /// Hands over a group by fast ingest, and gives back what has to go another way. The first message goes alone: its answer
+    /// shows whether somebody else has written since our last one, which the answer to a fast batch would not.
+    async fn hand_over_fast(&mut self, mut group: Vec<Composed>) -> Result<Vec<Composed>, BusError> {
+        let first = group.iter().position(|composed| matches!(composed, Composed::ToSend(_)));
+        let Some(first) = first.filter(|_| self.fast.is_some() && !self.pause.holds()) else {
+            return Ok(group);
+        };
+        if to_send(&group) < FAST_MESSAGES_MIN {
+            return Ok(group);
+        }
+        let rest = group.split_off(first + 1);
+        self.hand_over_together(group).await?;
+        // The server stores each message of a fast batch as it comes.
+        let before = self.acknowledgements.handed_over();
+        if !self.acknowledgements.until_settled(before).await {
+            return Err(self.connection.link.error());
+        }
+        if self.pause.holds() {
+            return Ok(rest);
+        }
+        self.ingest(rest).await?;
+        Ok(Vec::new())
+    }
+
+    /// Hands over a group as one fast batch.
+    async fn ingest(&mut self, group: Vec<Composed>) -> Result<(), BusError> {
         let (link, acknowledgements) = (&self.connection.link, &mut self.acknowledgements);
         let Some(fast) = &self.fast else { return Err(link.error()) };
-        if !acknowledgements.until_settled(before).await {
-            return Err(link.error());
-        }
         let mut batch = fast.batch();
-        let mut left = to_send;
+        let mut left = to_send(&group);
         for composed in group {
             let handed_over = match composed {
                 Composed::Decided(decided) => decided,
@@ -282,6 +308,11 @@ impl Session {
             }
         })
     }
+}
+
+/// How many of `group` have to be sent.
+fn to_send(group: &[Composed]) -> usize {
+    group.iter().filter(|composed| matches!(composed, Composed::ToSend(_))).count()
 }
 
 fn unreachable(sink: &NatsSink, error: &async_nats::PublishError) -> BusError {
