@@ -140,6 +140,8 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
         discard: DiscardPolicy::New,
         // The order of the whole route rests on it.
         allow_atomic_publish: connection.has_atomic_batches(),
+        // Of no use elsewhere, see `takes_fast_ingest`. A server before 2.14 would not take the stream over.
+        allow_batch_publish: connection.has_fast_ingest() && create.replicas == 1 && transactions.is_none(),
         // A checkpoint takes the place of the last one, and outlives what is dropped for its age.
         allow_rollup: transactions.is_some(),
         allow_message_ttl: transactions.is_some(),
