@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{ConfigArgument, Exit, fail, note, print, status::connect};
@@ -79,16 +79,20 @@ fn told(change: &ConfigChange) -> String {
     format!("The new configuration is in force.\n{}", lines.collect::<String>())
 }
 
-/// Asks for a reload on each SIGHUP, until the handle is dropped.
-pub(super) fn on_hangup(reloads: ReloadHandle) -> io::Result<AbortOnDropHandle<()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
+/// Listens for SIGHUP, which ends a process that does not: one that starts may wait for its disk.
+pub(super) fn listen() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Asks for a reload on each SIGHUP, also for one that came since `hangup` listens, until the handle is dropped.
+pub(super) fn on_hangup(mut hangup: Signal, reloads: ReloadHandle) -> AbortOnDropHandle<()> {
     let reloading = tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             // What became of it is in the log.
             let _ = reloads.reload().await;
         }
     });
-    Ok(AbortOnDropHandle::new(reloading))
+    AbortOnDropHandle::new(reloading)
 }
 
 #[cfg(test)]

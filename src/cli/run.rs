@@ -43,6 +43,10 @@ fn parse_recovery(way: &str) -> Result<Recovery, String> {
 }
 
 pub(super) async fn run(arguments: RunArguments) -> Exit {
+    let hangup = match reload::listen() {
+        Ok(hangup) => hangup,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
     let (mut app, signals) = match prepare(&arguments.config.config, arguments.recover).await {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
@@ -60,10 +64,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     };
     let (manager, purpose) = (Arc::new(ServiceManager::of_environment()), app.purpose());
     app.reload_from(ReloadSource { file: arguments.config.config.clone(), manager: Arc::clone(&manager) });
-    let _reloading = match reload::on_hangup(app.reloads()) {
-        Ok(reloading) => reloading,
-        Err(err) => return fail(Exit::Bug, &err),
-    };
+    let _reloading = reload::on_hangup(hangup, app.reloads());
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     manager.ready(&purpose);
     let view = app.view();

@@ -228,8 +228,19 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
     let typed = SettingDigests::of(layers);
-    let config =
-        Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, traces, runtime, typed };
+    let config = Config {
+        orgs,
+        streams,
+        searches,
+        commands,
+        buses,
+        sinks,
+        doorbells,
+        standby,
+        traces,
+        runtime,
+        typed,
+    };
     cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

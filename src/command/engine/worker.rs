@@ -62,7 +62,9 @@ impl Context {
         turn: Turn,
         stop: &CancellationToken,
     ) -> Result<WorkerResult, EngineError> {
-        let Some(trace) = job.trace.take() else { return self.work_on(job, turn, stop).await };
+        let Some(trace) = job.trace.take() else {
+            return Box::pin(self.work_on(job, turn, stop)).await;
+        };
         let (commands, action) = (&self.config.name, job.command.request.action().name());
         Box::pin(traces::working_on(trace, commands, action, self.work_on(job, turn, stop))).await
     }

@@ -24,8 +24,8 @@ pub(crate) use self::kept::KeptLetters;
 pub use self::kept::LetterId;
 #[cfg(test)]
 pub(crate) use self::simulated::SimulatedLetters;
-pub(crate) use self::uncommitted::UncommittedLetters;
 use self::uncommitted::UncommittedFile;
+pub(crate) use self::uncommitted::UncommittedLetters;
 use super::Rejected;
 use crate::{
     config::FileStem,
@@ -160,11 +160,11 @@ impl LetterStore for DeadLetterFiles {
     }
 
     fn hidden(&self) -> BoxFuture<'_, Result<Option<UncommittedLetters>, DeadLettersError>> {
-        self.with_uncommitted(|file| file.read()).boxed()
+        self.with_uncommitted(UncommittedFile::read).boxed()
     }
 
     fn forget_hidden(&self) -> BoxFuture<'_, Result<(), DeadLettersError>> {
-        self.with_uncommitted(|file| file.remove()).boxed()
+        self.with_uncommitted(UncommittedFile::remove).boxed()
     }
 }
 
@@ -261,7 +261,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn letters_of_a_transaction_are_there_for_nobody_until_it_is_committed_and_not_at_all_if_it_is_not() {
+    async fn letters_of_a_transaction_are_there_for_nobody_until_it_is_committed_and_not_at_all_if_it_is_not()
+    {
         let directory = tempfile::tempdir().unwrap();
         let letters = DeadLetters::new(&DeadLetterDirectory::at(directory.path().to_owned()), "log/siem");
         let batch = crate::message::tests::batch("[{\"uuid\":\"a\"},{\"uuid\":\"b\"}]");

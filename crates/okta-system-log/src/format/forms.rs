@@ -90,7 +90,7 @@ fn restored(event: Value<'_, '_>) -> Option<String> {
                 for element in list.elements() {
                     match element.last(DETAIL) {
                         Some(detail) if !is_object(detail) => {
-                            replace(detail, object(detail.raw(), DEPTH_MAX))
+                            replace(detail, object(detail.raw(), DEPTH_MAX));
                         }
                         None if element.first_byte() == b'"' => {
                             replace(element, object(element.raw(), DEPTH_MAX));

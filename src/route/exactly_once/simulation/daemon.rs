@@ -25,8 +25,8 @@ use crate::{
         Phase, Route, RouteError, RouteStatus, Seams, SinkSeam,
         exactly_once::{ExactlyOnce, Owner},
     },
-    sink::DeadLetters,
     simulation::{CommitObserver, Death, FailingStore, Mortal, happens},
+    sink::DeadLetters,
     source::{LogSource, simulation::stream_of_one_route},
     state::{Cursor, MemoryStore},
 };
