@@ -77,7 +77,10 @@ async fn main() {
 /// up to 2.5 s after they were published.
 fn lag(archive: &Path) -> Option<SignedDuration> {
     let mut paths = std::fs::read_dir(archive).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_live = |path: &std::path::PathBuf| !path.to_string_lossy().contains(".replay+");
+    let is_live = |path: &std::path::PathBuf| {
+        let name = path.to_string_lossy();
+        !name.contains(".replay+") && name.ends_with(".jsonl")
+    };
     let text = std::fs::read_to_string(paths.find(is_live)?).ok()?;
     // Somebody is writing the last line.
     let whole = &text[..=text.rfind('\n')?];

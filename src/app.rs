@@ -1,27 +1,38 @@
 //! Builds everything from the configuration; starts it, drains it and stops it.
 
 mod clients;
+mod letter_expiry;
+mod listeners;
 mod loops;
 mod opening;
+mod reloader;
 mod series;
 mod state_watch;
 mod summary;
 mod supervisor;
+mod topology;
+mod unchanged;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::Notify, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "otlp")]
+use crate::telemetry::traces::{Exporter, TracesError};
 use crate::{
     admin::{self, AdminError},
+    clock::SystemClock,
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
-    config::{BusConfig, Config, StreamConfig},
+    config::{Config, StreamConfig},
     control::{self, ControlContext, Socket},
     dead_letters::LetterRetries,
-    doorbell::{DoorbellError, Doorbells},
-    operations::{Operations, OperatorLog},
+    doorbell::{DoorbellError, Doorbells, DoorbellsInUse},
+    operations::{Operations, OperatorLog, ReloadHandle, ReloadRequests, reload_channel},
     overview::DaemonView,
     replay::Replays,
     route::RouteError,
@@ -32,29 +43,30 @@ use crate::{
     telemetry::chain,
 };
 pub use clients::{Clients, UnusableOrg, client, clients, clients_without_secrets};
-use loops::{Loop, of_searches, of_streams};
+use letter_expiry::expire_dead_letters;
+use listeners::{Background, Listeners};
+use loops::Loop;
 use opening::open_state;
+pub use reloader::ReloadSource;
+use reloader::{Reloadable, Reloader};
 use state_watch::watch_state;
+pub use summary::warn;
 use supervisor::{Supervisor, supervise};
-
-/// How long a client of an admin page may take to read it after everything else has ended.
-const PAGES_GRACE: Duration = Duration::from_secs(1);
+use topology::{Feeds, Topology};
 
 /// The daemon, built but not running.
 #[derive(Debug)]
 pub struct App {
-    config: Config,
-    loops: Vec<Loop>,
-    state: State,
-    view: Arc<DaemonView>,
+    topology: Topology,
+    parts: Reloadable,
     admin: admin::Server,
     control: Option<Socket>,
-    replays: Replays,
-    engines: Engines,
     doorbells: Doorbells,
-    letters: Arc<LetterRetries>,
-    operations: Operations,
     asked: Arc<Notify>,
+    reloads: (ReloadHandle, ReloadRequests),
+    source: Option<ReloadSource>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 /// How to recover a state that was refused, as the operator chose.
@@ -101,14 +113,10 @@ pub enum AppError {
     /// Event hooks cannot be received as configured.
     #[error(transparent)]
     Doorbell(#[from] DoorbellError),
-    /// The address of the admin pages cannot be bound.
-    #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
-    Listen {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    /// Traces cannot be set up as configured.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Traces(#[from] TracesError),
 }
 
 /// How long the daemon runs.
@@ -126,77 +134,60 @@ impl App {
         for sink in config.sinks.values() {
             crate::sink::require(sink)?;
         }
-        let Feeds { clients, streams } = Feeds::of(&config)?;
-        let from = recovery.map(|recovery| match recovery {
-            Recovery::Witness => RecoverFrom::Witness,
-            Recovery::Store => RecoverFrom::Store,
-            Recovery::Since(time) => RecoverFrom::Cursors(cursors_at(&streams, time)),
-        });
-        let notes = || pauses_of_recovery(config.commands.keys(), Timestamp::now());
-        let opening = match from {
-            None => Opening::Trusted,
-            Some(from) => Opening::Recovered { from, notes: notes() },
-        };
-        let state =
-            open_state(&StatePaths::from(&config.runtime.state), &opening, &config.runtime.admin).await?;
-        if recovery.is_some() && !config.commands.is_empty() {
-            tracing::warn!("the state was recovered: {RECOVERY_CONSEQUENCE}");
-        }
-        let admin = opening::bind(&config.runtime.admin).await?;
-        let doorbells = Doorbells::open(&config.doorbells, &streams).await?;
-
-        let mut loops = of_streams(&config, &streams, &state);
-        loops.extend(of_searches(&config, &clients, &state));
-        let engines = Engines::new(&config, &clients, &state)?;
-        loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
-        series::register(&config, &engines, &doorbells.all());
-        let routes: Vec<_> = loops.iter().filter_map(Loop::view).collect();
-        let statuses = routes.iter().map(|route| Arc::clone(&route.status));
+        let feeds = Feeds::of(&config, None)?;
+        let state = opened(&config, recovery).await?;
+        let admin = admin::Server::bind(config.runtime.admin.clone(), None).await?;
+        let doorbells = Doorbells::open(&config.doorbells, &DoorbellsInUse::default()).await?;
         let log = OperatorLog::under(&config.runtime.state.path);
+
+        let topology = Topology::first(config.clone(), feeds, &state)?;
+        topology.connect(&doorbells.all());
+        series::register(&topology, &doorbells.all());
+        let engines = Engines::of(topology.engines().clone());
         let letters = LetterRetries::new(config.clone(), state.dead_letters_directory().path);
         let letters = Arc::new(letters);
-        let operations = Operations::new(statuses, engines.clone(), state.clone(), Arc::clone(&letters), log);
+        let operations =
+            Operations::new(topology.statuses(), engines.clone(), state.clone(), Arc::clone(&letters), log);
         operations.load().await?;
-        let commands = engines.all().map(|engine| engine.status()).collect();
-        let replays = Replays::new(config.clone(), clients.clone(), state.clone());
-        let mut view = DaemonView::new(&config, routes, commands, clients.into_values().collect());
-        (view.streams, view.doorbells) = (streams, doorbells.all());
         let control = control::bind(&config.runtime.state.path).await;
-        let (view, asked) = (Arc::new(view), Arc::default());
+        #[cfg(feature = "otlp")]
+        let exporter = config.traces.as_ref().map(Exporter::start).transpose()?.flatten();
+        let replays = Arc::new(Replays::new(config, topology.clients().clone(), state.clone()));
+        let view = Arc::new(DaemonView::new(topology.shown(doorbells.all())));
+        let parts = Reloadable { state, view, engines, replays, letters, operations };
+        let (asked, reloads) = (Arc::default(), reload_channel());
         Ok(Self {
-            config,
-            loops,
-            state,
-            view,
+            topology,
+            parts,
             admin,
             control,
-            replays,
-            engines,
-            letters,
-            operations,
             doorbells,
             asked,
+            reloads,
+            source: None,
+            #[cfg(feature = "otlp")]
+            exporter,
         })
     }
 
-    /// All buses, so that their secrets can be reloaded.
-    pub fn buses(&self) -> Vec<BusConfig> {
-        self.config.buses.values().cloned().collect()
+    /// Reloads come from there. Without it, the process keeps its configuration.
+    pub fn reload_from(&mut self, source: ReloadSource) {
+        self.source = Some(source);
     }
 
-    /// The engines of all `[commands.NAME]`, so that their keys can be reloaded.
-    pub fn engines(&self) -> Engines {
-        self.engines.clone()
+    /// Asks for reloads.
+    pub fn reloads(&self) -> ReloadHandle {
+        self.reloads.0.clone()
     }
 
     /// The view of the running daemon, for pages and the demo.
     pub fn view(&self) -> Arc<DaemonView> {
-        Arc::clone(&self.view)
+        Arc::clone(&self.parts.view)
     }
 
     /// What the daemon does, in a sentence.
     pub fn purpose(&self) -> String {
-        summary::purpose(&self.config)
+        summary::purpose(&self.topology.config)
     }
 
     /// A notification makes the daemon log its summary at once.
@@ -216,67 +207,102 @@ impl App {
 
     /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
     pub async fn run(self, until: Until, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        if until == Until::CaughtUp && self.loops.iter().all(Loop::is_endless) {
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
+        let Self { topology, parts, admin, control, doorbells, asked, reloads, source, .. } = self;
+        if until == Until::CaughtUp && topology.loops().all(Loop::is_endless) {
             return Err(AppError::NothingToCatchUp);
         }
-        let stop = CancellationToken::new();
-        let stop_admin = CancellationToken::new();
-        let mut pages = JoinSet::new();
-        pages.spawn(admin::serve(
-            self.admin,
-            Arc::clone(&self.view),
-            self.operations.clone(),
-            stop_admin.clone(),
-        ));
-        let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
-        pages.spawn(async move { view.keep_history(&until_end).await });
-        let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
-        pages.spawn(async move { view.pulse.run(&until_end).await });
-        let (view, state, until_end) = (Arc::clone(&self.view), self.state.clone(), stop_admin.clone());
-        pages.spawn(async move { watch_state(&state, &view.state_trouble, &until_end).await });
+        let (stop, background) = (CancellationToken::new(), Background::default());
+        observe(&background, &parts.view, &parts.state);
+        if let Some(age_max) = topology.config.runtime.state.dead_letters.age_max {
+            let (letters, end) = (Arc::clone(&parts.letters), background.end.clone());
+            background.spawn(async move {
+                expire_dead_letters(letters.directory(), age_max, &SystemClock, &end).await;
+            });
+        }
+        let (view, operations) = (Arc::clone(&parts.view), parts.operations.clone());
+        let mut listeners = Listeners::new(background.clone(), view, operations, stop.clone());
+        listeners.serve_pages(admin);
+        listeners.take_rings(doorbells);
 
-        pages.spawn(self.doorbells.run(stop.child_token()));
-        let grace = self.config.runtime.shutdown_grace;
-        let (mut control, engines) = (JoinSet::new(), self.engines.clone());
-        if let Some(socket) = self.control {
-            control.spawn(serve_control(
-                socket,
-                ControlContext::new(
-                    stop.clone(),
-                    self.state.clone(),
-                    self.replays,
-                    self.engines,
-                    self.letters,
-                    self.operations,
-                    Arc::clone(&self.view),
-                ),
-                stop.clone(),
-                grace,
-            ));
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = exporter {
+            let end = background.end.clone();
+            background.spawn(async move { exporter.run(&end).await });
+        }
+        let grace = topology.config.runtime.shutdown_grace;
+        let (handle, requests) = reloads;
+        let mut serving = JoinSet::new();
+        if let Some(socket) = control {
+            let context = ControlContext {
+                stop: stop.clone(),
+                work: TaskTracker::new(),
+                state: parts.state.clone(),
+                replays: Arc::clone(&parts.replays),
+                engines: parts.engines.clone(),
+                letters: Arc::clone(&parts.letters),
+                operations: parts.operations.clone(),
+                view: Arc::clone(&parts.view),
+                reloads: handle,
+            };
+            serving.spawn(serve_control(socket, context, stop.clone(), grace));
         }
 
-        let supervisor = Supervisor::new(&self.loops, until, stop.clone());
+        let supervisor =
+            Supervisor::new(topology.loops().cloned(), until, parts.state.clone(), stop.clone(), grace);
+        let (changes, changed) = mpsc::channel(1);
+        let topology = Arc::new(topology);
+        let buses = topology.config.buses.values().cloned().collect();
+        let parts_of_reloader = parts.clone();
+        let reloader =
+            Reloader { topology, buses, listeners, changes, parts: parts_of_reloader, until, source };
+        serving.spawn(reloader.run(requests, stop.clone()));
         let ended = tokio::select! {
-            ended = supervise(supervisor, shutdown, &stop, grace) => ended,
-            never = summary::tell(self.view, self.asked) => never,
+            ended = supervise(supervisor, changed, shutdown) => ended,
+            never = summary::tell(Arc::clone(&parts.view), asked) => never,
         };
 
         // All routes have ended by themselves, so nothing else is needed.
         stop.cancel();
-        while control.join_next().await.is_some() {}
-        engines.end_operations().await;
-        stop_admin.cancel();
-        // A slow reader of a page does not delay the end.
-        let served = async { while pages.join_next().await.is_some() {} };
-        if tokio::time::timeout(PAGES_GRACE, served).await.is_err() {
-            pages.shutdown().await;
-        }
-        if let Err(err) = self.state.close().await {
+        while serving.join_next().await.is_some() {}
+        parts.engines.end_operations().await;
+        background.ended().await;
+        if let Err(err) = parts.state.close().await {
             // Every commit is on the disk; the witness is only a little older than it could be.
             tracing::warn!(error = chain(&err), "the witness of the state could not be written at the end");
         }
         ended
     }
+}
+
+/// The state of `config`, opened or recovered.
+async fn opened(config: &Config, recovery: Option<Recovery>) -> Result<State, AppError> {
+    let from = recovery.map(|recovery| match recovery {
+        Recovery::Witness => Ok(RecoverFrom::Witness),
+        Recovery::Store => Ok(RecoverFrom::Store),
+        Recovery::Since(time) => beginnings(config, time).map(RecoverFrom::Cursors),
+    });
+    let notes = || pauses_of_recovery(config.commands.keys(), Timestamp::now());
+    let opening = match from.transpose()? {
+        None => Opening::Trusted,
+        Some(from) => Opening::Recovered { from, notes: notes() },
+    };
+    let state = open_state(&StatePaths::from(&config.runtime.state), &opening, &config.runtime.admin).await?;
+    if recovery.is_some() && !config.commands.is_empty() {
+        tracing::warn!("the state was recovered: {RECOVERY_CONSEQUENCE}");
+    }
+    Ok(state)
+}
+
+/// Keeps the charts, and watches the threads and the disk.
+fn observe(background: &Background, view: &Arc<DaemonView>, state: &State) {
+    let (shown, end) = (Arc::clone(view), background.end.clone());
+    background.spawn(async move { shown.keep_history(&end).await });
+    let (shown, end) = (Arc::clone(view), background.end.clone());
+    background.spawn(async move { shown.pulse.run(&end).await });
+    let (shown, state, end) = (Arc::clone(view), state.clone(), background.end.clone());
+    background.spawn(async move { watch_state(&state, &shown.state_trouble, &end).await });
 }
 
 /// Serves the control socket until `stop`; the work of its requests then has `grace` to end.
@@ -291,38 +317,14 @@ async fn serve_control(socket: Socket, context: ControlContext, stop: Cancellati
     }
 }
 
-/// The clients of all orgs and the streams that are read through them.
-struct Feeds {
-    clients: Clients,
-    streams: Vec<Arc<Stream>>,
-}
-
-impl Feeds {
-    fn of(config: &Config) -> Result<Self, UnusableOrg> {
-        Ok(Self::through(config, clients(config)?))
-    }
-
-    fn through(config: &Config, clients: Clients) -> Self {
-        let stream = |stream: &StreamConfig| {
-            // Loading the configuration has checked that it exists.
-            let client = clients.get(&stream.org)?;
-            Some(Arc::new(Stream::new(stream.clone(), Arc::clone(client))))
-        };
-        let streams = config.streams.values().filter_map(stream).collect();
-        Self { clients, streams }
-    }
-}
-
 /// The cursors of all routes of `config` if they begin at `time`, by route name. Reads no secret.
 pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, UnusableOrg> {
-    let feeds = Feeds::through(config, clients_without_secrets(config)?);
-    Ok(cursors_at(&feeds.streams, time))
-}
-
-fn cursors_at(streams: &[Arc<Stream>], time: Timestamp) -> Vec<(String, Cursor)> {
-    let routes = streams.iter().flat_map(|stream| {
-        let cursor = stream.cursor_at(time);
-        stream.config().routes.iter().map(move |route| (route.name.clone(), cursor.clone()))
-    });
-    routes.collect()
+    let clients = clients_without_secrets(config)?;
+    let of_stream = |stream: &StreamConfig| {
+        // Loading the configuration has checked that it exists.
+        let client = clients.get(&stream.org)?;
+        let cursor = Stream::new(stream.clone(), Arc::clone(client)).cursor_at(time);
+        Some(stream.routes.iter().map(|route| (route.name.clone(), cursor.clone())).collect::<Vec<_>>())
+    };
+    Ok(config.streams.values().filter_map(of_stream).flatten().collect())
 }

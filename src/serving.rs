@@ -1,6 +1,7 @@
 //! HTTP served within bounds: how many connections there are at a time, how long a request may take to arrive, and how
 //! large its head may be. Does not know the pages.
 
+mod bound_address;
 pub(crate) mod tls;
 
 use std::{
@@ -27,6 +28,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use bound_address::BoundAddress;
 
 /// What a request's head may have: enough for any client of ours.
 const HEAD_MAX_BYTES: usize = 16 << 10;

@@ -1,4 +1,4 @@
-//! What the service manager is told through NOTIFY_SOCKET: that the daemon is ready, reads its secrets again, stops, and that
+//! What the service manager is told through NOTIFY_SOCKET: that the daemon is ready, reloads, stops, and that
 //! its loops make progress. Where nobody asked for it nothing is sent, and nothing depends on an answer.
 
 use std::{
@@ -11,6 +11,7 @@ use std::{
             net::{SocketAddr, UnixDatagram},
         },
     },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -26,6 +27,8 @@ const STATUS_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub struct ServiceManager {
     socket: Option<UnixDatagram>,
+    /// It was told that the daemon stops, and must not hear anything else.
+    is_stopping: AtomicBool,
     /// How often it wants to hear that there is progress.
     watchdog: Option<Duration>,
 }
@@ -51,32 +54,33 @@ impl ServiceManager {
             }
         };
         let watchdog = watchdog_microseconds.and_then(|text| text.parse().ok()).filter(|time| *time > 0);
-        Self { socket: Some(socket), watchdog: watchdog.map(Duration::from_micros) }
+        Self { socket: Some(socket), watchdog: watchdog.map(Duration::from_micros), ..Self::default() }
     }
 
     /// The daemon runs.
     pub fn ready(&self, status: &str) {
-        self.send(format_args!("READY=1\nSTATUS={}", shortened(status)));
+        self.send_unless_stopping(format_args!("READY=1\nSTATUS={}", shortened(status)));
     }
 
     /// It reads again what may change while it runs. [`Self::ready`] says when it has.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
-        self.send(format_args!(
-            "RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the secrets again"
+        self.send_unless_stopping(format_args!(
+            "RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the configuration and the secrets again"
         ));
     }
 
     /// It delivers what is in flight, and ends.
     pub fn stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
         self.send(format_args!("STOPPING=1\nSTATUS=delivering what is in flight"));
     }
 
     /// Says that there is progress as often as is asked for, as long as `is_alive` says so and the handle is kept.
     pub fn keep_alive(&self, is_alive: impl Fn() -> bool + Send + 'static) -> Option<AbortOnDropHandle<()>> {
         let (every, socket) = (self.watchdog? / 2, self.socket.as_ref()?.try_clone().ok()?);
-        let teller = Self { socket: Some(socket), watchdog: None };
+        let teller = Self { socket: Some(socket), ..Self::default() };
         let telling = tokio::spawn(async move {
             loop {
                 if is_alive() {
@@ -86,6 +90,12 @@ impl ServiceManager {
             }
         });
         Some(AbortOnDropHandle::new(telling))
+    }
+
+    fn send_unless_stopping(&self, message: fmt::Arguments<'_>) {
+        if !self.is_stopping.load(Ordering::Relaxed) {
+            self.send(message);
+        }
     }
 
     fn send(&self, message: fmt::Arguments<'_>) {
@@ -150,6 +160,10 @@ mod tests {
         assert!(reloading.starts_with("RELOADING=1\n") && microseconds.unwrap().parse::<u64>().unwrap() > 0);
         told.stopping();
         assert!(received(&manager).unwrap().starts_with("STOPPING=1\n"));
+        told.reloading();
+        told.ready("a reload in the middle of a stop");
+        assert_eq!(received(&manager), None);
+        let (_directory, manager, told) = self::manager(None);
         told.ready(&"x".repeat(5_000));
         assert!(received(&manager).unwrap().chars().count() < 300);
         assert!(told.keep_alive(|| true).is_none(), "nobody asked for it");

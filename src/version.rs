@@ -12,6 +12,7 @@ pub fn features() -> Vec<&'static str> {
     let all = [
         ("kafka", cfg!(feature = "kafka")),
         ("nats", cfg!(feature = "nats")),
+        ("otlp", cfg!(feature = "otlp")),
         ("simulator", cfg!(feature = "simulator")),
         ("kafka-static", cfg!(feature = "kafka-static")),
     ];

@@ -16,8 +16,29 @@ INTEGRATION = "okta.debug_context.debug_data."
 TITLES = {"ocsf": "Okta's System Log in OCSF by oktabus", "ecs": "Okta's System Log in ECS by oktabus"}
 # An event says in one field which log it is from.
 ORIGINS = {"ocsf": ("metadata.product.name", "Okta System Log"), "ecs": ("event.dataset", "okta.system")}
-# Where debug data are that no row knows.
-RESTS = {"ocsf": f"unmapped.{DEBUG}", "ecs": f"{INTEGRATION}flattened."}
+# Where fields are that no row knows, by the beginning of their path, longer ones first: all members of what ECS has flattened.
+RESTS = {
+    "ocsf": {DEBUG: f"unmapped.{DEBUG}"},
+    "ecs": {
+        DEBUG: f"{INTEGRATION}flattened.",
+        "actor.detailEntry.": "okta.actor.detailEntry.",
+        "target.detailEntry.": "okta.target.detailEntry.",
+        "target.changeDetails.": "okta.target.changeDetails.",
+        "securityContext.ipDetails.": "okta.security_context.ip_details.",
+        "securityContext.userBehaviors.": "okta.security_context.user_behaviors.",
+        "securityContext.botProtection.": "okta.security_context.bot_protection.",
+        "request.ipChain.geographicalContext.": "okta.request.ip_chain.geographical_context.",
+        "request.ipChain.ipDetails.": "okta.request.ip_chain.ip_details.",
+        "request.ipChain.": "okta.request.ip_chain.",
+    },
+}
+# Where all else is that an event of Okta's may have, and what Okta's events begin with: a rule that asks for anything else
+# asks for nothing, and is refused.
+OTHERS = {"ocsf": "unmapped.", "ecs": "okta.unmapped."}
+ROOTS = ["uuid", "published", "eventType", "version", "severity", "legacyEventType", "displayMessage", "actor", "client"]
+ROOTS += ["device", "authenticationContext", "outcome", "transaction", "request", "securityContext", "debugContext", "target"]
+# A target that OCSF calls in its own words keeps Okta's word nowhere else.
+WORDS = {"target.type": ["user.type", "entity.type", "entity.user.type", "evidences.user.type"]}
 # The label of a flag that is raised is the flag's own name.
 LABELS = "metadata.labels"
 # Texts of the debug data that ECS has taken apart: the field with the part that rules ask for, and what becomes of a value
@@ -28,6 +49,7 @@ TAKEN_APART = {
     f"{DEBUG}logOnlySecurityData": (f"{INTEGRATION}risk_behaviors", [ANY_FIRED]),
     f"{DEBUG}risk": (f"{INTEGRATION}risk_level", [(r"^\*?\{?level=([A-Za-z]+)[^*]*\*?$", r"\1")]),
 }
+UNKNOWN = "an event of Okta's has no such field"
 OF_OKTA = "    rule_conditions:\n      - type: logsource\n        product: okta\n        service: okta\n"
 
 
@@ -37,6 +59,10 @@ def ocsf(row):
     made = [path for path in row["ocsf"]["made"] if not path.endswith("_id")]
     if LABELS in made:
         return made
+    if row["okta"].endswith(".type"):
+        # Whether it is a person changes names and addresses too, which are no types.
+        made = WORDS.get(row["okta"]) or [path for path in made if path.endswith(".type") and "actor" in path]
+        return row["ocsf"]["same"] + made
     return row["ocsf"]["same"] or [path for path in made if path.split(".")[0] != "severity"]
 
 
@@ -91,20 +117,32 @@ def parts():
             yield f"  - type: replace_string\n{change}{OF_OKTA}{of_field(okta)}"
 
 
+def refused():
+    """What no event of Okta's has."""
+    expression = quoted(rf"^(?!({'|'.join(ROOTS)})(\.|$))")
+    text = f"  - type: detection_item_failure\n    message: {UNKNOWN}\n{OF_OKTA}    field_name_conditions:\n"
+    return text + f"      - type: include_fields\n        mode: re\n        fields:\n          - {expression}\n"
+
+
+def unless_applied(steps):
+    """For fields that none of these steps has named anew."""
+    text = "    field_name_cond_op: or\n    field_name_cond_not: true\n    field_name_conditions:\n"
+    for step in steps:
+        text += f"      - type: processing_item_applied\n        processing_item_id: {step}\n"
+    return text
+
+
 def pipeline(form, rows):
     fields = mapping(rows, {"ocsf": ocsf, "ecs": ecs}[form])
     values = {"ocsf": flags(rows), "ecs": parts()}[form]
     field, value = ORIGINS[form]
     text = f"# Made by generate.py from `oktabus schema --what fields`: do not edit.\nname: {TITLES[form]}\npriority: 20\n"
-    text += "transformations:\n" + "".join(values)
+    text += "transformations:\n" + refused() + "".join(values)
     text += f"  - id: okta_{form}_fields\n    type: field_name_mapping\n    mapping:\n{fields}{OF_OKTA}"
-    text += f"  - id: okta_{form}_debug_data\n    type: field_name_prefix_mapping\n    mapping:\n"
-    text += f"      {DEBUG}: {RESTS[form]}\n{OF_OKTA}"
-    if form == "ocsf":
-        text += f"  - id: okta_{form}_rest\n    type: field_name_prefix\n    prefix: unmapped.\n{OF_OKTA}"
-        text += "    field_name_cond_op: or\n    field_name_cond_not: true\n    field_name_conditions:\n"
-        for step in ["fields", "debug_data"]:
-            text += f"      - type: processing_item_applied\n        processing_item_id: okta_{form}_{step}\n"
+    text += f"  - id: okta_{form}_members\n    type: field_name_prefix_mapping\n    mapping:\n"
+    text += "".join(f"      {beginning}: {there}\n" for beginning, there in RESTS[form].items()) + OF_OKTA
+    steps = [f"okta_{form}_fields", f"okta_{form}_members"]
+    text += f"  - id: okta_{form}_rest\n    type: field_name_prefix\n    prefix: {OTHERS[form]}\n{OF_OKTA}{unless_applied(steps)}"
     return text + f"  - id: okta_{form}_origin\n    type: add_condition\n    conditions:\n      {field}: {value}\n{OF_OKTA}"
 
 

@@ -51,7 +51,8 @@ struct AccessAnswer {
 
 impl Status {
     fn of(view: &DaemonView) -> Self {
-        let orgs = view.clients.iter().map(|client| {
+        let shown = view.shown();
+        let orgs = shown.clients.iter().map(|client| {
             let BudgetStatus { limit, remaining, allowed, used, others, waiting } = client.logs_budget();
             let waiting_seconds = waiting.map(|waiting| waiting.as_secs());
             let (org, authentication) = (client.org().name.clone(), client.authentication());
@@ -60,9 +61,9 @@ impl Status {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             routes: view.snapshots(),
-            commands: view.commands.iter().map(|status| status.snapshot()).collect(),
-            streams: view.streams.iter().map(|stream| stream.snapshot()).collect(),
-            doorbells: view.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect(),
+            commands: shown.commands.iter().map(|status| status.snapshot()).collect(),
+            streams: shown.streams.iter().map(|stream| stream.snapshot()).collect(),
+            doorbells: shown.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect(),
             orgs: orgs.collect(),
         }
     }
@@ -81,7 +82,7 @@ pub(super) async fn history(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 pub(super) async fn configuration(State(shared): State<Arc<Shared>>) -> Response {
-    json(&shared.view.setup)
+    json(&shared.view.shown().setup)
 }
 
 pub(super) async fn access(Extension(seen): Extension<Seen>) -> Response {

@@ -26,7 +26,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use okta_client::BudgetStatus;
 use tokio_util::sync::CancellationToken;
 
-pub use server::{AdminError, Server};
+pub use server::{AdminAddress, AdminError, Server};
 pub use starting::serve_starting;
 
 use access::Seen;
@@ -113,11 +113,12 @@ fn set_gauges(view: &DaemonView) {
         let phases = Phase::ALL.map(|phase| (phase.name(), phase == snapshot.phase));
         metrics::route_phases(&snapshot.route, phases);
     }
-    for status in &view.commands {
+    let shown = view.shown();
+    for status in &shown.commands {
         let snapshot = status.snapshot();
         metrics::commands(&snapshot.commands, &snapshot.gauges());
     }
-    for stream in &view.streams {
+    for stream in &shown.streams {
         let snapshot = stream.snapshot();
         let gauges = PollGauges {
             interval_seconds: snapshot.poll_interval_seconds,
@@ -128,7 +129,7 @@ fn set_gauges(view: &DaemonView) {
         };
         polling_metrics::stream(&snapshot.stream, &gauges);
     }
-    for client in &view.clients {
+    for client in &shown.clients {
         let org = &client.org().name;
         for (bucket, status) in client.budgets() {
             let BudgetStatus { limit, remaining, allowed, used, others, .. } = status;

@@ -12,7 +12,7 @@ use super::{access::Access, actions::Caller};
 use crate::{
     config::{AdminConfig, SecretError},
     serving::{
-        self, Bounds, ConnectionLimits,
+        self, BoundAddress, Bounds, ConnectionLimits,
         tls::{CertificateError, CurrentAcceptor, read_acceptor},
     },
     telemetry::chain,
@@ -38,28 +38,51 @@ pub enum AdminError {
     /// The certificate and the key cannot be used.
     #[error("admin.tls")]
     Certificate(#[from] CertificateError),
+    /// The address cannot be bound.
+    #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
 }
 
 /// The listener of the admin pages, with access rules and TLS.
 #[derive(Debug)]
 pub struct Server {
+    bound: AdminAddress,
     listener: TcpListener,
     config: AdminConfig,
     access: Arc<Access>,
     acceptor: CurrentAcceptor,
 }
 
+/// The bound address of the admin pages, which serves a server that follows another, too.
+#[derive(Debug, Clone)]
+pub struct AdminAddress(Arc<BoundAddress>);
+
 impl Server {
-    /// Reads token and certificate, if they are set.
-    pub async fn new(listener: TcpListener, config: AdminConfig) -> Result<Self, AdminError> {
+    /// Binds the address, unless it is `bound` already, and reads token and certificate, if they are set.
+    pub async fn bind(config: AdminConfig, bound: Option<&AdminAddress>) -> Result<Self, AdminError> {
+        let address = config.listen;
+        let unbound = |source| AdminError::Listen { address, source };
+        let bound = BoundAddress::bind(address, bound.map(|AdminAddress(bound)| bound)).map_err(unbound)?;
+        let listener = bound.listener().and_then(TcpListener::from_std).map_err(unbound)?;
         let (token, acceptor) = read(&config).await?;
         let access = Arc::new(Access::new(config.hosts.clone(), token));
-        Ok(Self { listener, config, access, acceptor: CurrentAcceptor::new(acceptor) })
+        let acceptor = CurrentAcceptor::new(acceptor);
+        Ok(Self { bound: AdminAddress(bound), listener, config, access, acceptor })
     }
 
     /// Where the pages are served.
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         self.listener.local_addr().ok()
+    }
+
+    /// The address, for a server that may follow.
+    pub fn bound(&self) -> AdminAddress {
+        self.bound.clone()
     }
 
     pub(super) fn access(&self) -> Arc<Access> {
@@ -68,7 +91,7 @@ impl Server {
 
     /// Serves `pages` until `stop`.
     pub(super) async fn serve(self, pages: Router, stop: CancellationToken) {
-        let Self { listener, config, access, acceptor } = self;
+        let Self { bound: _, listener, config, access, acceptor } = self;
         let refreshing = refresh(&config, &access, &acceptor);
         let pages = move |io: &TcpStream| {
             let caller = Caller(io.peer_addr().ok().map(|address| address.ip().to_canonical()));

@@ -6,7 +6,7 @@ use okta_client::{Client, ClientError, Observer, Org};
 
 use crate::{
     config::Config,
-    telemetry::{histogram::Histogram, metrics},
+    telemetry::{histogram::Histogram, metrics, traces},
 };
 
 /// Clients by the names of their orgs.
@@ -40,6 +40,7 @@ impl Counted {
 impl Observer for Counted {
     fn requested(&self, org: &str, bucket: &'static str, status: Option<u16>, took: Duration) {
         metrics::okta_request(org, status);
+        traces::requested(org, bucket, status, took);
         if let Some((_, seconds)) = self.seconds.iter().find(|(name, _)| *name == bucket) {
             seconds.record(took);
         }

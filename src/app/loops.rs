@@ -1,21 +1,16 @@
 //! The loops that run as long as the daemon does, of routes and of commands, in one type for the supervisor.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use okta_client::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::{
     command::engine::{Engine, EnginePhase},
-    config::Config,
     halt::Halt,
     overview::RouteView,
     route::Route,
-    search::{Search, SearchRoute},
-    source::Stream,
-    state::State,
+    search::SearchRoute,
 };
 
 /// One supervised loop: of a route, or of one `[commands.NAME]`.
@@ -34,6 +29,34 @@ impl Loop {
             Self::Stream(route, _) => route.name(),
             Self::Search(route) => route.name(),
             Self::Commands(engine, _) => engine.name(),
+        }
+    }
+
+    /// What it is called among all that the daemon runs.
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Stream(..) | Self::Search(_) => format!("route {}", self.name()),
+            Self::Commands(..) => format!("commands {}", self.name()),
+        }
+    }
+
+    /// Loops with the same turn are not at work before and after a change of the configuration at a time: the routes of a
+    /// search share its files, and commands may go from one section to another.
+    pub(super) fn turn(&self) -> String {
+        match self {
+            Self::Stream(..) => self.title(),
+            Self::Search(route) => format!("search {}", route.search().config().name),
+            Self::Commands(..) => "commands".to_owned(),
+        }
+    }
+
+    /// Whether both are the same one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Stream(route, _), Self::Stream(other, _)) => Arc::ptr_eq(route, other),
+            (Self::Search(route), Self::Search(other)) => Arc::ptr_eq(route, other),
+            (Self::Commands(engine, _), Self::Commands(other, _)) => Arc::ptr_eq(engine, other),
+            _ => false,
         }
     }
 
@@ -78,42 +101,4 @@ impl Loop {
             }
         }
     }
-}
-
-/// The loops of the routes of all streams.
-pub(super) fn of_streams(config: &Config, streams: &[Arc<Stream>], state: &State) -> Vec<Loop> {
-    let mut loops = Vec::new();
-    for stream in streams {
-        for route in &stream.config().routes {
-            // Loading the configuration has checked that it exists.
-            let Some(sink) = config.sink_of(route) else { continue };
-            let (standby, stream_of_route) = (config.standby.as_ref(), Arc::clone(stream));
-            let route = Route::new(route.clone(), sink.clone(), standby, stream_of_route, state.clone());
-            loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval.longest()));
-        }
-    }
-    loops
-}
-
-/// The loops of the routes of all searches.
-pub(super) fn of_searches(
-    config: &Config,
-    clients: &BTreeMap<String, Arc<Client>>,
-    state: &State,
-) -> Vec<Loop> {
-    let up_since = Timestamp::now();
-    let mut loops = Vec::new();
-    for search in config.searches.values() {
-        // Loading the configuration has checked that it exists.
-        let Some(client) = clients.get(&search.org) else { continue };
-        let shared = Search::new(search.clone(), Arc::clone(client), state.searches_directory());
-        let shared = Arc::new(shared);
-        for route in &search.routes {
-            let Some(sink) = config.sink_of(&route.route) else { continue };
-            let (sink, search) = (sink.clone(), Arc::clone(&shared));
-            let route = SearchRoute::new(route.clone(), sink, search, state.clone(), up_since);
-            loops.push(Loop::Search(Arc::new(route)));
-        }
-    }
-    loops
 }

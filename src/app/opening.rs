@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::AppError;
 use crate::{
@@ -45,7 +45,8 @@ pub(super) async fn open_state(
         reason.send_replace(chain(&err));
         if pages.is_empty() {
             tracing::error!(error = chain(&err), "the state cannot be opened; trying again");
-            pages.spawn(admin::serve_starting(bind(config).await?, told.clone()));
+            let server = admin::Server::bind(config.clone(), None).await?;
+            pages.spawn(admin::serve_starting(server, told.clone()));
         }
         tokio::time::sleep(backoff.next_wait()).await;
     }
@@ -59,13 +60,6 @@ async fn is_held_for_a_moment(places: &StatePaths, held_until: &mut Option<Insta
         Instant::now() + HOLDER_MAX
     });
     Instant::now() < until && !matches!(Client::connect(&places.directory).await, Ok(Some(_)))
-}
-
-/// The address and access rules of the admin pages.
-pub(super) async fn bind(config: &AdminConfig) -> Result<admin::Server, AppError> {
-    let address = config.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
-    Ok(admin::Server::new(listener, config.clone()).await?)
 }
 
 fn is_for_want_of_room(err: &StateError) -> bool {

@@ -26,6 +26,13 @@ pub(super) fn purpose(config: &Config) -> String {
     streams.chain(searches).chain(commands).collect::<Vec<_>>().join("; ")
 }
 
+/// Logs what may not do what it seems to.
+pub fn warn(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!(at = warning.path, reason = warning.reason, "a setting may not do what it seems to");
+    }
+}
+
 /// Logs a summary every ten minutes, and whenever `asked`. Never ends.
 pub(super) async fn tell<T>(view: Arc<DaemonView>, asked: Arc<Notify>) -> T {
     let mut delivered_before = delivered(&view);

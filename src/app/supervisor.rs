@@ -1,31 +1,53 @@
 //! The tasks of all loops: started again if they panic, stopped together, drained within the grace period. Does not
 //! know what a loop does.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::{mpsc, watch},
+    task::{Id, JoinError, JoinSet},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{AppError, Until, loops::Loop};
 use crate::{
     halt::Halt,
     retry::{Backoff, RetryPolicy},
+    state::State,
     telemetry::{chain, metrics},
 };
 
-/// Runs the routes until they end; once `shutdown` resolves they have `grace` to do so.
+/// Loops that end while the daemon runs, and others that begin.
+pub(super) struct LoopChange {
+    /// Each is drained.
+    pub(super) ends: Vec<Loop>,
+    /// Each begins as soon as none that ends is in its way.
+    pub(super) begins: Vec<Loop>,
+    /// How long those that end may take, and from now on all of them when the daemon stops.
+    pub(super) grace: Duration,
+    /// Dropped when all of them have ended or begun.
+    pub(super) done: Arc<DropGuard>,
+}
+
+/// Runs the routes until they end, and changes them as `changes` say; once `shutdown` resolves they have the grace period to
+/// end.
 pub(super) async fn supervise(
     mut supervisor: Supervisor,
+    mut changes: mpsc::Receiver<LoopChange>,
     shutdown: impl Future<Output = ()>,
-    stop: &CancellationToken,
-    grace: Duration,
 ) -> Result<(), AppError> {
-    tokio::select! {
-        () = supervisor.run() => return supervisor.outcome(),
-        () = shutdown => {}
-        // A route that fails stops the others, with the same grace period as a signal.
-        () = stop.cancelled() => {}
+    let stop = supervisor.stop.clone();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = supervisor.run() => return supervisor.outcome(),
+            () = &mut shutdown => break,
+            // A route that fails stops the others, with the same grace period as a signal.
+            () = stop.cancelled() => break,
+            Some(change) = changes.recv() => supervisor.change(change),
+        }
     }
+    let grace = supervisor.grace;
     tracing::info!(grace_s = grace.as_secs(), "stopping: what is in flight is being delivered");
     stop.cancel();
     if tokio::time::timeout(grace, supervisor.run()).await.is_err() {
@@ -39,8 +61,12 @@ pub(super) async fn supervise(
 pub(super) struct Supervisor {
     tasks: JoinSet<Result<(), Halt<AppError>>>,
     running: BTreeMap<Id, Supervised>,
+    /// Loops that begin when others have ended.
+    waiting: Vec<(Loop, Arc<DropGuard>)>,
     until: Until,
+    state: State,
     stop: CancellationToken,
+    grace: Duration,
     /// The error of the first route that failed.
     failure: Option<AppError>,
 }
@@ -55,12 +81,24 @@ impl std::fmt::Debug for Supervisor {
 struct Supervised {
     route: Loop,
     restarts: Backoff,
+    /// Ends it alone.
+    stop: CancellationToken,
+    /// How long it may take to end; none: it is to go on.
+    grace: watch::Sender<Option<Duration>>,
+    /// Set while it is to end alone.
+    ending: Option<Arc<DropGuard>>,
 }
 
 impl Supervisor {
-    pub(super) fn new(routes: &[Loop], until: Until, stop: CancellationToken) -> Self {
-        let mut supervisor =
-            Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
+    pub(super) fn new(
+        routes: impl IntoIterator<Item = Loop>,
+        until: Until,
+        state: State,
+        stop: CancellationToken,
+        grace: Duration,
+    ) -> Self {
+        let (tasks, running, waiting) = (JoinSet::new(), BTreeMap::new(), Vec::new());
+        let mut supervisor = Self { tasks, running, waiting, until, state, stop, grace, failure: None };
         for route in routes {
             if until == Until::CaughtUp && route.is_endless() {
                 tracing::warn!(
@@ -70,21 +108,64 @@ impl Supervisor {
                 route.end();
                 continue;
             }
-            let restarts = RetryPolicy::RESTART.backoff();
-            supervisor.spawn(Supervised { route: route.clone(), restarts }, Duration::ZERO);
+            supervisor.begin(route);
         }
         supervisor
     }
 
+    fn begin(&mut self, route: Loop) {
+        let (restarts, stop) = (RetryPolicy::RESTART.backoff(), self.stop.child_token());
+        let (grace, ending) = (watch::Sender::default(), None);
+        self.spawn(Supervised { route, restarts, stop, grace, ending }, Duration::ZERO);
+    }
+
     fn spawn(&mut self, supervised: Supervised, delay: Duration) {
-        let (route, stop, until) = (supervised.route.clone(), self.stop.clone(), self.until);
+        let (route, stop, until) = (supervised.route.clone(), supervised.stop.clone(), self.until);
+        let (grace, state) = (supervised.grace.subscribe(), self.state.clone());
         let task = self.tasks.spawn(async move {
             if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                 return Err(Halt::Stopped);
             }
-            route.run(&stop, until == Until::CaughtUp).await
+            tokio::select! {
+                ended = route.run(&stop, until == Until::CaughtUp) => ended,
+                () = is_over(grace) => {
+                    tracing::warn!(route = route.name(), "its grace period is over: what was in flight is delivered later");
+                    // Whoever follows must not meet what it had begun to commit.
+                    state.settled().await;
+                    Err(Halt::Stopped)
+                }
+            }
         });
         self.running.insert(task.id(), supervised);
+    }
+
+    /// Ends some loops, and begins others.
+    fn change(&mut self, change: LoopChange) {
+        let LoopChange { ends, begins, grace, done } = change;
+        self.grace = grace;
+        self.waiting.retain(|(waiting, _)| !ends.iter().any(|end| end.is(waiting)));
+        for supervised in self.running.values_mut() {
+            if ends.iter().any(|end| end.is(&supervised.route)) {
+                supervised.ending = Some(Arc::clone(&done));
+                supervised.grace.send_replace(Some(grace));
+                supervised.stop.cancel();
+            }
+        }
+        self.waiting.extend(begins.into_iter().map(|route| (route, Arc::clone(&done))));
+        self.begin_waiting();
+    }
+
+    /// Begins those that wait and that nothing is in the way of any more.
+    fn begin_waiting(&mut self) {
+        if self.stop.is_cancelled() {
+            self.waiting.clear();
+        }
+        let ending: Vec<_> = self.running.values().filter(|supervised| supervised.ending.is_some()).collect();
+        let is_in_the_way = |route: &Loop| ending.iter().any(|ending| ending.route.turn() == route.turn());
+        let (waiting, begins): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(route, _)| is_in_the_way(route));
+        self.waiting = waiting;
+        begins.into_iter().for_each(|(route, _)| self.begin(route));
     }
 
     /// Waits for all routes. May be dropped and called again. The first route that fails stops the others.
@@ -97,13 +178,10 @@ impl Supervisor {
                     }
                 }
                 Ok((id, Err(Halt::Stopped))) => drop(self.ended(id)),
-                Ok((_, Err(Halt::Failed(err)))) => {
-                    tracing::error!(error = chain(&err), "a route cannot go on; stopping");
-                    self.stop.cancel();
-                    self.failure = Some(err);
-                }
+                Ok((id, Err(Halt::Failed(err)))) => self.failed(id, err),
                 Err(err) => self.panicked(&err),
             }
+            self.begin_waiting();
         }
     }
 
@@ -117,15 +195,46 @@ impl Supervisor {
         Some(route)
     }
 
+    fn failed(&mut self, id: Id, err: AppError) {
+        let supervised = self.running.remove(&id);
+        if let Some(ending) = supervised.filter(|supervised| supervised.ending.is_some()) {
+            // It was to end, and whoever takes its place meets the same if it lasts.
+            tracing::error!(
+                route = ending.route.name(),
+                error = chain(&err),
+                "a route has failed while it was drained"
+            );
+            ending.route.end();
+            return;
+        }
+        tracing::error!(error = chain(&err), "a route cannot go on; stopping");
+        self.stop.cancel();
+        self.failure = self.failure.take().or(Some(err));
+    }
+
     /// A panic is a bug in one route; the others must not suffer from it, and nothing is lost by beginning at the
     /// cursor again.
     fn panicked(&mut self, err: &JoinError) {
         let Some(mut supervised) = self.running.remove(&err.id()) else { return };
         let name = supervised.route.name();
         metrics::panic(name);
+        if supervised.ending.is_some() {
+            tracing::error!(route = name, error = %err, "a route panicked while it was drained: this is a bug");
+            supervised.route.end();
+            return;
+        }
         let wait = supervised.restarts.next_wait();
         tracing::error!(route = name, error = %err, wait_ms = wait.as_millis(), "a route panicked: this is a bug; starting it again");
         self.spawn(supervised, wait);
+    }
+}
+
+/// Waits until a loop that is to end has had its time.
+async fn is_over(mut grace: watch::Receiver<Option<Duration>>) {
+    let ends = grace.wait_for(Option::is_some).await.ok().and_then(|grace| *grace);
+    match ends {
+        Some(grace) => tokio::time::sleep(grace).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -134,10 +243,16 @@ mod tests {
     use std::future::pending;
 
     use super::*;
-    use crate::{route::RouteError, state::StateError};
+    use crate::{
+        route::RouteError,
+        state::{MemoryStore, StateError},
+    };
+
+    const GRACE: Duration = Duration::from_secs(5);
 
     fn supervisor(stop: &CancellationToken) -> Supervisor {
-        let mut supervisor = Supervisor::new(&[], Until::Stopped, stop.clone());
+        let state = State::over(Arc::new(MemoryStore::default()));
+        let mut supervisor = Supervisor::new([], Until::Stopped, state, stop.clone(), GRACE);
         supervisor.tasks.spawn(async { Err(Halt::Failed(RouteError::from(StateError::Interrupted).into())) });
         // A route whose sink hangs.
         supervisor.tasks.spawn(pending());
@@ -147,7 +262,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_route_that_cannot_go_on_ends_the_daemon_within_the_grace_period() {
         let stop = CancellationToken::new();
-        let supervising = supervise(supervisor(&stop), pending(), &stop, Duration::from_secs(5));
+        let supervising = supervise(supervisor(&stop), mpsc::channel(1).1, pending());
         let ended = tokio::time::timeout(Duration::from_secs(6), supervising).await.unwrap();
         assert!(matches!(ended, Err(AppError::Route(_))), "{ended:?}");
     }
@@ -156,7 +271,7 @@ mod tests {
     async fn a_signal_does_not_hide_why_a_route_could_not_go_on() {
         let stop = CancellationToken::new();
         let signal = tokio::time::sleep(Duration::from_secs(1));
-        let ended = supervise(supervisor(&stop), signal, &stop, Duration::from_secs(5)).await;
+        let ended = supervise(supervisor(&stop), mpsc::channel(1).1, signal).await;
         assert!(matches!(ended, Err(AppError::Route(_))), "{ended:?}");
     }
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    app::AppError, command::engine::EngineError, doorbell::DoorbellError, route::RouteError,
-    search::SearchError, state::StateError,
+    admin::AdminError, app::AppError, command::engine::EngineError, doorbell::DoorbellError,
+    route::RouteError, search::SearchError, state::StateError,
 };
 
 /// How the program ends.
@@ -103,6 +103,12 @@ impl From<&AppError> for Exit {
             AppError::Commands(err) => Self::from(err),
             AppError::Search(SearchError::Compose(_)) => Self::Usage,
             AppError::State(_) | AppError::Search(_) => Self::StateRefused,
+            // The address may become free, or may not exist yet while the machine boots: a supervisor should retry.
+            AppError::Admin(AdminError::Listen { source, .. })
+                if source.kind() != std::io::ErrorKind::PermissionDenied =>
+            {
+                Self::Unavailable
+            }
             AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) | AppError::NothingToCatchUp => {
                 Self::Usage
             }
@@ -112,11 +118,8 @@ impl From<&AppError> for Exit {
                 Self::Unavailable
             }
             AppError::Doorbell(_) => Self::Usage,
-            // The address may become free, or may not exist yet while the machine boots: a supervisor should retry.
-            AppError::Listen { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => {
-                Self::Unavailable
-            }
-            AppError::Listen { .. } => Self::Usage,
+            #[cfg(feature = "otlp")]
+            AppError::Traces(_) => Self::Usage,
         }
     }
 }

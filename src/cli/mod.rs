@@ -86,6 +86,8 @@ enum Command {
     Pause(pause::RouteArguments),
     /// Have a paused route go on
     Resume(pause::RouteArguments),
+    /// Have the running daemon load its configuration again
+    Reload(reload::ReloadArguments),
     /// Check a configuration, the org, every sink and what commands need
     Check(check::CheckArguments),
     /// Show what is set and where, or print the schema of configurations
@@ -182,6 +184,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Tail(arguments) => tail::tail(arguments).await,
         Command::Pause(arguments) => pause::pause(arguments).await,
         Command::Resume(arguments) => pause::resume(arguments).await,
+        Command::Reload(arguments) => reload::reload(arguments).await,
         Command::Check(arguments) => check::check(arguments).await,
         Command::Config(arguments) => config::config(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),

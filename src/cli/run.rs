@@ -11,7 +11,7 @@ use super::{
     state::{fail_state, point_in_time},
 };
 use crate::{
-    app::{App, AppError, Recovery, Until},
+    app::{self, App, AppError, Recovery, ReloadSource, Until},
     command::engine::EngineError,
     config::Config,
     route::RouteError,
@@ -43,7 +43,11 @@ fn parse_recovery(way: &str) -> Result<Recovery, String> {
 }
 
 pub(super) async fn run(arguments: RunArguments) -> Exit {
-    let (app, signals) = match prepare(&arguments.config.config, arguments.recover).await {
+    let hangup = match reload::listen() {
+        Ok(hangup) => hangup,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
+    let (mut app, signals) = match prepare(&arguments.config.config, arguments.recover).await {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
@@ -59,11 +63,8 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         Err(err) => return fail(Exit::Bug, &err),
     };
     let (manager, purpose) = (Arc::new(ServiceManager::of_environment()), app.purpose());
-    let secrets = reload::Secrets::of(&app);
-    let _reloading = match reload::on_hangup(secrets, Arc::clone(&manager), purpose.clone()) {
-        Ok(reloading) => reloading,
-        Err(err) => return fail(Exit::Bug, &err),
-    };
+    app.reload_from(ReloadSource { file: arguments.config.config.clone(), manager: Arc::clone(&manager) });
+    let _reloading = reload::on_hangup(hangup, app.reloads());
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     manager.ready(&purpose);
     let view = app.view();
@@ -82,9 +83,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
 pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(App, StopSignals), Exit> {
     let config = Config::load(file).map_err(|err| fail(Exit::Usage, &err))?;
     logging::start(&config.runtime.log.level, config.runtime.log.style);
-    for warning in config.warnings() {
-        tracing::warn!(at = warning.path, reason = warning.reason, "a setting may not do what it seems to");
-    }
+    app::warn(&config);
     let mut signals = StopSignals::listen().map_err(|err| fail(Exit::Bug, &err))?;
     let app = tokio::select! {
         app = App::build(config, recovery) => app.map_err(|err| refuse(&err, file))?,

@@ -1,7 +1,10 @@
 //! `oktabus tail`: events as they are delivered by the running daemon.
 
 use clap::Args;
-use okta_system_log::event::json::EventView;
+use okta_system_log::event::{
+    catalogue::{OUTCOMES, SEVERITIES},
+    json::EventView,
+};
 
 use super::{ConfigArgument, Exit, fail, is_unread, note, print, status::connect_until_stopped};
 use crate::{
@@ -54,6 +57,8 @@ pub(super) struct TailArguments {
 const ACTOR: [&str; 3] = ["/actor/id", "/actor/alternateId", "/actor/displayName"];
 
 pub(super) async fn tail(arguments: TailArguments) -> Exit {
+    warn_of_unknown("outcome", arguments.outcome.as_ref(), &OUTCOMES);
+    warn_of_unknown("severity", arguments.severity.as_ref(), &SEVERITIES);
     let (mut daemon, mut signals) = match connect_until_stopped(&arguments.config).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
@@ -99,6 +104,14 @@ async fn follow(daemon: &mut Client, arguments: &TailArguments) -> Result<Exit, 
     }
     note("the daemon has ended");
     Ok(Exit::Unavailable)
+}
+
+/// Okta may add values at any time, so that one which is not known is waited for all the same.
+fn warn_of_unknown(name: &str, wanted: Option<&String>, known: &[&str]) {
+    let Some(wanted) = wanted else { return };
+    if !known.iter().any(|known| known.eq_ignore_ascii_case(wanted)) {
+        note(&format!("`{wanted}` is not known as {name}: Okta writes {}", known.join(", ")));
+    }
 }
 
 fn is_by(event: &PassedEvent, actor: &str) -> bool {

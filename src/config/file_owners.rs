@@ -52,7 +52,7 @@ pub(super) fn misplaced_audits(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for commands in config.commands.values() {
         let AuditConfig::File(file) = &commands.audit else { continue };
-        let file = real(file);
+        let file = real(&file.path);
         let in_state = file.strip_prefix(&state).ok();
         let is_states =
             in_state.is_some_and(|within| !within.starts_with(AUDITS)) || Some(&file) == witness.as_ref();

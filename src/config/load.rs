@@ -18,13 +18,16 @@ use super::{
     problem::did_you_mean,
     route, runtime, search,
     secret::Secrets,
+    setting_digests::SettingDigests,
     settings, sink,
     standby::{self, RawStandby},
-    stream, typed,
+    stream,
+    traces::{self, RawTraces},
+    typed,
 };
 
 /// The top-level keys.
-pub(super) const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "allow_inline_secrets",
     "orgs",
     "streams",
@@ -38,6 +41,7 @@ pub(super) const SECTIONS: [&str; 13] = [
     "log",
     "shutdown",
     "standby",
+    "traces",
 ];
 
 /// A section of named tables: those that could be read, and the names of all.
@@ -171,6 +175,7 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let (log, shutdown) = (reader.single("log"), reader.single("shutdown"));
     let standby = reader.single::<Option<RawStandby>>("standby");
     let listener = reader.single::<Option<RawListener>>("doorbell");
+    let traces = reader.single::<Option<RawTraces>>("traces");
     let mut problems = reader.problems;
 
     let (org_names, sink_names) = (typed_orgs.names.clone(), typed_sinks.names.clone());
@@ -194,6 +199,9 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     let standby = standby
         .flatten()
         .and_then(|raw| standby::resolve(&raw).map_err(|problem| problems.push(problem)).ok());
+    let traces = traces
+        .flatten()
+        .and_then(|raw| traces::resolve(raw, secrets).map_err(|problem| problems.push(problem)).ok());
     let runtime = runtime::resolve(state, admin, log, shutdown, secrets, &mut problems);
     let places = commands::StatePaths {
         orgs: &names.orgs,
@@ -219,7 +227,20 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
     }
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, buses, sinks, doorbells, standby, runtime };
+    let typed = SettingDigests::of(layers);
+    let config = Config {
+        orgs,
+        streams,
+        searches,
+        commands,
+        buses,
+        sinks,
+        doorbells,
+        standby,
+        traces,
+        runtime,
+        typed,
+    };
     cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

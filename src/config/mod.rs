@@ -11,6 +11,7 @@ mod cross_checks;
 mod descriptions;
 mod doorbell;
 mod exposure;
+mod file_keeping;
 mod file_owners;
 mod layers;
 mod load;
@@ -27,18 +28,20 @@ mod schema;
 mod search;
 mod secret;
 mod server_tls;
+mod setting_digests;
 mod settings;
 mod signature;
 mod sink;
 mod standby;
 mod stem;
 mod stream;
+mod traces;
 mod trusted_file;
 mod typed;
 mod variables;
 mod warnings;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use okta_client::Org;
 
@@ -50,12 +53,13 @@ pub use bus::{
     TokenConfig,
 };
 pub use commands::{
-    ActionPattern, ApprovalConfig, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, KeyError,
-    LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm,
-    SignatureConfig, SignatureKeyConfig, read_shared_secret,
+    ActionPattern, ApprovalConfig, AuditConfig, AuditFileConfig, CommandsConfig, DestinationConfig,
+    IntakeConfig, KeyError, LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX,
+    SignatureAlgorithm, SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
 pub(crate) use doorbell::public_url;
 pub use doorbell::{DoorbellListener, DoorbellsConfig, HookConfig, RingSource, UnfitPublicUrl};
+pub use file_keeping::{Compression, Retention, Rotate};
 #[cfg(test)]
 pub(crate) use org::acme;
 pub use poll_interval::PollInterval;
@@ -69,11 +73,13 @@ pub use schema::configuration_schema;
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
 pub use server_tls::ServerTls;
+pub use setting_digests::SettingDigests;
 pub use settings::Setting;
 pub use sink::*;
 pub use standby::StandbyConfig;
 pub(crate) use stem::FileStem;
 pub use stream::{Start, StreamConfig};
+pub use traces::TracesConfig;
 pub use trusted_file::{TrustedFile, UntrustedFile};
 pub(crate) use warnings::filter_warnings;
 
@@ -96,8 +102,12 @@ pub struct Config {
     pub doorbells: DoorbellsConfig,
     /// Set if a second daemon with this configuration waits for the first.
     pub standby: Option<StandbyConfig>,
+    /// Traces, if there are to be any.
+    pub traces: Option<TracesConfig>,
     /// State, admin pages, logging and shutdown.
     pub runtime: RuntimeConfig,
+    /// What was typed, to be compared with another configuration.
+    pub typed: SettingDigests,
 }
 
 impl Config {
@@ -144,6 +154,16 @@ impl Config {
             search.routes.iter().map(|search_route| &search_route.route).map(owned)
         });
         streams.chain(searches)
+    }
+
+    /// The keys that say something else in `other`.
+    pub fn changed_settings(&self, other: &Self) -> Vec<String> {
+        load::SECTIONS.iter().flat_map(|section| self.typed.differences(&other.typed, section)).collect()
+    }
+
+    /// How long the journal keeps records of commands: the longest `keep` of all sections.
+    pub fn journal_keep(&self) -> Duration {
+        self.commands.values().map(|commands| commands.keep).max().unwrap_or_default()
     }
 
     /// The sink that `route` feeds. Every route's sink exists, or loading had failed.

@@ -44,11 +44,13 @@ pub struct DeadLettersConfig {
     pub route_bytes_max: u64,
     /// Those of the commands of one name.
     pub commands_bytes_max: u64,
+    /// Those that are older go; none unless set.
+    pub age_max: Option<Duration>,
 }
 
 impl Default for DeadLettersConfig {
     fn default() -> Self {
-        Self { route_bytes_max: 256 << 20, commands_bytes_max: 16 << 20 }
+        Self { route_bytes_max: 256 << 20, commands_bytes_max: 16 << 20, age_max: None }
     }
 }
 
@@ -75,6 +77,7 @@ pub(super) struct RawState {
 struct RawDeadLetters {
     route_max: Option<Bytes>,
     commands_max: Option<Bytes>,
+    age_max: Option<Span>,
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -94,6 +97,8 @@ pub(super) struct RawShutdown {
 const LEVEL_VARIABLE: &str = "OKTABUS_LOG";
 /// The NATS client logs what the sink reports already.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
+/// Less would leave no time to look.
+const DEAD_LETTERS_AGE_MIN: Duration = Duration::from_secs(86_400);
 const DEAD_LETTERS_BYTES_MIN: u64 = 1 << 20;
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
@@ -155,7 +160,12 @@ fn dead_letters(raw: &RawDeadLetters) -> Result<DeadLettersConfig, Problem> {
         Some(Bytes(bytes)) if bytes >= DEAD_LETTERS_BYTES_MIN => Ok(bytes),
         Some(_) => Err(Problem::new(key, "must be 1 MiB or more: a dead letter holds the whole event")),
     };
+    let age_max = raw.age_max.map(|Span(age)| age);
+    if age_max.is_some_and(|age| age < DEAD_LETTERS_AGE_MIN) {
+        return Err(Problem::new("age_max", "must be one day or more: somebody has to look at them"));
+    }
     Ok(DeadLettersConfig {
+        age_max,
         route_bytes_max: bytes("route_max", raw.route_max, default.route_bytes_max)?,
         commands_bytes_max: bytes("commands_max", raw.commands_max, default.commands_bytes_max)?,
     })

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     bus::RawBus, commands::RawCommands, descriptions, doorbell::RawListener, org::RawOrg, quantity, runtime,
-    search::RawSearch, sink::RawSink, standby::RawStandby, stream::RawStream,
+    search::RawSearch, sink::RawSink, standby::RawStandby, stream::RawStream, traces::RawTraces,
 };
 
 /// What a name of a section may be.
@@ -102,6 +102,7 @@ pub fn configuration_schema() -> Value {
     add("shutdown", generator.subschema_for::<runtime::RawShutdown>().to_value());
     add("doorbell", generator.subschema_for::<RawListener>().to_value());
     add("standby", generator.subschema_for::<RawStandby>().to_value());
+    add("traces", generator.subschema_for::<RawTraces>().to_value());
     let mut whole = Value::Object(Map::from_iter([
         ("type".to_owned(), json!("object")),
         ("properties".to_owned(), Value::Object(properties)),

@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    BusConfig, KafkaBus, NatsBus, Problem,
+    BusConfig, KafkaBus, NatsBus, Problem, Retention, Rotate,
+    file_keeping::{RawRetention, RawRotate, retention, rotate},
     load::Resolved,
     problem::did_you_mean,
     quantity::{Bytes, Span},
@@ -112,27 +113,8 @@ pub struct FileSink {
     pub directory: PathBuf,
     /// When a file is closed and the next one begun.
     pub rotate: Rotate,
-}
-
-/// When a file is closed and the next one begun, and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rotate {
-    /// Once it has this many bytes.
-    pub size_bytes: u64,
-    /// Once it is this old.
-    pub age: Duration,
-    /// How a closed file is compressed.
-    pub compress: Option<Compression>,
-}
-
-/// How a closed file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// `.gz`
-    Gzip,
-    /// `.zst`
-    Zstd,
+    /// How long closed files are kept; for ever unless set.
+    pub retention: Option<Retention>,
 }
 
 /// Standard output.
@@ -258,6 +240,7 @@ pub(super) struct RawSink {
     unacknowledged_max: Option<usize>,
     directory: Option<PathBuf>,
     rotate: Option<RawRotate>,
+    retention: Option<RawRetention>,
     style: Option<StdoutStyle>,
     delivery: Option<DeliveryMode>,
     checkpoint_topic: Option<String>,
@@ -290,22 +273,13 @@ struct RawCreate {
     max_bytes: Option<Bytes>,
 }
 
-#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RawRotate {
-    size: Option<Bytes>,
-    age: Option<Span>,
-    compress: Option<Compression>,
-}
-
 const DEFAULT_SUBJECT: &str = "okta.{org}.{format}.{event_type}";
 const DEFAULT_KEY: &str = "{user|org}";
-const DEFAULT_CHECKPOINT_TOPIC: &str = "oktabus-checkpoints";
+/// The topic of checkpoints of routes whose sink names none.
+pub(crate) const DEFAULT_CHECKPOINT_TOPIC: &str = "oktabus-checkpoints";
 const DEFAULT_CHECKPOINT_PREFIX: &str = "oktabus.checkpoints";
 const DEFAULT_UNACKNOWLEDGED: usize = 4_096;
 const DEFAULT_DUPLICATE_WINDOW: Duration = Duration::from_secs(3_600);
-const DEFAULT_ROTATE_BYTES: u64 = 256 << 20;
-const DEFAULT_ROTATE_AGE: Duration = Duration::from_secs(86_400);
 
 /// A bus by name and kind, chosen by a sink.
 pub(super) type Buses = Resolved<BusConfig>;
@@ -336,7 +310,8 @@ pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkCon
                 .directory
                 .ok_or_else(|| Problem::new("directory", "a sink of kind file needs a directory"))?;
             let rotate = rotate(&raw.rotate.unwrap_or_default())?;
-            Ok(SinkConfig::File(FileSink { name, directory, rotate }))
+            let retention = raw.retention.map(|raw| retention(&raw, &rotate)).transpose()?;
+            Ok(SinkConfig::File(FileSink { name, directory, rotate, retention }))
         }
         SinkKind::Stdout => {
             Ok(SinkConfig::Stdout(StdoutSink { name, style: raw.style.unwrap_or(StdoutStyle::Json) }))
@@ -347,7 +322,7 @@ pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkCon
 /// A key without effect is a mistake.
 fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
     use SinkKind::{File, Kafka, Nats, Stdout};
-    let keys: [(&str, bool, &[SinkKind]); 14] = [
+    let keys: [(&str, bool, &[SinkKind]); 15] = [
         ("bus", raw.bus.is_some(), &[Kafka, Nats]),
         ("topic", raw.topic.is_some(), &[Kafka]),
         ("stream", raw.stream.is_some(), &[Nats]),
@@ -358,6 +333,7 @@ fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
         ("unacknowledged_max", raw.unacknowledged_max.is_some(), &[Nats]),
         ("directory", raw.directory.is_some(), &[File]),
         ("rotate", raw.rotate.is_some(), &[File]),
+        ("retention", raw.retention.is_some(), &[File]),
         ("style", raw.style.is_some(), &[Stdout]),
         ("delivery", raw.delivery.is_some(), &[Kafka, Nats]),
         ("checkpoint_topic", raw.checkpoint_topic.is_some(), &[Kafka]),
@@ -493,13 +469,4 @@ pub(super) fn choose_bus<T>(
             Err(Problem::new("bus", format!("there are several buses of kind {kind}: say which")))
         }
     }
-}
-
-fn rotate(raw: &RawRotate) -> Result<Rotate, Problem> {
-    let size_bytes = raw.size.map_or(DEFAULT_ROTATE_BYTES, |Bytes(bytes)| bytes);
-    let age = raw.age.map_or(DEFAULT_ROTATE_AGE, |Span(span)| span);
-    if size_bytes == 0 || age.is_zero() {
-        return Err(Problem::new("rotate", "size and age must be above zero"));
-    }
-    Ok(Rotate { size_bytes, age, compress: raw.compress })
 }

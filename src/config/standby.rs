@@ -19,7 +19,7 @@ pub(super) struct RawStandby {
     takeover_after: Option<Span>,
 }
 
-const DEFAULT_TAKEOVER_AFTER: Duration = Duration::from_secs(6);
+const DEFAULT_TAKEOVER_AFTER: Duration = Duration::from_secs(5);
 /// Owners give a sign four times in this time, and each is a commit.
 const TAKEOVER_AFTER_MIN: Duration = Duration::from_secs(2);
 

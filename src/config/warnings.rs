@@ -1,7 +1,7 @@
 //! Warnings about valid settings that are probably mistakes: filters that match no event type of Okta, filters that
-//! Okta may refuse, and queues with unsigned commands. Refuses nothing.
+//! Okta may refuse, queues with unsigned commands, and streams that would grow without end. Refuses nothing.
 
-use super::{CommandsConfig, Config, Problem, SelectionConfig, problem::nearest};
+use super::{CommandsConfig, Config, NatsSink, Problem, SelectionConfig, SinkConfig, problem::nearest};
 use okta_system_log::{
     event::{Pattern, catalogue},
     scim,
@@ -27,6 +27,13 @@ impl Config {
             let path = format!("commands.{}.signature", commands.name);
             warnings.extend(commands.signature_doubts().map(|reason| Problem::new(&path, reason)));
         }
+        for (name, sink) in &self.sinks {
+            if let SinkConfig::Nats(sink) = sink
+                && let Some(reason) = endless_stream(sink)
+            {
+                warnings.push(Problem::new(format!("sinks.{name}.create"), reason));
+            }
+        }
         warnings
     }
 }
@@ -44,6 +51,20 @@ impl CommandsConfig {
         );
         obeys_all.into_iter().chain(takes_v1)
     }
+}
+
+/// What it costs that the stream would be created without bounds, if it would be.
+fn endless_stream(sink: &NatsSink) -> Option<String> {
+    let create = sink.create.as_ref()?;
+    let is_endless = create.max_age.is_zero() && create.max_bytes.is_none();
+    is_endless.then(|| {
+        format!(
+            "the stream `{}` is created without bounds, unless it is there already: it keeps every message until the server's \
+             disk or the account's limit is full, and then no stream there takes any more; set `max_age`, after which messages \
+             go, or `max_bytes`, at which the route waits, or both",
+            sink.stream
+        )
+    })
 }
 
 /// Warnings about the SCIM filter at `path`.

@@ -304,7 +304,9 @@ fn is_nobody(err: &io::Error) -> bool {
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn broken(err: hyper::Error) -> ControlError {
-    ControlError::Broken { reason: crate::telemetry::chain(&err) }
+    let has_ended = err.is_closed() || err.is_canceled() || err.is_incomplete_message();
+    let reason = if has_ended { "it has ended".to_owned() } else { crate::telemetry::chain(&err) };
+    ControlError::Broken { reason }
 }
 
 #[cfg(test)]

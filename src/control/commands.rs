@@ -60,6 +60,8 @@ pub(super) async fn run(
     let engine = context.engines.get(request.commands.as_deref()).map_err(unknown)?;
     let payload = String::from(Box::<str>::from(request.message)).into();
     let told = engine.submit(payload, peer.user().await).await;
+    // An engine that ends answers nobody by being dropped.
+    drop(engine);
     let ran = match told.await {
         Ok(LocalAnswer::Outcome(outcome)) => RunResult::Outcome(outcome),
         Ok(LocalAnswer::NotNow(why)) => RunResult::NotNow(why),

@@ -11,6 +11,7 @@ mod dead_letters;
 mod lines;
 mod live;
 mod peer;
+mod reload;
 mod replays;
 mod routes;
 mod socket;
@@ -33,8 +34,13 @@ pub use routes::{NamedRoute, RouteChange};
 pub use socket::{NAME, Socket};
 
 use crate::{
-    command::engine::Engines, dead_letters::LetterRetries, operations::Operations, overview::DaemonView,
-    replay::Replays, state::State, telemetry::chain,
+    command::engine::Engines,
+    dead_letters::LetterRetries,
+    operations::{Operations, ReloadHandle},
+    overview::DaemonView,
+    replay::Replays,
+    state::State,
+    telemetry::chain,
 };
 
 /// How long connections may take to end when all work has ended.
@@ -44,31 +50,26 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct ControlContext {
     /// Ends all work.
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     /// The work that requests have begun.
-    work: TaskTracker,
-    state: State,
-    replays: Replays,
-    engines: Engines,
-    letters: Arc<LetterRetries>,
-    operations: Operations,
-    view: Arc<DaemonView>,
+    pub work: TaskTracker,
+    /// Cursors, journal and notes.
+    pub state: State,
+    /// Windows of the past that are delivered again.
+    pub replays: Arc<Replays>,
+    /// The commands.
+    pub engines: Engines,
+    /// Dead letters that are delivered again.
+    pub letters: Arc<LetterRetries>,
+    /// What operators may do.
+    pub operations: Operations,
+    /// How everything stands.
+    pub view: Arc<DaemonView>,
+    /// Reloads of the configuration.
+    pub reloads: ReloadHandle,
 }
 
 impl ControlContext {
-    /// Work goes on until `stop`.
-    pub fn new(
-        stop: CancellationToken,
-        state: State,
-        replays: Replays,
-        engines: Engines,
-        letters: Arc<LetterRetries>,
-        operations: Operations,
-        view: Arc<DaemonView>,
-    ) -> Self {
-        Self { stop, work: TaskTracker::new(), state, replays, engines, letters, operations, view }
-    }
-
     /// Waits for the stop, and until what requests have begun has ended.
     async fn ended(&self) {
         self.stop.cancelled().await;
@@ -100,6 +101,7 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
         .route("/overview", get(live::overview))
         .route("/history", get(live::history))
         .route("/tail", get(live::tail))
+        .route("/reload", post(reload::reload))
         .route("/replays", post(replays::begin))
         .route("/commands", get(commands::list).post(commands::run))
         .route("/audit", get(commands::audit))
@@ -136,6 +138,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::overview::Shown;
 
     async fn start(directory: &Path, socket: Socket) -> (CancellationToken, JoinSet<()>) {
         let stop = CancellationToken::new();
@@ -143,12 +146,24 @@ mod tests {
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
         let config = replays.config();
-        let view = Arc::new(DaemonView::new(&config, Vec::new(), Vec::new(), Vec::new()));
+        let view = Arc::new(DaemonView::new(Shown::of(&config)));
         let letters = Arc::new(LetterRetries::new(config, directory.join("dead-letters")));
         let (state, engines) = (replays.state(), Engines::default());
         let log = crate::operations::OperatorLog::under(directory);
         let operations = Operations::new([], engines.clone(), state.clone(), Arc::clone(&letters), log);
-        let context = ControlContext::new(stop.clone(), state, replays, engines, letters, operations, view);
+        let (replays, reloads) = (Arc::new(replays), crate::operations::reload_channel().0);
+        let (stop_of_context, work) = (stop.clone(), TaskTracker::new());
+        let context = ControlContext {
+            stop: stop_of_context,
+            work,
+            state,
+            replays,
+            engines,
+            letters,
+            operations,
+            view,
+            reloads,
+        };
         serving.spawn(serve(socket, Arc::new(context)));
         (stop, serving)
     }

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -69,7 +69,7 @@ pub struct LetterRetry {
 /// Delivers letters, one request at a time.
 #[derive(Debug)]
 pub struct LetterRetries {
-    config: Config,
+    config: RwLock<Arc<Config>>,
     directory: PathBuf,
     alone: Mutex<()>,
     work: TaskTracker,
@@ -78,7 +78,18 @@ pub struct LetterRetries {
 impl LetterRetries {
     /// Letters in `directory`, for the routes of `config`.
     pub fn new(config: Config, directory: PathBuf) -> Self {
+        let config = RwLock::new(Arc::new(config));
         Self { config, directory, alone: Mutex::new(()), work: TaskTracker::new() }
+    }
+
+    /// Letters are delivered as the routes of this say from now on.
+    pub fn exchange(&self, config: Config) {
+        // Nothing panics while the lock is held.
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the letters are.
@@ -149,7 +160,8 @@ impl LetterRetries {
             });
             each.collect()
         };
-        let Some((config, sink, rendering)) = self.rendering(route) else {
+        let config = self.config();
+        let Some((route_config, sink, rendering)) = rendering(&config, route) else {
             let reason = format!(
                 "the configuration has no route `{route}` any more: configure it again, or drop the letter"
             );
@@ -164,7 +176,7 @@ impl LetterRetries {
         while !rest.is_empty() {
             let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
             let (sent, is_broken) = send(&mut *sink, &rendering, chunk).await;
-            results.extend(self.settle(config, sent).await);
+            results.extend(self.settle(route_config, sent).await);
             rest = later;
             if is_broken {
                 let reason = "not tried, because the sink failed before".to_owned();
@@ -174,21 +186,6 @@ impl LetterRetries {
         }
         sink.close().await;
         results
-    }
-
-    /// How the letters of `route` are rendered, and where they go.
-    fn rendering(&self, name: &str) -> Option<(&RouteConfig, &SinkConfig, Rendering)> {
-        let mut routes = self.config.owned_routes();
-        let (_, org, route) = routes.find(|(_, _, route)| route.name == name)?;
-        let (org, sink) = (self.config.orgs.get(org)?, self.config.sink_of(route)?);
-        let mut rendering = Rendering::of_kept(route, org);
-        // A file belongs to the route, which may be writing it.
-        if sink.has_one_writer() {
-            let origin =
-                Origin { route: format!("{}.retry", route.name), ..Origin::clone(&rendering.origin) };
-            rendering.origin = Arc::new(origin);
-        }
-        Some((route, sink, rendering))
     }
 
     /// Removes the letters that were delivered.
@@ -220,6 +217,20 @@ impl LetterRetries {
         }
         sent
     }
+}
+
+/// How the letters of the route `name` are rendered, and where they go.
+fn rendering<'a>(config: &'a Config, name: &str) -> Option<(&'a RouteConfig, &'a SinkConfig, Rendering)> {
+    let mut routes = config.owned_routes();
+    let (_, org, route) = routes.find(|(_, _, route)| route.name == name)?;
+    let (org, sink) = (config.orgs.get(org)?, config.sink_of(route)?);
+    let mut rendering = Rendering::of_kept(route, org);
+    // A file belongs to the route, which may be writing it.
+    if sink.has_one_writer() {
+        let origin = Origin { route: format!("{}.retry", route.name), ..Origin::clone(&rendering.origin) };
+        rendering.origin = Arc::new(origin);
+    }
+    Some((route, sink, rendering))
 }
 
 async fn open(sink: &SinkConfig, origin: &Arc<Origin>) -> Result<Box<dyn Sink>, String> {

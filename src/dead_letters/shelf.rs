@@ -2,7 +2,7 @@
 //! files waits for whoever does.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -111,6 +111,23 @@ pub async fn drop_letters(
     Ok(DroppedLetters { dropped })
 }
 
+/// Removes the letters in `directory` that were kept before `before`. How many of each owner.
+pub async fn expire_letters(
+    directory: &Path,
+    before: Timestamp,
+) -> Result<BTreeMap<LetterOwner, u64>, LettersError> {
+    off_the_runtime("remove old ones of", directory, move |kept| {
+        let mut expired = BTreeMap::new();
+        kept.remove_where(|stem, id, line| {
+            // A line that cannot be read has no age.
+            let letter = KeptLetter::parse(stem, id.clone(), line, false).filter(|letter| letter.at < before);
+            letter.map(|letter| *expired.entry(letter.owner).or_default() += 1).is_some()
+        })?;
+        Ok(expired)
+    })
+    .await
+}
+
 async fn off_the_runtime<T: Send + 'static>(
     action: &'static str,
     directory: &Path,
@@ -186,6 +203,24 @@ mod tests {
         ] {
             assert_eq!(found(filter.clone()).await.len(), count, "{filter:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_old_ones_go_and_are_counted_and_what_cannot_be_read_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let young = MESSAGE.replace("2026-01-02T", "2026-01-04T");
+        fs::write(path("log.siem.jsonl"), format!("{MESSAGE}\nno letter\n{young}\n{MESSAGE} \n")).unwrap();
+        fs::write(path("commands.hr.jsonl"), format!("{COMMAND}\n")).unwrap();
+        let expire =
+            async |before: &str| expire_letters(directory.path(), before.parse().unwrap()).await.unwrap();
+        assert!(expire("2026-01-02T00:00:00Z").await.is_empty());
+        let route = LetterOwner::Route("log/siem".to_owned());
+        let commands = LetterOwner::Commands("hr".to_owned());
+        assert_eq!(expire("2026-01-04T00:00:00Z").await, BTreeMap::from([(route, 2), (commands, 1)]));
+        assert_eq!(fs::read_to_string(path("log.siem.jsonl")).unwrap(), format!("no letter\n{young}\n"));
+        assert!(!path("commands.hr.jsonl").exists());
+        assert!(expire("2026-01-04T00:00:00Z").await.is_empty());
     }
 
     #[tokio::test]

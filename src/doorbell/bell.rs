@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use jiff::Timestamp;
@@ -16,7 +16,8 @@ use crate::{source::Stream, telemetry::polling_metrics};
 pub struct Doorbell {
     org: String,
     kind: &'static str,
-    streams: Vec<Arc<Stream>>,
+    /// What it wakes.
+    streams: RwLock<Vec<Arc<Stream>>>,
     inner: Mutex<Inner>,
 }
 
@@ -46,9 +47,9 @@ pub struct DoorbellSnapshot {
 }
 
 impl Doorbell {
-    /// A doorbell that wakes `streams`.
-    pub(super) fn new(org: &str, kind: &'static str, streams: Vec<Arc<Stream>>) -> Self {
-        Self { org: org.to_owned(), kind, streams, inner: Mutex::default() }
+    /// A doorbell that wakes nothing yet.
+    pub(super) fn new(org: &str, kind: &'static str) -> Self {
+        Self { org: org.to_owned(), kind, streams: RwLock::default(), inner: Mutex::default() }
     }
 
     /// The series of its metrics are there, at 0.
@@ -69,6 +70,17 @@ impl Doorbell {
         }
     }
 
+    /// It wakes those of `streams` that read its org from now on.
+    pub fn exchange_streams<'a>(&self, streams: impl IntoIterator<Item = &'a Arc<Stream>>) {
+        let of_org = streams.into_iter().filter(|stream| stream.config().org == self.org).cloned().collect();
+        // Nothing panics while the lock is held.
+        *self.streams.write().unwrap_or_else(PoisonError::into_inner) = of_org;
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     pub(super) fn org(&self) -> &str {
         &self.org
     }
@@ -82,7 +94,8 @@ impl Doorbell {
             inner.last_ring_at = Some(now);
         }
         polling_metrics::rung(&self.org, now);
-        self.streams.iter().for_each(|stream| stream.ring());
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.iter().for_each(|stream| stream.ring());
     }
 
     /// A request was refused. The log has the first of each kind, and then one in a while.

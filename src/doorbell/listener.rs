@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{DoorbellListener, HookConfig, SecretError, ServerTls},
     serving::{
-        self, Bounds, ConnectionLimits,
+        self, BoundAddress, Bounds, ConnectionLimits,
         tls::{CertificateError, CurrentAcceptor, read_acceptor},
     },
     telemetry::chain,
@@ -67,6 +67,8 @@ pub enum DoorbellError {
 /// A bound address, and what is needed to serve it.
 #[derive(Debug)]
 pub(super) struct Listener {
+    bound: Arc<BoundAddress>,
+    /// Another one on it, for this server.
     listener: StdListener,
     address: SocketAddr,
     tls: Option<ServerTls>,
@@ -75,10 +77,11 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Reads secrets and certificate, and binds the address.
+    /// Reads secrets and certificate, and binds the address unless it is `bound` already.
     pub(super) async fn bind(
         config: &DoorbellListener,
         hooks: Vec<(Arc<Doorbell>, HookConfig)>,
+        bound: Option<&Arc<BoundAddress>>,
     ) -> Result<Self, DoorbellError> {
         let by_path: BTreeMap<_, _> = hooks
             .into_iter()
@@ -98,10 +101,10 @@ impl Listener {
         let acceptor: Option<TlsAcceptor> = reading.await.unwrap_or_else(interrupted)?;
         let address = config.listen;
         let unbound = |source| DoorbellError::Listen { address, source };
-        let listener = StdListener::bind(address).map_err(unbound)?;
-        listener.set_nonblocking(true).map_err(unbound)?;
-        let address = listener.local_addr().map_err(unbound)?;
+        let bound = BoundAddress::bind(address, bound).map_err(unbound)?;
+        let (listener, address) = (bound.listener().map_err(unbound)?, bound.address().map_err(unbound)?);
         Ok(Self {
+            bound,
             listener,
             address,
             tls: config.tls.clone(),
@@ -112,6 +115,10 @@ impl Listener {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) fn bound(&self) -> Arc<BoundAddress> {
+        Arc::clone(&self.bound)
     }
 
     /// Serves until `stop`.

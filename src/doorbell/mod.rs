@@ -23,7 +23,7 @@ pub(crate) use listener::REFRESH_EVERY;
 
 use crate::{
     config::{DoorbellsConfig, RingSource},
-    source::Stream,
+    serving::BoundAddress,
 };
 use listener::Listener;
 use messages::MessageBell;
@@ -36,18 +36,32 @@ pub struct Doorbells {
     messages: Vec<MessageBell>,
 }
 
+/// What of doorbells that run serves others that follow them: how often each was rung, and the address.
+#[derive(Debug, Clone, Default)]
+pub struct DoorbellsInUse {
+    all: Vec<Arc<Doorbell>>,
+    bound: Option<Arc<BoundAddress>>,
+}
+
+impl DoorbellsInUse {
+    /// Each of them.
+    pub fn all(&self) -> &[Arc<Doorbell>] {
+        &self.all
+    }
+}
+
 impl Doorbells {
-    /// The doorbells of `config`, which wake those of `streams` that read their orgs. Binds the address of hooks, and reads
-    /// the secrets. Connects to nothing.
-    pub async fn open(config: &DoorbellsConfig, streams: &[Arc<Stream>]) -> Result<Self, DoorbellError> {
+    /// The doorbells of `config`, which wake nothing before they are told which streams there are. Binds the address of hooks,
+    /// and reads the secrets. Connects to nothing.
+    pub async fn open(config: &DoorbellsConfig, in_use: &DoorbellsInUse) -> Result<Self, DoorbellError> {
         let (mut all, mut hooks, mut messages) = (Vec::new(), Vec::new(), Vec::new());
         for (org, source) in &config.orgs {
-            let of_org = streams.iter().filter(|stream| &stream.config().org == org).cloned().collect();
             let kind = match source {
                 RingSource::Hook(_) => "hook",
                 RingSource::Nats { .. } => "nats",
             };
-            let bell = Arc::new(Doorbell::new(org, kind, of_org));
+            let before = in_use.all.iter().find(|bell| bell.org() == org && bell.kind() == kind);
+            let bell = before.cloned().unwrap_or_else(|| Arc::new(Doorbell::new(org, kind)));
             all.push(Arc::clone(&bell));
             match source {
                 RingSource::Hook(hook) => hooks.push((bell, hook.clone())),
@@ -57,7 +71,9 @@ impl Doorbells {
             }
         }
         let listener = match &config.listener {
-            Some(listener) if !hooks.is_empty() => Some(Listener::bind(listener, hooks).await?),
+            Some(listener) if !hooks.is_empty() => {
+                Some(Listener::bind(listener, hooks, in_use.bound.as_ref()).await?)
+            }
             _ => None,
         };
         Ok(Self { all, listener, messages })
@@ -66,6 +82,11 @@ impl Doorbells {
     /// Each of them, for those who show how they stand.
     pub fn all(&self) -> Vec<Arc<Doorbell>> {
         self.all.clone()
+    }
+
+    /// What serves those that may follow.
+    pub fn in_use(&self) -> DoorbellsInUse {
+        DoorbellsInUse { all: self.all.clone(), bound: self.listener.as_ref().map(Listener::bound) }
     }
 
     /// Where hooks are received.

@@ -1,9 +1,12 @@
 //! Readers of delivered events. Each has a task of its own that picks what is wanted out of what passes, and a queue that is
 //! bounded in events and bytes; what has no room in it is counted.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -27,9 +30,25 @@ const BYTES_MAX: usize = 4 << 20;
 /// The taps of all routes.
 #[derive(Debug, Clone)]
 pub struct Tails {
-    routes: Arc<Vec<(String, Arc<Tap>)>>,
+    taps: Arc<Mutex<Taps>>,
     room: Arc<Semaphore>,
-    numbers: Arc<AtomicU64>,
+}
+
+/// The taps, and who reads at them.
+#[derive(Debug, Default)]
+struct Taps {
+    routes: BTreeMap<String, Arc<Tap>>,
+    /// By their numbers.
+    readers: BTreeMap<u64, OpenReader>,
+    next_number: u64,
+}
+
+/// A tail that is open.
+#[derive(Debug)]
+struct OpenReader {
+    /// The route that it wants; none: all.
+    route: Option<String>,
+    reader: Reader,
 }
 
 /// There is no tail like that.
@@ -60,7 +79,7 @@ pub enum Passing {
 /// Reads the events that pass, from now on. Dropping it closes it.
 #[derive(Debug)]
 pub struct Tail {
-    taps: Vec<Arc<Tap>>,
+    taps: Arc<Mutex<Taps>>,
     number: u64,
     events: mpsc::Receiver<PassedEvent>,
     backlog: Arc<Backlog>,
@@ -77,35 +96,61 @@ struct Backlog {
 impl Tails {
     /// Of routes by their names.
     pub fn new(routes: impl IntoIterator<Item = (String, Arc<Tap>)>) -> Self {
-        Self {
-            routes: Arc::new(routes.into_iter().collect()),
-            room: Arc::new(Semaphore::new(TAILS_MAX)),
-            numbers: Arc::default(),
+        let routes = routes.into_iter().collect();
+        let taps = Taps { routes, ..Taps::default() };
+        Self { taps: Arc::new(Mutex::new(taps)), room: Arc::new(Semaphore::new(TAILS_MAX)) }
+    }
+
+    /// These are the routes from now on. Tails that are open go on with those of them that they want.
+    pub fn exchange(&self, routes: impl IntoIterator<Item = (String, Arc<Tap>)>) {
+        let mut taps = lock(&self.taps);
+        let before = std::mem::replace(&mut taps.routes, routes.into_iter().collect());
+        for (name, tap) in &taps.routes {
+            if before.get(name).is_some_and(|before| Arc::ptr_eq(before, tap)) {
+                continue;
+            }
+            for open in taps.readers.values().filter(|open| open.wants(name)) {
+                tap.add(open.reader.clone());
+            }
         }
     }
 
     /// Reads what passes from now on and `filter` wants. Has to be called in the runtime.
     pub fn open(&self, filter: &TailFilter) -> Result<Tail, TailError> {
-        let is_wanted = |name: &str| filter.route.as_deref().is_none_or(|route| route == name);
-        let routes = self.routes.iter().filter(|(name, _)| is_wanted(name));
-        let taps: Vec<_> = routes.map(|(_, tap)| Arc::clone(tap)).collect();
-        if let (true, Some(route)) = (taps.is_empty(), &filter.route) {
-            let known: Vec<_> = self.routes.iter().map(|(name, _)| name.as_str()).collect();
+        let mut taps = lock(&self.taps);
+        if let Some(route) = filter.route.as_ref().filter(|route| !taps.routes.contains_key(*route)) {
+            let known: Vec<_> = taps.routes.keys().map(String::as_str).collect();
             return Err(TailError::NoSuchRoute { route: route.clone(), known: known.join(", ") });
         }
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| TailError::TooMany)?;
 
         let (batches, passing) = mpsc::channel(BATCHES_MAX);
         let (picked, events) = mpsc::channel(EVENTS_MAX);
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let number = taps.next_number;
+        taps.next_number += 1;
         let missed = Arc::<AtomicU64>::default();
         let backlog = Arc::new(Backlog { missed: Arc::clone(&missed), bytes: AtomicUsize::new(0) });
         let picking = tokio::spawn(pick(passing, Wanted::new(filter), picked, Arc::clone(&backlog)));
-        for tap in &taps {
-            tap.add(Reader { number, batches: batches.clone(), missed: Arc::clone(&missed) });
+        let open = OpenReader { route: filter.route.clone(), reader: Reader { number, batches, missed } };
+        for (_, tap) in taps.routes.iter().filter(|(name, _)| open.wants(name)) {
+            tap.add(open.reader.clone());
         }
-        Ok(Tail { taps, number, events, backlog, _picking: AbortOnDropHandle::new(picking), _room: room })
+        taps.readers.insert(number, open);
+        drop(taps);
+        let (taps, _picking) = (Arc::clone(&self.taps), AbortOnDropHandle::new(picking));
+        Ok(Tail { taps, number, events, backlog, _picking, _room: room })
     }
+}
+
+impl OpenReader {
+    fn wants(&self, route: &str) -> bool {
+        self.route.as_deref().is_none_or(|wanted| wanted == route)
+    }
+}
+
+fn lock(taps: &Mutex<Taps>) -> MutexGuard<'_, Taps> {
+    // Nothing panics while the lock is held.
+    taps.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tail {
@@ -120,7 +165,7 @@ impl Tail {
                 self.backlog.bytes.fetch_sub(event.size_bytes(), Ordering::Relaxed);
                 Passing::Event(Box::new(event))
             }
-            // Its routes are gone.
+            // Nobody picks any more.
             None => std::future::pending().await,
         }
     }
@@ -128,7 +173,9 @@ impl Tail {
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        for tap in &self.taps {
+        let mut taps = lock(&self.taps);
+        taps.readers.remove(&self.number);
+        for tap in taps.routes.values() {
             tap.remove(self.number);
         }
     }
@@ -221,6 +268,29 @@ mod tests {
             assert!(matches!(idle.next().await, Passing::Event(_)));
         }
         assert!(tokio::time::timeout(Duration::from_millis(20), idle.next()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_open_tail_goes_on_with_the_routes_that_there_are_then() {
+        let (first, second, other) = (Arc::<Tap>::default(), Arc::<Tap>::default(), Arc::<Tap>::default());
+        let tails = tails(&first);
+        let of_route = TailFilter { route: Some("system-log/siem".to_owned()), ..TailFilter::default() };
+        let (mut all, mut one) =
+            (tails.open(&TailFilter::default()).unwrap(), tails.open(&of_route).unwrap());
+        let routes =
+            [("system-log/siem".to_owned(), Arc::clone(&second)), ("new".to_owned(), Arc::clone(&other))];
+        tails.exchange(routes.clone());
+        tails.exchange(routes);
+        second.pass(&page(1), 0..1, |_| false);
+        other.pass(&page(2), 1..2, |_| false);
+        assert_eq!((id(&mut all).await, id(&mut all).await), ("acme:u-0".into(), "acme:u-1".into()));
+        assert_eq!(id(&mut one).await, "acme:u-0");
+        second.pass(&page(1), 0..1, |_| false);
+        assert_eq!((id(&mut all).await, id(&mut one).await), ("acme:u-0".into(), "acme:u-0".into()));
+        drop((all, one));
+        for tap in [second, other] {
+            tap.pass(&page(1), 0..1, |_| panic!("nobody watches any more"));
+        }
     }
 
     #[tokio::test]

@@ -33,6 +33,8 @@ pub struct Attributes {
 pub const CONTENT_TYPE: &str = "application/json";
 /// Media type of the structured form.
 pub const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json; charset=UTF-8";
+/// The header of the trace that a message is part of, by W3C Trace Context.
+pub const TRACEPARENT: &str = "traceparent";
 /// The version of the CloudEvents specification that is followed.
 const SPEC_VERSION: &str = "1.0";
 

@@ -59,6 +59,8 @@ pub struct Messages {
     origin: Arc<Origin>,
     events: Arc<Events>,
     rendered: Vec<Rendered>,
+    /// The trace of the page, if it has one.
+    traceparent: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -78,6 +80,8 @@ pub struct Message<'a> {
     pub schema: Option<&'static str>,
     /// Where it comes from.
     pub origin: &'a Origin,
+    /// The trace that it is part of, for a header: no part of the message itself, nor of its identity.
+    pub traceparent: Option<&'a str>,
 }
 
 impl Messages {
@@ -93,13 +97,20 @@ impl Messages {
                 rendered.push(Rendered { event: index, payload: payload.into() });
             }
         }
-        Self { origin, events, rendered }
+        Self { origin, events, rendered, traceparent: None }
+    }
+
+    /// The same as part of a trace.
+    #[must_use]
+    pub fn traced(self, traceparent: String) -> Self {
+        Self { traceparent: Some(traceparent.into()), ..self }
     }
 
     /// The messages at these indices alone, of the same page.
     pub fn part(&self, indices: impl IntoIterator<Item = usize>) -> Self {
         let rendered = indices.into_iter().filter_map(|index| self.rendered.get(index).cloned()).collect();
-        Self { origin: Arc::clone(&self.origin), events: Arc::clone(&self.events), rendered }
+        let (origin, events) = (Arc::clone(&self.origin), Arc::clone(&self.events));
+        Self { origin, events, rendered, traceparent: self.traceparent.clone() }
     }
 
     /// Where the messages come from.
@@ -135,7 +146,8 @@ impl Messages {
     fn message<'a>(&'a self, rendered: &'a Rendered) -> Option<Message<'a>> {
         let event = self.events.get(rendered.event as usize)?;
         let Payload { bytes, schema } = &rendered.payload;
-        Some(Message { event, payload: bytes, schema: *schema, origin: &self.origin })
+        let (origin, traceparent) = (&*self.origin, self.traceparent.as_deref());
+        Some(Message { event, payload: bytes, schema: *schema, origin, traceparent })
     }
 }
 

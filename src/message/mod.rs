@@ -9,7 +9,7 @@ mod segments;
 pub(crate) mod subject;
 mod template;
 
-pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
+pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE, TRACEPARENT};
 pub use batch::{Batch, Message, Messages, Origin};
 pub use field::Field;
 pub(crate) use segments::{Segment, segments};

@@ -6,12 +6,14 @@
 
 mod letter_retries;
 mod operator_log;
+mod reload;
 mod route_pauses;
 
 use std::sync::Arc;
 
 pub use letter_retries::LetterRetryError;
 pub use operator_log::OperatorLog;
+pub use reload::{ConfigChange, ReloadAudience, ReloadHandle, ReloadOutcome, ReloadRequests, reload_channel};
 pub use route_pauses::{RoutePauseError, RoutePauses};
 
 use crate::{
@@ -90,6 +92,14 @@ impl Operations {
     /// Pauses the routes that were paused when the daemon ended. Before they start.
     pub async fn load(&self) -> Result<(), StateError> {
         self.routes.load().await
+    }
+
+    /// These are the routes from now on; what is paused stays so under its name.
+    pub async fn exchange_routes(
+        &self,
+        routes: impl IntoIterator<Item = Arc<RouteStatus>>,
+    ) -> Result<(), StateError> {
+        self.routes.exchange(routes).await
     }
 
     /// Does it. Gives, in a sentence, what is so now.

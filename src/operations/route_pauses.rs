@@ -1,7 +1,10 @@
 //! Which routes operators have paused. A pause holds at once, and is in the state as soon as that can be written, so that a restart
 //! keeps it; its end is in the state first. Another daemon with the same configuration knows nothing of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -20,12 +23,15 @@ const NOTES: &str = "route-paused/";
 /// The switches of all routes.
 #[derive(Debug, Clone)]
 pub struct RoutePauses {
-    routes: Arc<BTreeMap<String, Arc<RouteStatus>>>,
+    routes: Arc<RwLock<Arc<Switches>>>,
     state: State,
     log: OperatorLog,
     /// Held while one of them is changed.
     changing: Arc<Mutex<()>>,
 }
+
+/// The switches of routes, by name.
+type Switches = BTreeMap<String, Arc<RouteStatus>>;
 
 /// A route was not paused or resumed, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +68,27 @@ impl RoutePauses {
         state: State,
         log: OperatorLog,
     ) -> Self {
-        let routes = routes.into_iter().map(|status| (status.name().to_owned(), status)).collect();
-        Self { routes: Arc::new(routes), state, log, changing: Arc::default() }
+        let routes = Arc::new(RwLock::new(Arc::new(switches(routes))));
+        Self { routes, state, log, changing: Arc::default() }
+    }
+
+    /// These are the routes from now on: what is paused stays so under its name.
+    pub(super) async fn exchange(
+        &self,
+        routes: impl IntoIterator<Item = Arc<RouteStatus>>,
+    ) -> Result<(), StateError> {
+        let _changing = self.changing.lock().await;
+        let (before, routes) = (self.routes(), switches(routes));
+        let new = routes.iter().filter(|(name, _)| !before.contains_key(*name));
+        set_pauses(&self.state, new).await?;
+        for (name, status) in &routes {
+            if let Some(before) = before.get(name).filter(|before| !Arc::ptr_eq(before, status)) {
+                status.set_pause(before.snapshot().paused);
+            }
+        }
+        // Nothing panics while the lock is held.
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
+        Ok(())
     }
 
     /// The name of the route, if there is such a one.
@@ -73,24 +98,12 @@ impl RoutePauses {
 
     /// Pauses what was paused before.
     pub(super) async fn load(&self) -> Result<(), StateError> {
-        for note in self.state.notes(NOTES).await? {
-            let route = note.name.strip_prefix(NOTES).unwrap_or_default();
-            let Some(status) = self.routes.get(route) else { continue };
-            // A pause that cannot be read is one all the same.
-            let pause = serde_json::from_str(&note.content).unwrap_or_else(|_| RoutePause {
-                at: Timestamp::now(),
-                by: "a note that cannot be read".to_owned(),
-                reason: None,
-            });
-            tracing::warn!(route, by = pause.by, at = %pause.at, reason = pause.reason, "the route is still paused");
-            status.set_pause(Some(pause));
-        }
-        Ok(())
+        set_pauses(&self.state, self.routes().iter()).await
     }
 
     pub(super) async fn pause(&self, route: &str, by: &Operator) -> Result<String, RoutePauseError> {
-        let status = self.route(route)?;
         let _changing = self.changing.lock().await;
+        let status = self.route(route)?;
         if status.is_paused() {
             return Ok(format!("The route {route} was paused already."));
         }
@@ -113,8 +126,8 @@ impl RoutePauses {
     }
 
     pub(super) async fn resume(&self, route: &str, by: &Operator) -> Result<String, RoutePauseError> {
-        let status = self.route(route)?;
         let _changing = self.changing.lock().await;
+        let status = self.route(route)?;
         if !status.is_paused() {
             return Ok(format!("The route {route} was not paused."));
         }
@@ -138,12 +151,42 @@ impl RoutePauses {
         Ok(())
     }
 
-    fn route(&self, route: &str) -> Result<&Arc<RouteStatus>, RoutePauseError> {
-        self.routes.get(route).ok_or_else(|| {
-            let known: Vec<_> = self.routes.keys().map(String::as_str).collect();
+    fn routes(&self) -> Arc<Switches> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn route(&self, route: &str) -> Result<Arc<RouteStatus>, RoutePauseError> {
+        let routes = self.routes();
+        routes.get(route).cloned().ok_or_else(|| {
+            let known: Vec<_> = routes.keys().map(String::as_str).collect();
             RoutePauseError::NoSuchRoute { route: route.to_owned(), known: known.join(", ") }
         })
     }
+}
+
+fn switches(routes: impl IntoIterator<Item = Arc<RouteStatus>>) -> Switches {
+    routes.into_iter().map(|status| (status.name().to_owned(), status)).collect()
+}
+
+/// Pauses those of `routes` that the state says are paused.
+async fn set_pauses<'a>(
+    state: &State,
+    routes: impl Iterator<Item = (&'a String, &'a Arc<RouteStatus>)>,
+) -> Result<(), StateError> {
+    let routes: BTreeMap<_, _> = routes.collect();
+    for note in state.notes(NOTES).await? {
+        let route = note.name.strip_prefix(NOTES).unwrap_or_default();
+        let Some((route, status)) = routes.get_key_value(&route.to_owned()) else { continue };
+        // A pause that cannot be read is one all the same.
+        let pause = serde_json::from_str(&note.content).unwrap_or_else(|_| RoutePause {
+            at: Timestamp::now(),
+            by: "a note that cannot be read".to_owned(),
+            reason: None,
+        });
+        tracing::warn!(route, by = pause.by, at = %pause.at, reason = pause.reason, "the route is still paused");
+        status.set_pause(Some(pause));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -175,6 +218,14 @@ mod tests {
 
         let (pauses, status) = start();
         pauses.load().await.unwrap();
+        // Others take the place of the routes while the daemon runs.
+        let (again, other) =
+            (Arc::new(RouteStatus::new("log/siem")), Arc::new(RouteStatus::new("log/files")));
+        pauses.exchange([Arc::clone(&other)]).await.unwrap();
+        assert!(!other.is_paused() && pauses.pause("log/siem", &ada()).await.is_err());
+        pauses.exchange([Arc::clone(&again)]).await.unwrap();
+        assert_eq!(again.snapshot().paused.unwrap().by, "ada", "by what is in the state");
+        pauses.exchange([Arc::clone(&status)]).await.unwrap();
         let snapshot = status.snapshot();
         assert_eq!((snapshot.phase, snapshot.paused.unwrap().by.as_str()), (Phase::Paused, "ada"));
         assert_eq!(pauses.resume("log/siem", &ada()).await.unwrap(), "The route log/siem is resumed.");

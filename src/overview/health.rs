@@ -14,21 +14,22 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(10);
 /// Why the daemon is not alive: loops that make no progress and report no wait or failure either. A restart of the
 /// process would help. An unreachable bus or org is no reason.
 pub(super) fn alive(view: &DaemonView) -> Vec<String> {
-    let routes = view.routes.iter();
+    let shown = view.shown();
+    let routes = shown.routes.iter();
     let hanging = routes.filter_map(|route| {
-        let patience = view.stalled_after + route.poll_interval;
+        let patience = shown.stalled_after + route.poll_interval;
         is_hanging(&route.status.snapshot(), patience)
     });
-    let commands = view.commands.iter().map(|status| status.snapshot());
-    let stuck = commands.filter_map(|commands| are_hanging(&commands, view.stalled_after));
-    let blocked = is_blocked(view.pulse.missed_for(), view.stalled_after);
+    let commands = shown.commands.iter().map(|status| status.snapshot());
+    let stuck = commands.filter_map(|commands| are_hanging(&commands, shown.stalled_after));
+    let blocked = is_blocked(view.pulse.missed_for(), shown.stalled_after);
     hanging.chain(stuck).chain(blocked).collect()
 }
 
 /// Why the daemon is not ready: routes that are not delivering, for reasons outside of it.
 pub(super) fn ready(view: &DaemonView) -> Vec<String> {
-    let snapshots = view.snapshots();
-    let commands = view.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
+    let (shown, snapshots) = (view.shown(), view.snapshots());
+    let commands = shown.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
     let blocked = is_blocked(view.pulse.missed_for(), BLOCKED_AFTER);
     let state = view.state_trouble.text().map(|trouble| format!("state: {trouble}"));
     snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).chain(state).collect()
@@ -69,13 +70,16 @@ fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
 
 /// What an operator should look into although the daemon is ready.
 pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
-    let commands = view.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
-    let doorbells = view.doorbells.iter().filter_map(|doorbell| {
+    let shown = view.shown();
+    let commands = shown.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
+    let doorbells = shown.doorbells.iter().filter_map(|doorbell| {
         let snapshot = doorbell.snapshot();
         let (org, trouble) = (snapshot.org, snapshot.trouble?);
         Some(format!("doorbell {org}: {trouble}: its streams go on at their normal interval"))
     });
-    commands.chain(doorbells).collect()
+    let refused = view.refused_config();
+    let refused = refused.map(|reason| format!("configuration: the new one is refused: {reason}"));
+    commands.chain(doorbells).chain(refused).collect()
 }
 
 fn lost_names(commands: &EngineSnapshot) -> Option<String> {

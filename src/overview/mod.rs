@@ -9,7 +9,11 @@ mod state_trouble;
 mod status;
 mod verdict;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use okta_client::Client;
@@ -26,14 +30,31 @@ use crate::{
     command::engine::EngineStatus,
     config::Config,
     doorbell::Doorbell,
-    live::{FIGURES_EVERY, History, LastHour, RouteFigures, Tails},
+    live::{FIGURES_EVERY, History, LastHour, RouteFigures, Tails, Tap},
     route::{Phase, RouteStatus, Snapshot},
     source::Stream,
 };
 
-/// The parts of a running daemon that are shown.
+/// What is shown of a running daemon.
 #[derive(Debug)]
 pub struct DaemonView {
+    /// What it runs by its configuration.
+    shown: RwLock<Arc<Shown>>,
+    /// Whether blocking work gets a thread.
+    pub pulse: Pulse,
+    /// Whether the state is where it was.
+    pub state_trouble: StateTrouble,
+    /// Delivered events, for whoever watches.
+    pub tails: Tails,
+    /// Why the configuration that was to be reloaded last is not in force.
+    refused_config: Mutex<Option<String>>,
+    history: History,
+    up_since: Timestamp,
+}
+
+/// What a daemon runs by its configuration, as it is shown.
+#[derive(Debug)]
+pub struct Shown {
     /// The routes.
     pub routes: Vec<RouteView>,
     /// The commands.
@@ -44,17 +65,10 @@ pub struct DaemonView {
     pub doorbells: Vec<Arc<Doorbell>>,
     /// The clients of the orgs, for their rate budgets.
     pub clients: Vec<Arc<Client>>,
-    /// Whether blocking work gets a thread.
-    pub pulse: Pulse,
-    /// Whether the state is where it was.
-    pub state_trouble: StateTrouble,
     /// What the configuration says, without secrets.
     pub setup: Setup,
-    /// Delivered events, for whoever watches.
-    pub tails: Tails,
-    history: History,
-    up_since: Timestamp,
-    stalled_after: Duration,
+    /// A route that does nothing for longer counts as hanging.
+    pub stalled_after: Duration,
 }
 
 /// A route, as it is shown.
@@ -67,34 +81,43 @@ pub struct RouteView {
 }
 
 impl DaemonView {
-    /// The view of these parts of a daemon that runs by `config`. A route that does nothing for longer than
-    /// `admin.stalled_after` counts as hanging.
-    pub fn new(
-        config: &Config,
-        routes: Vec<RouteView>,
-        commands: Vec<Arc<EngineStatus>>,
-        clients: Vec<Arc<Client>>,
-    ) -> Self {
-        let tap = |route: &RouteView| (route.status.name().to_owned(), Arc::clone(route.status.tap()));
+    /// The view of a daemon that runs this.
+    pub fn new(shown: Shown) -> Self {
         Self {
-            tails: Tails::new(routes.iter().map(tap)),
-            routes,
-            commands,
-            streams: Vec::new(),
-            doorbells: Vec::new(),
-            clients,
+            tails: Tails::new(shown.taps()),
+            shown: RwLock::new(Arc::new(shown)),
             pulse: Pulse::default(),
             state_trouble: StateTrouble::default(),
-            setup: Setup::of(config),
+            refused_config: Mutex::default(),
             history: History::default(),
             up_since: Timestamp::now(),
-            stalled_after: config.runtime.admin.stalled_after,
         }
+    }
+
+    /// What the daemon runs now.
+    pub fn shown(&self) -> Arc<Shown> {
+        // Nothing panics while the lock is held.
+        Arc::clone(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The daemon runs this from now on.
+    pub fn exchange(&self, shown: Shown) {
+        self.tails.exchange(shown.taps());
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);
+    }
+
+    /// The configuration was reloaded, or refused for this reason.
+    pub fn config_reloaded(&self, refused: Option<String>) {
+        *self.refused_config.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
+    fn refused_config(&self) -> Option<String> {
+        self.refused_config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The current status of all routes.
     pub fn snapshots(&self) -> Vec<Snapshot> {
-        self.routes.iter().map(|route| route.status.snapshot()).collect()
+        self.shown().snapshots()
     }
 
     /// Why the daemon is not alive; empty if it is.
@@ -120,7 +143,8 @@ impl DaemonView {
     /// The charts of the last hour of all routes, by name.
     pub fn last_hours(&self) -> BTreeMap<String, LastHour> {
         let now = Instant::now();
-        let names = self.routes.iter().map(|route| route.status.name());
+        let shown = self.shown();
+        let names = shown.routes.iter().map(|route| route.status.name());
         names.map(|name| (name.to_owned(), self.history.last_hour(name, now))).collect()
     }
 
@@ -139,6 +163,29 @@ impl DaemonView {
             }
         };
         stop.run_until_cancelled(taking).await;
+    }
+}
+
+impl Shown {
+    /// A daemon that runs nothing yet, by `config`.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            routes: Vec::new(),
+            commands: Vec::new(),
+            streams: Vec::new(),
+            doorbells: Vec::new(),
+            clients: Vec::new(),
+            setup: Setup::of(config),
+            stalled_after: config.runtime.admin.stalled_after,
+        }
+    }
+
+    fn snapshots(&self) -> Vec<Snapshot> {
+        self.routes.iter().map(|route| route.status.snapshot()).collect()
+    }
+
+    fn taps(&self) -> impl Iterator<Item = (String, Arc<Tap>)> {
+        self.routes.iter().map(|route| (route.status.name().to_owned(), Arc::clone(route.status.tap())))
     }
 }
 

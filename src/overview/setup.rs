@@ -211,7 +211,7 @@ impl CommandsSetup {
             limits: commands.limits.iter().map(limit).collect(),
             signature_required: commands.signature.as_ref().is_some_and(|signature| signature.required),
             audit: match &commands.audit {
-                AuditConfig::File(path) => path.display().to_string(),
+                AuditConfig::File(file) => file.path.display().to_string(),
                 AuditConfig::Sink(to) => destination(to),
             },
         }

@@ -1,7 +1,9 @@
 //! How everything stands at one moment, as one value that programs read and people are shown. Grows; what there is keeps its name.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use okta_client::BudgetStatus;
+use okta_client::{BudgetStatus, Client};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -101,16 +103,17 @@ pub struct BucketOverview {
 
 pub(super) fn overview(view: &DaemonView) -> Overview {
     let now = Instant::now();
-    let setup = &view.setup;
-    let routes = view.snapshots().into_iter().map(|snapshot| RouteOverview {
+    let shown = view.shown();
+    let setup = &shown.setup;
+    let routes = shown.snapshots().into_iter().map(|snapshot| RouteOverview {
         rate: view.history.rate(&snapshot.route, now),
         setup: setup.routes.iter().find(|route| route.name == snapshot.route).cloned(),
         snapshot,
     });
     let routes: Vec<_> = routes.collect();
-    let orgs = orgs(view);
-    let commands: Vec<_> = view.commands.iter().map(|status| status.snapshot()).collect();
-    let doorbells: Vec<_> = view.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect();
+    let orgs = orgs(&shown.clients);
+    let commands: Vec<_> = shown.commands.iter().map(|status| status.snapshot()).collect();
+    let doorbells: Vec<_> = shown.doorbells.iter().map(|doorbell| doorbell.snapshot()).collect();
     let facts = verdict::Facts {
         doorbells: &doorbells,
         routes: &routes,
@@ -118,6 +121,7 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
         commands: &commands,
         hanging: view.alive(),
         state: view.state_trouble.text(),
+        refused_config: view.refused_config(),
     };
     Overview {
         version: env!("CARGO_PKG_VERSION"),
@@ -129,7 +133,7 @@ pub(super) fn overview(view: &DaemonView) -> Overview {
         routes,
         orgs,
         commands,
-        streams: view.streams.iter().map(|stream| stream.snapshot()).collect(),
+        streams: shown.streams.iter().map(|stream| stream.snapshot()).collect(),
         doorbells,
     }
 }
@@ -147,8 +151,8 @@ fn sinks(setup: &Setup, routes: &[RouteOverview]) -> Vec<SinkOverview> {
     sinks.collect()
 }
 
-fn orgs(view: &DaemonView) -> Vec<OrgOverview> {
-    let orgs = view.clients.iter().map(|client| {
+fn orgs(clients: &[Arc<Client>]) -> Vec<OrgOverview> {
+    let orgs = clients.iter().map(|client| {
         let org = client.org();
         let buckets = client.budgets().filter(|(_, status)| status.limit.is_some() || status.used > 0);
         let buckets = buckets.map(|(bucket, status)| {

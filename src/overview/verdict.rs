@@ -63,6 +63,8 @@ pub(super) struct Facts<'a> {
     pub(super) hanging: Vec<String>,
     /// What is wrong with the place of the state.
     pub(super) state: Option<String>,
+    /// Why the configuration that was to be reloaded last is not in force.
+    pub(super) refused_config: Option<String>,
 }
 
 impl DaemonVerdict {
@@ -92,6 +94,15 @@ impl DaemonVerdict {
         concerns.extend(facts.commands.iter().flat_map(of_commands));
         concerns.extend(facts.orgs.iter().flat_map(of_org));
         concerns.extend(facts.doorbells.iter().filter_map(of_doorbell));
+        concerns.extend(facts.refused_config.iter().map(|reason| Concern {
+            detail: Some(reason.clone()),
+            ..concern(
+                Grade::Attention,
+                "the configuration",
+                "that was to be reloaded is refused",
+                "The daemon goes on with the one before. Correct the file: `oktabus reload` says whether it is taken.",
+            )
+        }));
         // Within a grade they stay in this order.
         concerns.sort_by_key(|concern| std::cmp::Reverse(concern.grade));
         let grade = concerns.first().map_or(Grade::Well, |concern| concern.grade);
@@ -285,6 +296,7 @@ mod tests {
             doorbells: &[],
             hanging: Vec::new(),
             state: None,
+            refused_config: None,
         })
     }
 

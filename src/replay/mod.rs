@@ -13,6 +13,8 @@ mod registry;
 mod report;
 mod request;
 mod run;
+#[cfg(test)]
+mod simulation;
 mod tally;
 
 pub use error::{InvalidReplay, ReplayError};

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use okta_client::{Class, Client, Priority, logs};
+use okta_client::{Class, Priority, logs};
 use okta_system_log::event::Events;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,10 @@ use crate::{
         InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta,
         report_okta_answer,
     },
-    source::window::{WindowPart, WindowReader, WindowStep},
+    source::{
+        LogSource,
+        window::{WindowPart, WindowReader, WindowStep},
+    },
 };
 
 /// The most slices that are read concurrently: enough for any budget, and far from Okta's limit of concurrent requests.
@@ -65,7 +68,9 @@ impl IntoBatch for EventsInFlight {
 /// What all readers share.
 #[derive(Debug)]
 pub(super) struct ReaderContext {
-    client: Arc<Client>,
+    source: Arc<dyn LogSource>,
+    /// The org's address.
+    org: Url,
     /// The query; each slice has its own times.
     window: logs::Window,
     span: Span,
@@ -82,7 +87,7 @@ pub(super) struct ReaderContext {
 impl ReaderContext {
     /// A context for what `progress` leaves to do, and the channel of the parts.
     pub(super) fn new(
-        client: Arc<Client>,
+        (source, org): (Arc<dyn LogSource>, Url),
         window: logs::Window,
         progress: &Progress,
         (rendering, route): (Rendering, &RouteConfig),
@@ -92,7 +97,8 @@ impl ReaderContext {
         let left = progress.left().into_iter();
         let left = left.map(|slice| (slice, progress.begun.get(&slice).cloned())).collect();
         let reading = Self {
-            client,
+            source,
+            org,
             window,
             span: progress.span(),
             slices: progress.slices,
@@ -129,7 +135,7 @@ impl ReaderContext {
 
     /// The number of readers, bounded by the positions that fit into the note.
     fn readers(&self) -> usize {
-        let url = logs::window_url(&self.client.org().url, &self.window);
+        let url = logs::window_url(&self.org, &self.window);
         let links = LINKS_BYTES_MAX / (url.as_str().len() + CURSOR_BYTES);
         READERS_MAX.min(links).clamp(1, usize::from(self.slices.max(1)))
     }
@@ -194,15 +200,15 @@ impl ReaderContext {
 
     fn reader(&self, slice: u16, position: Option<SliceProgress>) -> WindowReader {
         let Span { since, until } = self.span.slice(slice, self.slices);
-        let client = Arc::clone(&self.client);
+        let (source, org) = (Arc::clone(&self.source), self.org.clone());
         let (link, published_max) =
             position.map(|position| (position.link, position.published_max)).unwrap_or_default();
         // Should Okta refuse the link, what came before it need not be read again.
         let since = published_max.unwrap_or(since).clamp(since, until);
         let window = logs::Window { since, until, ..self.window.clone() };
         match link.parse::<Url>() {
-            Ok(link) => WindowReader::resume(client, Priority::Backfill, window, link),
-            Err(_) => WindowReader::new(client, Priority::Backfill, window, None),
+            Ok(link) => WindowReader::resume(source, org, Priority::Backfill, window, link),
+            Err(_) => WindowReader::from_source(source, org, Priority::Backfill, window, None),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -15,9 +15,15 @@ use okta_system_log::scim;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{InvalidReplay, Replay, Request, plan::Span, progress::Progress, run::note_name};
+use super::{
+    InvalidReplay, Replay, Request,
+    plan::Span,
+    progress::Progress,
+    run::{Seams, note_name},
+};
 use crate::{
     config::{Config, RouteConfig, StreamConfig},
+    sink::DeadLetters,
     state::State,
 };
 
@@ -27,22 +33,42 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Configuration, clients and state, of which replays are made.
 #[derive(Debug)]
 pub struct Replays {
-    config: Config,
-    clients: BTreeMap<String, Arc<Client>>,
+    replayable: RwLock<Arc<Replayable>>,
     state: State,
     /// A lock for each name, held while a replay runs.
     at_work: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
 }
 
+/// The routes that can be replayed, and the clients of their orgs.
+#[derive(Debug)]
+struct Replayable {
+    config: Config,
+    clients: BTreeMap<String, Arc<Client>>,
+}
+
 impl Replays {
     /// Replays of the routes of `config` through `clients`, by the names of their orgs.
     pub fn new(config: Config, clients: BTreeMap<String, Arc<Client>>, state: State) -> Self {
-        Self { config, clients, state, at_work: std::sync::Mutex::default() }
+        let replayable = RwLock::new(Arc::new(Replayable { config, clients }));
+        Self { replayable, state, at_work: std::sync::Mutex::default() }
+    }
+
+    /// The next replays are of these routes. One that runs goes on as it began.
+    pub fn exchange(&self, config: Config, clients: BTreeMap<String, Arc<Client>>) {
+        // Nothing panics while the lock is held.
+        *self.replayable.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Replayable { config, clients });
+    }
+
+    fn replayable(&self) -> Arc<Replayable> {
+        Arc::clone(&self.replayable.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The requested replay: a new one, or the rest of an earlier one. Changes nothing before it runs.
     pub async fn prepare(&self, request: Request) -> Result<Replay, InvalidReplay> {
-        let (stream, route) = find(&self.config, &request.route)?;
+        let replayable = self.replayable();
+        let Replayable { config, clients } = &*replayable;
+        let (stream, route) = find(config, &request.route)?;
         if let Some(filter) = &request.filter {
             scim::check(filter).map_err(InvalidReplay::Filter)?;
         }
@@ -50,8 +76,8 @@ impl Replays {
         let alone = self.alone(&name).await?;
         // Loading refused references to what does not exist.
         let unknown = || InvalidReplay::UnknownRoute { route: request.route.clone(), known: Vec::new() };
-        let client = self.clients.get(&stream.org).map(Arc::clone).ok_or_else(unknown)?;
-        let sink = self.config.sink_of(route).cloned().ok_or_else(unknown)?;
+        let client = clients.get(&stream.org).map(Arc::clone).ok_or_else(unknown)?;
+        let sink = config.sink_of(route).cloned().ok_or_else(unknown)?;
 
         let filter = both(stream.filter.as_deref(), request.filter.as_deref());
         let question = question(&client, filter.as_deref());
@@ -71,8 +97,12 @@ impl Replays {
             order: Order::Ascending,
             page_size: stream.page_size,
         };
-        let (route, state) = (route.clone(), self.state.clone());
-        Ok(Replay { name, route, sink, client, window, state, progress, generation, _alone: alone })
+        let (has_own_files, state) = (sink.has_one_writer(), self.state.clone());
+        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &route.name);
+        let source = Arc::<Client>::clone(&client);
+        let seams = Seams { source, sink: Arc::new(sink), state, dead_letters };
+        let route = route.clone();
+        Ok(Replay { name, route, client, window, seams, has_own_files, progress, generation, _alone: alone })
     }
 
     /// The progress of an earlier replay of this name that did not finish.
@@ -182,7 +212,7 @@ directory = "{dir}/archive"
 
         /// What its routes are.
         pub(crate) fn config(&self) -> Config {
-            self.config.clone()
+            self.replayable().config.clone()
         }
     }
 

@@ -15,11 +15,12 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    config::{RouteConfig, SinkConfig},
+    config::RouteConfig,
     halt::Halt,
     message::Origin,
     route::{Delivery, Rendering, RouteStatus, StateRetry, open_sink, while_delivering},
-    sink::DeadLetters,
+    sink::{DeadLetters, SinkFactory},
+    source::LogSource,
     state::State,
     telemetry::chain,
 };
@@ -34,15 +35,26 @@ const LAST_LINE: Duration = Duration::from_secs(5);
 pub struct Replay {
     pub(super) name: String,
     pub(super) route: RouteConfig,
-    pub(super) sink: SinkConfig,
     pub(super) client: Arc<Client>,
     pub(super) window: logs::Window,
-    pub(super) state: State,
+    pub(super) seams: Seams,
+    /// A file belongs to a route, which may be writing it, so a replay has files of its own. For every other sink the replay
+    /// acts as the route.
+    pub(super) has_own_files: bool,
     pub(super) progress: Progress,
     /// Of the note; 0 if there is none.
     pub(super) generation: u64,
     /// Holds the lock of the name: no other replay of it runs.
     pub(super) _alone: OwnedMutexGuard<()>,
+}
+
+/// What a replay runs on, beside its org: the real things, or simulated ones.
+#[derive(Debug)]
+pub(super) struct Seams {
+    pub(super) source: Arc<dyn LogSource>,
+    pub(super) sink: Arc<dyn SinkFactory>,
+    pub(super) state: State,
+    pub(super) dead_letters: DeadLetters,
 }
 
 impl Replay {
@@ -121,9 +133,10 @@ impl Replay {
         let rendering = Rendering::open(&self.route, self.client.org()).await.map_err(ReplayError::from)?;
         let origin = self.sink_origin(&rendering.origin);
         let mark = self.progress.mark.as_ref();
-        let sink = open_sink(&self.sink, &origin, mark, status, halt).await?;
+        let Seams { source, sink, state, dead_letters } = self.seams;
+        let sink = open_sink(&*sink, &origin, mark, status, halt).await?;
         let state_retry = StateRetry { status: Arc::clone(status), stop: halt.clone() };
-        let (state, note_name) = (self.state.clone(), note_name(&self.name));
+        let note_name = note_name(&self.name);
         let mut note = Note {
             state: state.clone(),
             state_retry,
@@ -138,8 +151,8 @@ impl Replay {
         }
         let told = (Arc::clone(status), Arc::clone(tally));
         let how = (rendering, &self.route);
-        let (reading, parts) = ReaderContext::new(self.client, self.window, &note.progress, how, told);
-        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &self.route.name);
+        let log = (source, self.client.org().url.clone());
+        let (reading, parts) = ReaderContext::new(log, self.window, &note.progress, how, told);
         let parts_max = self.route.in_flight_pages;
         let delivery = Delivery::new(note, parts_max, sink, dead_letters, Arc::clone(status));
         // What was read when reading ends, for whatever reason, is still delivered.
@@ -152,10 +165,8 @@ impl Replay {
         Ok(())
     }
 
-    /// A file belongs to a route, which may be writing it, so a replay has files of its own. For every other sink the
-    /// replay acts as the route.
     fn sink_origin(&self, origin: &Arc<Origin>) -> Arc<Origin> {
-        if !self.sink.has_one_writer() {
+        if !self.has_own_files {
             return Arc::clone(origin);
         }
         let route = format!("{}.replay+{}", self.route.name, self.name);

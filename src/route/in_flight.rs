@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{RouteError, status::Undelivered};
-use crate::message::Batch;
+use crate::{message::Batch, telemetry::traces::PageTrace};
 
 /// Bytes are counted in units of this size, because semaphores count in 32 bits.
 const UNIT_BYTES: usize = 1_024;
@@ -39,6 +39,7 @@ pub(crate) struct InFlightPermit {
     _bytes: OwnedSemaphorePermit,
     /// Where it is in the route's lag, if it has events that count.
     _undelivered: Option<Undelivered>,
+    trace: Option<Box<PageTrace>>,
 }
 
 impl InFlightLimit {
@@ -75,7 +76,31 @@ impl InFlightPermit {
         bytes: OwnedSemaphorePermit,
         undelivered: Option<Undelivered>,
     ) -> Self {
-        Self { _batch: batch, _bytes: bytes, _undelivered: undelivered }
+        Self { _batch: batch, _bytes: bytes, _undelivered: undelivered, trace: None }
+    }
+
+    /// The same with the trace of its page.
+    pub(super) fn traced(self, trace: Option<Box<PageTrace>>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The trace of its page, if that has one.
+    pub(super) fn trace(&mut self) -> Option<&mut PageTrace> {
+        self.trace.as_deref_mut()
+    }
+
+    /// Tells the traces of pages that their cursors are about to be committed together.
+    pub(super) fn committing(permits: &mut [&mut Self]) {
+        let all: Vec<_> =
+            permits.iter_mut().filter_map(|permit| permit.trace()).map(|trace| trace.context()).collect();
+        permits.iter_mut().filter_map(|permit| permit.trace()).for_each(|trace| trace.committing(&all));
+    }
+
+    /// Its cursor is durable: nothing is in flight any more.
+    pub(super) fn committed(mut self) {
+        if let Some(trace) = self.trace() {
+            trace.committed();
+        }
     }
 }
 

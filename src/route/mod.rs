@@ -51,7 +51,7 @@ use crate::{
 use cursor::RouteCursor;
 #[cfg(any(test, fuzzing))]
 pub use exactly_once::fuzzing::checkpoint as fuzz_checkpoint;
-pub use exactly_once::{CheckpointError, RecordProblem, look_at_checkpoint};
+pub use exactly_once::{CheckpointError, RecordProblem, checkpoint_in_bus, look_at_checkpoint};
 use exactly_once::{ExactlyOnce, Owner};
 use prefetch::Prefetch;
 
@@ -221,6 +221,8 @@ impl Route {
         let (prefetch, pages) =
             Prefetch::new(reader, rendering, &self.config, self.status(), until_caught_up);
         let dead_letters = self.seams.dead_letters.clone();
+        // Of a run that delivered exactly once; the local copy says no more than that it may be committed.
+        exactly_once::letters::settle(&dead_letters, |_| true, &self.status, stop).await?;
         let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
         // Prefetching ends at the stop or when it has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));

@@ -39,12 +39,23 @@ impl IntoBatch for PageInFlight {
         self,
         payload_bytes_max: Option<usize>,
     ) -> Result<(Batch<PageCheckpoint>, InFlightPermit), RouteError> {
-        let Self { read: Read { page, position, known, .. }, rendering, permit } = self;
+        let Self { read: Read { page, position, known, .. }, rendering, mut permit } = self;
+        if let Some(trace) = permit.trace() {
+            trace.enter("render");
+        }
         let messages = rendering.messages(&page.events, &known, payload_bytes_max)?;
         let filtered = page.events.len() - messages.len() - known.len();
         if filtered + known.len() > 0 {
             metrics::page_selected(&rendering.origin.route, filtered as u64, known.len() as u64);
         }
+        let messages = match permit.trace() {
+            None => messages,
+            Some(trace) => {
+                trace.rendered(messages.len());
+                trace.enter("deliver");
+                messages.traced(trace.context().to_string())
+            }
+        };
         let checkpoint = PageCheckpoint { position, events: Arc::clone(&page.events) };
         Ok((Batch { messages: Arc::new(messages), checkpoint }, permit))
     }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::RouteConfig,
     source::{Read, ReadStep, Reader},
-    telemetry::{chain, metrics},
+    telemetry::{chain, metrics, traces::PageTrace},
 };
 
 /// How often a route that waits for a permit shows that it is alive.
@@ -66,10 +66,11 @@ impl Prefetch {
         loop {
             self.until_running().await;
             let page_room = self.room(self.limit.batch()).await?;
+            let trace = PageTrace::begin(&self.rendering.origin.org, self.status.name());
             match self.reader.step().await {
                 ReadStep::Read(read) => {
                     let (is_tail, is_end) = (read.is_tail, read.is_end);
-                    self.hand_over(read, page_room).await?;
+                    self.hand_over(read, page_room, trace).await?;
                     if is_end && self.until_caught_up {
                         return None;
                     }
@@ -118,7 +119,15 @@ impl Prefetch {
         }
     }
 
-    async fn hand_over(&mut self, read: Read, page_room: OwnedSemaphorePermit) -> Option<()> {
+    async fn hand_over(
+        &mut self,
+        read: Read,
+        page_room: OwnedSemaphorePermit,
+        mut trace: Option<Box<PageTrace>>,
+    ) -> Option<()> {
+        if let Some(trace) = &mut trace {
+            trace.fetched(read.page.events.len(), read.page.events.size_bytes());
+        }
         let now = Timestamp::now();
         // First what is there, then what is not: in between nothing may seem to be delivered.
         let undelivered = oldest(&read.page.events, now).map(|oldest| self.status.undelivered(oldest));
@@ -135,7 +144,7 @@ impl Prefetch {
             return Some(());
         }
         let byte_room = self.room(self.limit.bytes(read.page.events.size_bytes())).await?;
-        let permit = InFlightPermit::new(page_room, byte_room, undelivered);
+        let permit = InFlightPermit::new(page_room, byte_room, undelivered).traced(trace);
         let page = PageInFlight { read, rendering: Arc::clone(&self.rendering), permit };
         self.pages.send(page).await.ok()?;
         self.last_link = Some(leads_to);

@@ -443,6 +443,17 @@ impl RouteStatus {
         inner.state_trouble.note(trouble, essence(trouble))
     }
 
+    /// The local copy of the checkpoint is written; true if it could not be before. Delivery does not wait for it, so this is no
+    /// sign of its life.
+    pub(super) fn copy_written(&self) -> bool {
+        self.lock().state_trouble.end()
+    }
+
+    /// The local copy of the checkpoint could not be written; true if that is news.
+    pub(super) fn copy_failed(&self, trouble: &str) -> bool {
+        self.lock().state_trouble.note(trouble, essence(trouble))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while the lock is held.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

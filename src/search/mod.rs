@@ -15,7 +15,7 @@ mod plan;
 mod route;
 mod shared;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod spool;
 
 pub(crate) use checkpoint::{NOTES, SavedProgress, problem_of_note};

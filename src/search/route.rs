@@ -114,6 +114,11 @@ impl SearchRoute {
         &self.config.route.name
     }
 
+    /// Its search.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
     /// How it stands, kept up to date while it runs.
     pub fn status(&self) -> Arc<RouteStatus> {
         Arc::clone(&self.status)

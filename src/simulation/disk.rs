@@ -1,7 +1,8 @@
 //! The disk under a simulated store: it takes its time, and sometimes takes nothing, or takes what it is given and does not
-//! say so.
+//! say so. It may hang for a while too.
 
 use std::{
+    ops::Range,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -20,12 +21,26 @@ const SLOW: u32 = 30;
 #[derive(Debug)]
 pub(super) struct Disk {
     bad_until: Instant,
+    /// When it takes what it is given and does not answer.
+    hangs: Option<Range<Instant>>,
     inner: Mutex<(Rng, Option<Instant>)>,
 }
 
 impl Disk {
     pub(super) fn new(seed: u64, bad_until: Instant) -> Self {
-        Self { bad_until, inner: Mutex::new((Rng::with_seed(seed), None)) }
+        Self { bad_until, hangs: None, inner: Mutex::new((Rng::with_seed(seed), None)) }
+    }
+
+    pub(super) fn hanging(self, hangs: Option<Range<Instant>>) -> Self {
+        Self { hangs, ..self }
+    }
+
+    /// Waits while it hangs.
+    pub(super) async fn hang(&self) {
+        if let Some(hangs) = self.hangs.as_ref().filter(|hangs| hangs.contains(&Instant::now())) {
+            happens("the disk hangs");
+            tokio::time::sleep_until(hangs.end).await;
+        }
     }
 
     /// Takes its time, and fails or not: before a write nothing is written then, behind it the answer is lost.

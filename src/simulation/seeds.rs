@@ -26,6 +26,8 @@ pub(crate) enum Simulation {
     ExactlyOnce,
     /// The routes of a search.
     Search,
+    /// A replay.
+    Replay,
     /// The engine of commands.
     Engine,
     /// The writer of files.
@@ -33,8 +35,8 @@ pub(crate) enum Simulation {
 }
 
 impl Simulation {
-    const ALL: [Self; 6] =
-        [Self::Reader, Self::Route, Self::ExactlyOnce, Self::Search, Self::Engine, Self::Files];
+    const ALL: [Self; 7] =
+        [Self::Reader, Self::Route, Self::ExactlyOnce, Self::Search, Self::Replay, Self::Engine, Self::Files];
 
     fn name(self) -> &'static str {
         match self {
@@ -42,6 +44,7 @@ impl Simulation {
             Self::Route => "route",
             Self::ExactlyOnce => "exactly once",
             Self::Search => "search",
+            Self::Replay => "replay",
             Self::Engine => "engine of commands",
             Self::Files => "files",
         }
@@ -54,6 +57,7 @@ impl Simulation {
             Self::Route => 470,
             Self::ExactlyOnce => 130,
             Self::Search => 40,
+            Self::Replay => 60,
             Self::Engine => 220,
             Self::Files => 200,
         }

@@ -1,6 +1,6 @@
 //! A store in memory on a disk that fails. It outlives the daemon, and shows its records to an observer after each commit.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::Instant;
@@ -28,7 +28,18 @@ pub(crate) struct FailingStore {
 
 impl FailingStore {
     pub(crate) fn new(seed: u64, bad_until: Instant, observer: Arc<dyn CommitObserver>) -> Arc<Self> {
-        Arc::new(Self { records: MemoryStore::default(), disk: Disk::new(seed, bad_until), observer })
+        Self::that_hangs(seed, bad_until, None, observer)
+    }
+
+    /// One whose disk takes a commit and does not answer, at a certain time.
+    pub(crate) fn that_hangs(
+        seed: u64,
+        bad_until: Instant,
+        hangs: Option<Range<Instant>>,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Arc<Self> {
+        let disk = Disk::new(seed, bad_until).hanging(hangs);
+        Arc::new(Self { records: MemoryStore::default(), disk, observer })
     }
 
     /// The state whose records are here.
@@ -57,6 +68,7 @@ impl Store for FailingStore {
 
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StateError>> {
         async {
+            self.disk.hang().await;
             self.disk.answer().await?;
             self.records.commit(changes).await?;
             self.observer.committed(&self.records);

@@ -109,6 +109,11 @@ impl<C> Delivered<C> {
         self.rejected
     }
 
+    /// Where the sink stood.
+    pub(crate) fn mark(&self) -> Option<&SinkMark> {
+        self.mark.as_ref()
+    }
+
     /// How far the route is after it, and where the sink stood.
     pub fn into_checkpoint(self) -> (C, Option<SinkMark>) {
         (self.checkpoint, self.mark)

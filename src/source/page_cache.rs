@@ -3,7 +3,10 @@
 //! Single flight: callers that ask for a page while it is being fetched share that request. Pages are kept within a
 //! bound in bytes; the least recently used one is evicted first.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::future::BoxFuture;
 use moka::{future::Cache, policy::EvictionPolicy};
@@ -22,8 +25,9 @@ const ENTRY_BYTES: usize = 512;
 /// Pages by the link that was asked.
 #[derive(Debug)]
 pub(super) struct PageCache {
-    /// None for a single route, which would never use a cached page.
-    pages: Option<Cache<Url, Fetched>>,
+    pages: Cache<Url, Fetched>,
+    /// Whether several routes ask; a single one would never use a cached page.
+    is_shared: AtomicBool,
 }
 
 impl PageCache {
@@ -34,12 +38,16 @@ impl PageCache {
             u32::try_from(ENTRY_BYTES + url.as_str().len() + page_bytes).unwrap_or(u32::MAX)
         };
         let pages = Cache::builder().max_capacity(max_bytes as u64).weigher(weigh);
-        Self { pages: Some(pages.eviction_policy(EvictionPolicy::lru()).build()) }
+        let pages = pages.eviction_policy(EvictionPolicy::lru()).build();
+        Self { pages, is_shared: AtomicBool::new(true) }
     }
 
-    /// No cache: each asks for itself.
-    pub(super) fn none() -> Self {
-        Self { pages: None }
+    /// Whether several routes ask from now on. If not, each request is made, and nothing is kept.
+    pub(super) fn share(&self, is_shared: bool) {
+        self.is_shared.store(is_shared, Ordering::Relaxed);
+        if !is_shared {
+            self.pages.invalidate_all();
+        }
     }
 
     /// The page at `url`, from the cache or from `fetch`. What is no fact, that nothing is new or that a request
@@ -50,24 +58,24 @@ impl PageCache {
         fresh_since: Instant,
         fetch: impl FnOnce() -> BoxFuture<'static, Fetched> + Send,
     ) -> Fetched {
-        let Some(pages) = &self.pages else { return fetch().await };
+        if !self.is_shared.load(Ordering::Relaxed) {
+            return fetch().await;
+        }
         let is_stale = |fetched: &Fetched| match fetched {
             Ok(page) => page.is_news() && page.asked_at < fresh_since,
             Err(_) => true,
         };
-        let entry = pages.entry_by_ref(url).or_insert_with_if(async { fetch().await }, is_stale).await;
+        let entry = self.pages.entry_by_ref(url).or_insert_with_if(async { fetch().await }, is_stale).await;
         if entry.is_fresh() {
             // Else the cache would exceed its bound until it finds the time.
-            pages.run_pending_tasks().await;
+            self.pages.run_pending_tasks().await;
         }
         entry.into_value()
     }
 
     /// Forgets the page at `url`, whatever it is.
     pub(super) async fn forget(&self, url: &Url) {
-        if let Some(pages) = &self.pages {
-            pages.invalidate(url).await;
-        }
+        self.pages.invalidate(url).await;
     }
 }
 
@@ -125,7 +133,7 @@ mod tests {
         }
 
         fn kept_bytes(&self) -> u64 {
-            self.cache.pages.as_ref().unwrap().weighted_size()
+            self.cache.pages.weighted_size()
         }
     }
 
@@ -189,7 +197,7 @@ mod tests {
         for number in 1..=500 {
             source.get(number, Some("[]")).await.unwrap();
         }
-        let kept = source.cache.pages.as_ref().unwrap().entry_count();
+        let kept = source.cache.pages.entry_count();
         assert!((1..=20).contains(&kept), "{kept}");
     }
 

@@ -43,10 +43,14 @@ impl Stream {
     /// The stream of `config`, read through `client`.
     pub fn new(config: StreamConfig, client: Arc<Client>) -> Self {
         let source = Arc::clone(&client);
-        // A single route would never use a cached page.
-        let is_shared = config.routes.len() > 1;
-        let cache = if is_shared { PageCache::new(config.page_cache_bytes) } else { PageCache::none() };
+        let cache = PageCache::new(config.page_cache_bytes);
+        cache.share(config.routes.len() > 1);
         Self::with_source(config, client, source, cache)
+    }
+
+    /// So many routes read it from now on.
+    pub fn read_by(&self, routes: usize) {
+        self.cache.share(routes > 1);
     }
 
     /// A stream whose pages come from `source`.
@@ -62,7 +66,7 @@ impl Stream {
         Self { config, client, source, cache, pace, rung: Notify::new(), begun_at, start }
     }
 
-    /// What was configured.
+    /// What was configured when it began; its routes may be others by now.
     pub fn config(&self) -> &StreamConfig {
         &self.config
     }

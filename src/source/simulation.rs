@@ -31,7 +31,9 @@ fn stream(log: &Arc<SimulatedLog>) -> Arc<Stream> {
 
 /// A stream of one route from `start` on, whose pages come from `source`.
 pub(crate) fn stream_of_one_route(start: Timestamp, source: Arc<dyn LogSource>) -> Arc<Stream> {
-    stream_from(start, source, PageCache::none(), PollInterval::Fixed(POLL_INTERVAL))
+    let cache = PageCache::new(0);
+    cache.share(false);
+    stream_from(start, source, cache, PollInterval::Fixed(POLL_INTERVAL))
 }
 
 fn stream_from(

@@ -86,10 +86,15 @@ impl WindowReader {
         Self::at((source, org), priority, window, next, limit)
     }
 
-    /// Goes on with `window` at `next`, a link that Okta gave for it.
-    pub fn resume(client: Arc<Client>, priority: Priority, window: logs::Window, next: Url) -> Self {
-        let org = client.org().url.clone();
-        Self::at((client, org), priority, window, Some(next), None)
+    /// Goes on with `window` of the org at `org` at `next`, a link that Okta gave for it.
+    pub(crate) fn resume(
+        source: Arc<dyn LogSource>,
+        org: Url,
+        priority: Priority,
+        window: logs::Window,
+        next: Url,
+    ) -> Self {
+        Self::at((source, org), priority, window, Some(next), None)
     }
 
     fn at(

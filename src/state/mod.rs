@@ -164,6 +164,11 @@ impl State {
         self.store.require_in_place().await
     }
 
+    /// Waits until all commits that have begun are through, those for which nobody waits any more too.
+    pub async fn settled(&self) {
+        self.store.settled().await;
+    }
+
     /// Lets go of the store. Whatever is asked afterwards fails.
     pub async fn close(&self) -> Result<(), StateError> {
         self.store.close().await

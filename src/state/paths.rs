@@ -42,7 +42,7 @@ impl DeadLetterDirectory {
     }
 
     fn with(path: PathBuf, config: &DeadLettersConfig) -> Self {
-        let DeadLettersConfig { route_bytes_max, commands_bytes_max } = *config;
+        let DeadLettersConfig { route_bytes_max, commands_bytes_max, .. } = *config;
         Self { path, route_bytes_max, commands_bytes_max }
     }
 }

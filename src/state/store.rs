@@ -46,6 +46,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
         ready(Ok(())).boxed()
     }
 
+    /// Waits until the commits that have begun are through, whoever still waits for them.
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+
     /// Lets go of whatever the store holds. Later calls fail.
     fn close(&self) -> BoxFuture<'_, Result<(), StateError>>;
 }

@@ -1,14 +1,17 @@
 //! The set-up of logging: to standard error, for people or for programs. Text from outside is made printable here, and
 //! what libraries say of single bytes, keys and values is never let through.
 
+use std::sync::OnceLock;
+
 use anstream::{AutoStream, ColorChoice};
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Registry,
     field::MakeExt as _,
     filter::filter_fn,
     fmt::{self, FormatFields, format},
     layer::SubscriberExt as _,
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -28,10 +31,14 @@ pub enum LogStyle {
 /// What our own lines are about.
 const OWN_TARGET: &str = "oktabus";
 
+/// The filter of the level, once logging has started.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Starts logging for the whole process at `level`, a level or directives that the configuration let through. A second
 /// call changes nothing.
 pub fn start(level: &str, style: LogStyle) {
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(level)).with(filter_fn(is_fit));
+    let (filter, handle) = reload::Layer::new(EnvFilter::new(level));
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(is_fit));
     let started = match style {
         LogStyle::Json => {
             let lines = fmt::layer().json().flatten_event(true);
@@ -44,8 +51,17 @@ pub fn start(level: &str, style: LogStyle) {
             registry.with(lines.with_writer(std::io::stderr)).try_init()
         }
     };
-    if let Err(error) = started {
-        tracing::debug!(%error, "logging was started before");
+    match started {
+        Ok(()) => drop(FILTER.set(handle)),
+        Err(error) => tracing::debug!(%error, "logging was started before"),
+    }
+}
+
+/// Logs at another `level` from now on: a level or directives that the configuration let through.
+pub fn change_level(level: &str) {
+    let changed = FILTER.get().map(|filter| filter.reload(EnvFilter::new(level)));
+    if let Some(Err(error)) = changed {
+        tracing::error!(%error, level, "the log level cannot be changed");
     }
 }
 

@@ -7,7 +7,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::{histogram::HistogramFamily, process};
+use super::{ended_series::without_ended, histogram::HistogramFamily, process};
 use crate::version;
 
 const DELIVERED: &str = "oktabus_messages_delivered_total";
@@ -32,6 +32,13 @@ const COMMANDS_REPEATED: &str = "oktabus_commands_repeated_total";
 const COMMANDS_FORGOTTEN_EARLY: &str = "oktabus_commands_forgotten_early_total";
 const DEAD_LETTERS_DROPPED: &str = "oktabus_dead_letters_dropped_total";
 const COMMAND_DEAD_LETTERS_DROPPED: &str = "oktabus_command_dead_letters_dropped_total";
+const DEAD_LETTERS_EXPIRED: &str = "oktabus_dead_letters_expired_total";
+const COMMAND_DEAD_LETTERS_EXPIRED: &str = "oktabus_command_dead_letters_expired_total";
+const FILES_REMOVED: &str = "oktabus_files_removed_total";
+const FILE_BYTES_REMOVED: &str = "oktabus_file_bytes_removed_total";
+const AUDIT_FILES_REMOVED: &str = "oktabus_audit_files_removed_total";
+const SPANS_EXPORTED: &str = "oktabus_spans_exported_total";
+const SPANS_DROPPED: &str = "oktabus_spans_dropped_total";
 const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
 const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
 const COMMANDS_HELD: &str = "oktabus_commands_held";
@@ -54,6 +61,9 @@ const ROUTE_PAUSED: &str = "oktabus_route_paused";
 const HELD: &str = "oktabus_messages_held";
 const PHASE: &str = "oktabus_route_phase";
 const BUILD_INFO: &str = "oktabus_build_info";
+const RELOADS: &str = "oktabus_config_reloads_total";
+const RELOAD_SUCCESSFUL: &str = "oktabus_config_last_reload_successful";
+const RELOADED_AT: &str = "oktabus_config_last_reload_success_timestamp_seconds";
 
 /// By route of a stream. A poll a second or a doorbell makes seconds; an outage or the first reading makes days.
 pub(crate) static DELIVERY_SECONDS: HistogramFamily = HistogramFamily::new(
@@ -76,7 +86,7 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name, with their help texts.
-const COUNTERS: [(&str, &str); 23] = [
+const COUNTERS: [(&str, &str); 31] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (
@@ -84,6 +94,13 @@ const COUNTERS: [(&str, &str); 23] = [
         "Dead letters of routes that were removed because there were too many: they are lost.",
     ),
     (COMMAND_DEAD_LETTERS_DROPPED, "Dead letters of commands that were removed because there were too many."),
+    (DEAD_LETTERS_EXPIRED, "Dead letters of routes that were removed because of their age: they are lost."),
+    (COMMAND_DEAD_LETTERS_EXPIRED, "Dead letters of commands that were removed because of their age."),
+    (FILES_REMOVED, "Closed files of a file sink that were removed because of their age or size."),
+    (FILE_BYTES_REMOVED, "The bytes of these files."),
+    (AUDIT_FILES_REMOVED, "Closed files of an audit that were removed because of their age or size."),
+    (SPANS_EXPORTED, "Spans that the collector has taken."),
+    (SPANS_DROPPED, "Spans that were dropped, because the collector is away or too slow."),
     (PAGES, "Pages whose cursor has moved."),
     (FILTERED, "Events that the route's own filter left out."),
     (DROPPED, "Events dropped after a refused link because they had been delivered before."),
@@ -106,11 +123,17 @@ const COUNTERS: [(&str, &str); 23] = [
     (COMMAND_DEAD_LETTERS, "Messages that can never be commands and were kept as dead letters."),
     (COMMAND_FAILURES, "Failures on the way of commands that are tried again, by what failed."),
     (VIOLATIONS, "Broken invariants: each is a bug."),
+    (RELOADS, "Reloads of the configuration, by result."),
 ];
 
 /// Gauges by name, with their help texts.
-const GAUGES: [(&str, &str); 21] = [
+const GAUGES: [(&str, &str); 23] = [
     (BUILD_INFO, "1, with version, commit and features of this binary as labels."),
+    (RELOAD_SUCCESSFUL, "Whether the configuration is what was reloaded last: 1, or 0 if that was refused."),
+    (
+        RELOADED_AT,
+        "When the configuration was loaded or reloaded last with success, in seconds since 1970 UTC.",
+    ),
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -161,7 +184,7 @@ pub(crate) fn page(handle: &PrometheusHandle) -> String {
     DELIVERY_SECONDS.render(&mut page);
     OKTA_SECONDS.render(&mut page);
     process::render(&mut page);
-    page
+    without_ended(page)
 }
 
 fn describe() {
@@ -176,9 +199,18 @@ fn describe() {
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.
 pub(crate) fn route_exists(route: &str) {
-    for name in
-        [PAGES, DELIVERED, DEAD_LETTERS, DEAD_LETTERS_DROPPED, FILTERED, DROPPED, GAPS, STATE_FAILURES]
-    {
+    let counted = [
+        PAGES,
+        DELIVERED,
+        DEAD_LETTERS,
+        DEAD_LETTERS_DROPPED,
+        DEAD_LETTERS_EXPIRED,
+        FILTERED,
+        DROPPED,
+        GAPS,
+        STATE_FAILURES,
+    ];
+    for name in counted {
         counter!(name, "route" => route.to_owned()).increment(0);
     }
     for class in SINK_CLASSES {
@@ -218,8 +250,14 @@ pub(crate) fn commands_exist(
                 .increment(0);
         }
     }
-    let counted =
-        [COMMANDS_REPEATED, COMMANDS_FORGOTTEN_EARLY, COMMAND_DEAD_LETTERS, COMMAND_DEAD_LETTERS_DROPPED];
+    let counted = [
+        COMMANDS_REPEATED,
+        COMMANDS_FORGOTTEN_EARLY,
+        COMMAND_DEAD_LETTERS,
+        COMMAND_DEAD_LETTERS_DROPPED,
+        COMMAND_DEAD_LETTERS_EXPIRED,
+        AUDIT_FILES_REMOVED,
+    ];
     for name in counted {
         counter!(name, "commands" => commands.to_owned()).increment(0);
     }
@@ -227,6 +265,39 @@ pub(crate) fn commands_exist(
         counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(0);
     }
     counter!(PANICS, "task" => commands.to_owned()).increment(0);
+}
+
+/// The series of traces are there.
+pub(crate) fn spans_exist() {
+    spans_dropped(0);
+    counter!(SPANS_EXPORTED).increment(0);
+}
+
+/// The collector has taken spans.
+#[cfg(feature = "otlp")]
+pub(crate) fn spans_exported(spans: u64) {
+    counter!(SPANS_EXPORTED).increment(spans);
+}
+
+/// Spans were dropped.
+pub(crate) fn spans_dropped(spans: u64) {
+    counter!(SPANS_DROPPED).increment(spans);
+}
+
+/// The series of a file sink are there.
+pub(crate) fn file_sink_exists(sink: &str) {
+    files_removed(sink, 0, 0);
+}
+
+/// Closed files of a sink were removed, with so many bytes.
+pub(crate) fn files_removed(sink: &str, files: u64, bytes: u64) {
+    counter!(FILES_REMOVED, "sink" => sink.to_owned()).increment(files);
+    counter!(FILE_BYTES_REMOVED, "sink" => sink.to_owned()).increment(bytes);
+}
+
+/// Closed files of an audit were removed.
+pub(crate) fn audit_files_removed(commands: &str, files: u64) {
+    counter!(AUDIT_FILES_REMOVED, "commands" => commands.to_owned()).increment(files);
 }
 
 /// The series of an invariant is there.
@@ -295,6 +366,16 @@ pub(crate) fn command_dead_letters_dropped(commands: &str, letters: u64) {
     if letters > 0 {
         counter!(COMMAND_DEAD_LETTERS_DROPPED, "commands" => commands.to_owned()).increment(letters);
     }
+}
+
+/// Dead letters of `route` were removed because of their age.
+pub(crate) fn dead_letters_expired(route: &str, letters: u64) {
+    counter!(DEAD_LETTERS_EXPIRED, "route" => route.to_owned()).increment(letters);
+}
+
+/// Dead letters of commands were removed because of their age.
+pub(crate) fn command_dead_letters_expired(commands: &str, letters: u64) {
+    counter!(COMMAND_DEAD_LETTERS_EXPIRED, "commands" => commands.to_owned()).increment(letters);
 }
 
 /// A message can never be a command.
@@ -401,6 +482,28 @@ pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_t
     gauge!(CURSOR_AGE, "route" => route.to_owned()).set(cursor_age_seconds);
     gauge!(TROUBLE, "route" => route.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
     gauge!(HELD, "route" => route.to_owned()).set(held as f64);
+}
+
+/// The configuration is what the daemon runs by, from its start on; `results` are those that a reload may have.
+pub(crate) fn config_loaded(results: &[&'static str]) {
+    for result in results.iter().copied() {
+        counter!(RELOADS, "result" => result).increment(0);
+    }
+    reload_succeeded();
+}
+
+/// The configuration was reloaded, or was to be.
+pub(crate) fn config_reloaded(result: &'static str, is_successful: bool) {
+    counter!(RELOADS, "result" => result).increment(1);
+    match is_successful {
+        true => reload_succeeded(),
+        false => gauge!(RELOAD_SUCCESSFUL).set(0.0),
+    }
+}
+
+fn reload_succeeded() {
+    gauge!(RELOAD_SUCCESSFUL).set(1.0);
+    gauge!(RELOADED_AT).set(jiff::Timestamp::now().as_duration().as_secs_f64());
 }
 
 /// Sets whether an operator has paused `route`; called for each scrape.

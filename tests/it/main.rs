@@ -13,6 +13,7 @@ mod documentation;
 mod doorbell;
 mod format;
 mod okta;
+mod reload;
 mod replay;
 mod search;
 mod security;

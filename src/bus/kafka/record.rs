@@ -2,11 +2,11 @@
 //! CloudEvents. Knows neither events nor commands.
 
 use bytes::Bytes;
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 
 use crate::{
     config::Encoding,
-    message::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
+    message::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE, TRACEPARENT},
 };
 
 const CONTENT_TYPE_HEADER: &str = "content-type";
@@ -38,6 +38,13 @@ impl<'a> Record<'a> {
         Self { key: Some(key), headers: OwnedHeaders::new(), value, partition }
     }
 
+    /// Bytes of which the client puts no fewer on the wire.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers = headers.map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len));
+        self.key.map_or(0, str::len) + self.value.len() + headers.sum::<usize>()
+    }
+
     /// Like the above, with one more header, if there is one.
     pub(crate) fn with_header(self, header: Option<(&str, &str)>) -> Self {
         match header {
@@ -45,6 +52,11 @@ impl<'a> Record<'a> {
             None => self,
         }
     }
+}
+
+/// The header of the trace that a record is part of.
+pub(crate) fn in_trace(traceparent: &str) -> (&str, &str) {
+    (TRACEPARENT, traceparent)
 }
 
 impl RecordWriter {

@@ -92,6 +92,11 @@ impl Connection {
         self.jetstream.client().is_server_compatible(2, 12, 1)
     }
 
+    /// Whether the server takes fast ingest, where a stream allows it.
+    pub(crate) fn has_fast_ingest(&self) -> bool {
+        self.jetstream.client().is_server_compatible(2, 14, 0)
+    }
+
     /// Ends the connection. What the client still has to send is not sent.
     pub(crate) fn end(&mut self) {
         self.link.lose();

@@ -11,4 +11,5 @@ pub(crate) mod rejection;
 mod runtime;
 pub(crate) mod stream;
 pub(crate) mod stream_settings;
+pub(crate) mod stream_warnings;
 pub(crate) mod subscription;

@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{checkpoints, connection::Connection, link::Link, rejection, stream_settings};
+use super::{checkpoints, connection::Connection, link::Link, rejection, stream_settings, stream_warnings};
 use crate::{
     bus::BusError,
     config::{CreateStream, NatsSink},
@@ -60,9 +60,8 @@ pub(crate) async fn find_or_create(
     if !config.subjects.iter().any(|pattern| subject::covers(pattern, subjects)) {
         return Err(stream_settings::outside(sink, config, subjects));
     }
-    for warning in stream_settings::warnings(config) {
-        tracing::warn!(sink = sink.name, warning = warning.text, "the stream may not keep what it is given");
-    }
+    let warnings = stream_settings::warnings(config);
+    stream_warnings::log_news(&sink.name, "the stream may not keep what it is given", &warnings);
     Ok(stream)
 }
 
@@ -141,6 +140,8 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
         discard: DiscardPolicy::New,
         // The order of the whole route rests on it.
         allow_atomic_publish: connection.has_atomic_batches(),
+        // Of no use elsewhere, see `takes_fast_ingest`. A server before 2.14 would not take the stream over.
+        allow_batch_publish: connection.has_fast_ingest() && create.replicas == 1 && transactions.is_none(),
         // A checkpoint takes the place of the last one, and outlives what is dropped for its age.
         allow_rollup: transactions.is_some(),
         allow_message_ttl: transactions.is_some(),

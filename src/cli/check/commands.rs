@@ -198,7 +198,7 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
         AuditConfig::Sink(destination) => {
             rows.extend(check_destination(commands, "the audit", destination).await);
         }
-        AuditConfig::File(file) => rows.extend(check_audit_file(commands, file, state).await),
+        AuditConfig::File(file) => rows.extend(check_audit_file(commands, &file.path, state).await),
     }
     rows
 }

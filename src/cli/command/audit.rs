@@ -13,8 +13,8 @@ use serde_json::json;
 use super::{CommandsArgument, journal_access::JournalAccess};
 use crate::{
     cli::{Exit, fail, note, print},
-    command::audit::{SavedChain, Verification, VerifiedHead},
-    config::AuditConfig,
+    command::audit::{SavedChain, Verification, VerifiedHead, closed_audits},
+    config::{AuditConfig, AuditFileConfig},
     telemetry::{printable, printable_json},
 };
 
@@ -115,7 +115,14 @@ async fn configured(which: &CommandsArgument, verification: &mut Verification) -
     let mut ends = ends(which).await?;
     let mut files = Vec::new();
     ends.retain(|name, _| match config.commands.get(name).map(|commands| &commands.audit) {
-        Some(AuditConfig::File(path)) => {
+        Some(AuditConfig::File(AuditFileConfig { path, .. })) => {
+            match closed_audits(path) {
+                Ok(closed) => files.extend(closed),
+                Err(err) => note(&format!(
+                    "the record of the closed files of {} cannot be read: {err}",
+                    path.display()
+                )),
+            }
             files.push(path.clone());
             true
         }
@@ -156,6 +163,12 @@ fn in_words(verification: &Verification) -> String {
         text.push_str(&format!(
             "{commands}: {records} record(s), from {first} to {last}; for later files alone: --after {after}\n"
         ));
+        if let Some(by) = chain.removed_by {
+            text.push_str(&format!(
+                "{commands}: begins with record {first}: those before were removed because of their age or size, as record \
+                 {by} says\n"
+            ));
+        }
     }
     for (count, what) in [
         (verification.fragments(), "line(s) that were cut short, as by a crash"),
@@ -176,6 +189,7 @@ fn in_json(verification: &Verification) -> String {
     let chain = |chain: crate::command::audit::ChainReport| {
         json!({
             "commands": chain.commands, "records": chain.records, "first_sequence": chain.first_sequence,
+            "removed_by": chain.removed_by,
             "last_sequence": chain.last.sequence, "hash": chain.last.hash, "after": chain.after.to_string(),
         })
     };

@@ -29,7 +29,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Where the journal is reached.
 pub(super) enum JournalAccess {
     Daemon(Client),
-    State { engines: Engines, state: State, file: std::path::PathBuf },
+    State { engines: Engines, journal_keep: Duration, state: State, file: std::path::PathBuf },
 }
 
 impl JournalAccess {
@@ -75,7 +75,7 @@ impl JournalAccess {
             }
         };
         let engines = Engines::new(config, clients, &state).map_err(|err| fail(Exit::from(&err), &err))?;
-        Ok(Self::State { engines, state, file })
+        Ok(Self::State { engines, journal_keep: config.journal_keep(), state, file })
     }
 
     /// The message about the command `id` if it takes long.
@@ -100,8 +100,8 @@ impl JournalAccess {
                 let ran = answers.next().await.map_err(|err| refused(&err))?;
                 Ok(ran.unwrap_or_else(|| RunResult::NotNow("the daemon has ended".to_owned())))
             }
-            Self::State { engines, state, file } => {
-                let ran = run_here(&engines, commands, message).await;
+            Self::State { engines, journal_keep, state, file } => {
+                let ran = run_here(&engines, journal_keep, commands, message).await;
                 close(&state, &file).await?;
                 ran.map_err(|err| failed(&err, &file))
             }
@@ -115,7 +115,7 @@ impl JournalAccess {
                 let listed = all(&mut daemon, &with_query("/commands", &wanted)).await?;
                 Ok((listed, all(&mut daemon, &with_query("/commands/pause", &wanted)).await?))
             }
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 let listing = async {
                     let listed = engines.list(&wanted).await?;
                     Ok((listed, engines.list_pauses(wanted.commands.as_deref()).await?))
@@ -135,7 +135,7 @@ impl JournalAccess {
                     ListCommands { commands: commands.map(str::to_owned), ..ListCommands::default() };
                 all(&mut daemon, &with_query("/limits", &wanted)).await
             }
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 let listed = engines.list_limits(commands).await.map_err(|err| failed(&err, &file));
                 close(&state, &file).await?;
                 listed
@@ -151,7 +151,7 @@ impl JournalAccess {
                     ListCommands { commands: commands.map(str::to_owned), ..ListCommands::default() };
                 all(&mut daemon, &with_query("/audit", &wanted)).await
             }
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 let listed = engines.audit_chains(commands).await.map_err(|err| failed(&err, &file));
                 close(&state, &file).await?;
                 listed
@@ -168,7 +168,7 @@ impl JournalAccess {
                 let released: Option<Released> = answers.next().await.map_err(|err| refused(&err))?;
                 Ok(released.is_some_and(|released| released.had_tripped))
             }
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 let released = engines
                     .release(wanted, Some(&LocalUser::of_process()))
                     .await
@@ -185,7 +185,7 @@ impl JournalAccess {
     pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<StopChange, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/pause", wanted).await,
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 closed(engines.pause(wanted, Some(&LocalUser::of_process())).await, &state, &file).await
             }
         }
@@ -195,7 +195,7 @@ impl JournalAccess {
     pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<StopChange, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/resume", wanted).await,
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 closed(engines.resume(wanted, Some(&LocalUser::of_process())).await, &state, &file).await
             }
         }
@@ -205,7 +205,7 @@ impl JournalAccess {
     pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<StopChange, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/cancel", wanted).await,
-            Self::State { engines, state, file } => {
+            Self::State { engines, state, file, .. } => {
                 closed(engines.cancel(wanted, Some(&LocalUser::of_process())).await, &state, &file).await
             }
         }
@@ -240,6 +240,7 @@ async fn closed(
 
 async fn run_here(
     engines: &Engines,
+    journal_keep: Duration,
     commands: Option<&str>,
     message: Message,
 ) -> Result<RunResult, EngineError> {
@@ -252,7 +253,7 @@ async fn run_here(
         )));
     }
     let stop = CancellationToken::new();
-    let running = engine.run_by_hand(engines.remember(), &stop);
+    let running = engine.run_by_hand(journal_keep, &stop);
     let asking = async {
         let told =
             engine.submit(String::from(Box::<str>::from(message.json)).into(), LocalUser::of_process()).await;

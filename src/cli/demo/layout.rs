@@ -77,7 +77,7 @@ impl Layout {
             let server = toml_string(server);
             buses.push_str(&format!(
                 "[buses.nats]\nkind = \"nats\"\nservers = [{server}]\n\n\
-                 [sinks.nats]\nkind = \"nats\"\nstream = \"OKTA_DEMO\"\nsubject = \"okta-demo.{{event_type}}\"\ncreate = {{}}\n\n"
+                 [sinks.nats]\nkind = \"nats\"\nstream = \"OKTA_DEMO\"\nsubject = \"okta-demo.{{event_type}}\"\ncreate = {{ max_age = \"1d\" }}\n\n"
             ));
         }
         format!(

@@ -14,8 +14,11 @@ use crate::{
         audit::{SavedChain, VerifiedHead},
         engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
     },
-    config::AuditConfig,
-    state::{Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export},
+    config::{AuditConfig, Config, SinkConfig},
+    route::checkpoint_in_bus,
+    state::{
+        BusCheckpoint, Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export,
+    },
 };
 
 /// The note of a state with the end of an audit's chain begins so; the name of the commands follows.
@@ -66,7 +69,7 @@ fn refuse(err: &StateError, file: &Path) -> Exit {
 /// The advice for each audit whose file has more records than the state of a backup, and where its chain continues.
 fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
     let files = loaded.config.commands.iter().filter_map(|(name, commands)| match &commands.audit {
-        AuditConfig::File(file) => Some((name, file)),
+        AuditConfig::File(file) => Some((name, &file.path)),
         AuditConfig::Sink(_) => None,
     });
     let told = files.filter_map(|(name, file)| {
@@ -78,7 +81,7 @@ fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
         }
         let after = VerifiedHead { commands: name.clone(), head };
         Some(format!(
-            "the audit of `{name}` goes on where the backup ends: before anything else, move {} away if it is there; look at \
+            "the audit of `{name}` goes on where the backup ends: before anything else, move {} away if it is there, with the closed files beside it; look at \
              the new file with `oktabus command audit --verify --after {after}`",
             file.display()
         ))
@@ -105,6 +108,10 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     };
     let stands =
         stored.as_ref().map_or_else(|| "nowhere yet".to_owned(), |stored| stored.cursor.link.clone());
+    let of_bus = match checkpoint_of(loaded, route).await {
+        Ok(of_bus) => of_bus,
+        Err(exit) => return exit,
+    };
     let question = format!(
         "Route {route} stands at\n  {stands}\nand will begin at {to} instead: what came after that is delivered again, \
          and what came between its place and a later time is not delivered."
@@ -117,9 +124,9 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     // is not known any more.
     let cursor = match stored {
         Some(StoredCursor { cursor, .. }) => {
-            Cursor { mark: cursor.mark, delivered: cursor.delivered, ..beginning }
+            Cursor { mark: cursor.mark, delivered: cursor.delivered, of_bus, ..beginning }
         }
-        None => beginning,
+        None => Cursor { of_bus, ..beginning },
     };
     let moved = match state.advance(route, expected, Arc::new(cursor)).await {
         Ok(_) => close(Ok(state)).await,
@@ -129,6 +136,29 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
         Ok(()) => done(&format!("route {route} begins at {to}\n")),
         Err(err) => refuse(&err, loaded.file),
     }
+}
+
+/// The checkpoint that the bus has of a route that delivers exactly once, which the new cursor is to count more than. None: it
+/// has none, or the route has its cursor in the state alone. Errors have been printed.
+async fn checkpoint_of(loaded: &Loaded<'_>, route: &str) -> Result<Option<BusCheckpoint>, Exit> {
+    let is_exactly_once = |config: &Config| {
+        let sink = config.routes().find(|(known, _)| known.name == route);
+        sink.and_then(|(route, _)| config.sink_of(route)).is_some_and(SinkConfig::is_transactional)
+    };
+    if !is_exactly_once(&loaded.config) {
+        return Ok(None);
+    }
+    let config = Config::load(loaded.file).map_err(|err| fail(Exit::Usage, &err))?;
+    let Some((known, origin)) = config.routes().find(|(known, _)| known.name == route) else {
+        return Ok(None);
+    };
+    let Some(sink) = config.sink_of(known) else { return Ok(None) };
+    let found = checkpoint_in_bus(sink, route, &origin).await;
+    found.map_err(|err| {
+        let exit = fail(Exit::Unavailable, &err);
+        note("the route delivers exactly once, and its bus has its place: nothing was changed");
+        exit
+    })
 }
 
 /// Removes a note of commands. Its content goes to standard output, so that it is not lost.

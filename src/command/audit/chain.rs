@@ -123,6 +123,18 @@ impl AuditChain {
     }
 }
 
+impl SealedBatch {
+    /// The record before the first.
+    pub fn before(&self) -> Option<ChainHead> {
+        match read_line(self.lines.first()?) {
+            ReadLine::Chained(Link { place, prev, .. }) => {
+                Some(ChainHead { sequence: place.sequence.checked_sub(1)?, hash: prev })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl SavedChain {
     /// The records that may not have been written, with the number of the first.
     pub fn unwritten(&self) -> Option<SealedBatch> {
@@ -156,6 +168,8 @@ pub(super) struct Link {
     pub(super) place: LinePosition,
     pub(super) prev: String,
     pub(super) hash: String,
+    /// Records up to this one may be missing: their files were removed because of their age or size.
+    pub(super) removed: Option<ChainHead>,
 }
 
 /// The position that a record claims.
@@ -174,17 +188,19 @@ pub(super) fn read_line(line: &str) -> ReadLine {
         sequence: u64,
         prev: String,
         hash: String,
+        removed: Option<ChainHead>,
     }
 
     let Ok(members) = serde_json::from_str::<Members>(line) else {
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
         return if is_json { ReadLine::Unchained } else { ReadLine::Fragment };
     };
-    let place = LinePosition { commands: members.commands, sequence: members.sequence };
+    let Members { commands, sequence, prev, hash: written_hash, removed } = members;
+    let place = LinePosition { commands, sequence };
     let covered = line.strip_suffix(AFTER_HASH).and_then(|line| line.rsplit_once(BEFORE_HASH));
     match covered {
-        Some((covered, written)) if written == members.hash && hash(covered) == written => {
-            ReadLine::Chained(Link { place, prev: members.prev, hash: members.hash })
+        Some((covered, written)) if written == written_hash && hash(covered) == written => {
+            ReadLine::Chained(Link { place, prev, hash: written_hash, removed })
         }
         _ => ReadLine::Changed(place),
     }

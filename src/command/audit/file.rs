@@ -8,6 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::{ChainHead, ClosedAudit, RemovedAudits, closed_files::ClosedFiles};
+use crate::config::AuditFileConfig;
+
 /// The room that an audit leaves on its disk. The state is usually on the same disk, and each commit needs 4 MiB.
 const ROOM_BYTES: u64 = 16 << 20;
 /// With less room, records that senders without a key could cause are summed up, so that commands have the rest.
@@ -42,17 +47,30 @@ pub enum AuditError {
 pub struct AuditFile {
     path: PathBuf,
     open: Option<fs::File>,
+    /// If it is closed now and then.
+    closed: Option<ClosedFiles>,
+    /// When closing it failed last.
+    failed_at: Option<Timestamp>,
     /// The free bytes on the disk of a directory.
     free_bytes: fn(&Path) -> io::Result<u64>,
 }
 
 /// Only the owner may read who did what.
-const MODE: u32 = 0o600;
+pub(super) const MODE: u32 = 0o600;
+/// How long it is written on after it could not be closed.
+const CLOSE_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 impl AuditFile {
     /// The audit at `path`. Creates the file with the first record.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), open: None, free_bytes }
+        Self { path: path.into(), open: None, closed: None, failed_at: None, free_bytes }
+    }
+
+    /// The audit that `config` names, closed and kept as that says.
+    pub fn of(config: &AuditFileConfig) -> Self {
+        let AuditFileConfig { path, rotate, retention } = config;
+        let closed = rotate.clone().map(|rotate| ClosedFiles::new(path, rotate, retention.clone()));
+        Self { closed, ..Self::new(path) }
     }
 
     /// Where it is.
@@ -64,6 +82,36 @@ impl AuditFile {
     pub fn has_room_to_spare(&self) -> bool {
         let prepared = self.prepare().and_then(|()| (self.free_bytes)(self.directory()));
         prepared.map_or(true, |free_bytes| free_bytes >= SPARE_ROOM_BYTES)
+    }
+
+    /// Closes the file if it is too large or too old `now`; the next record begins a new one. `last` is the last record in it.
+    /// If that fails, it is written on. Blocks.
+    pub fn close_if_due(&mut self, now: Timestamp, last: &ChainHead) {
+        let Some(closed) = &self.closed else { return };
+        if self.failed_at.is_some_and(|failed| now.duration_since(failed).abs() < CLOSE_AGAIN_AFTER) {
+            return;
+        }
+        match closed.close_if_due(now, last) {
+            Ok(false) => {}
+            Ok(true) => (self.open, self.failed_at) = (None, None),
+            Err(err) => {
+                self.failed_at = Some(now);
+                tracing::error!(
+                    file = %self.path.display(), error = %err,
+                    "the file of the audit cannot be closed: it is written on, and that is tried again"
+                );
+            }
+        }
+    }
+
+    /// The closed files that its retention no longer keeps, the oldest first. Blocks.
+    pub fn due(&self, now: Timestamp) -> io::Result<Vec<ClosedAudit>> {
+        self.closed.as_ref().map_or_else(|| Ok(Vec::new()), |closed| closed.due(now))
+    }
+
+    /// Removes closed files. Blocks.
+    pub fn remove(&self, files: &[ClosedAudit]) -> io::Result<RemovedAudits> {
+        self.closed.as_ref().map_or_else(|| Ok(RemovedAudits::default()), |closed| closed.remove(files))
     }
 
     /// Appends `lines`, each without its line end, and returns when they are durable. May be repeated after a failure:

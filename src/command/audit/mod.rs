@@ -4,6 +4,7 @@
 //! one (`chain`), so that a change or removal shows; `verification` checks it.
 
 mod chain;
+mod closed_files;
 mod file;
 mod verification;
 
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use chain::{AuditChain, BatchRoom, ChainHead, SavedChain, SealedBatch};
+pub use closed_files::{ClosedAudit, RemovedAudits, closed_audits};
 pub use file::{AuditError, AuditFile};
 pub use verification::{ChainReport, Flaw, Verification, VerifiedHead};
 
@@ -51,6 +53,9 @@ pub enum Decision {
     AwaitsApproval,
     /// The second key in `signed_by` has approved it.
     Approved,
+    /// The oldest files of the audit are about to be removed, because of their age or size: `removed` is the last record in
+    /// them.
+    Removing,
 }
 
 /// One decision. Members that are unknown or do not apply are omitted.
@@ -111,6 +116,9 @@ pub struct AuditRecord<'a> {
     /// The omitted records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<&'a OmittedRecords>,
+    /// The last record of those that are removed with their files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<&'a ChainHead>,
 }
 
 /// Records about unauthenticated messages that were omitted and only counted.
@@ -151,6 +159,7 @@ impl<'a> AuditRecord<'a> {
             okta_request_id: None,
             place: None,
             left_out: None,
+            removed: None,
         }
     }
 

@@ -53,6 +53,18 @@ struct Chain {
     highest: ChainHead,
     records: u64,
     recent: RecentLinks,
+    beginning: Beginning,
+}
+
+/// How a chain begins.
+#[derive(Debug)]
+enum Beginning {
+    /// Where it must.
+    Sound,
+    /// Later: a flaw, unless a record says that the files before were removed.
+    Late(Flaw),
+    /// Later, as the record with this number says.
+    AfterRemoval(u64),
 }
 
 /// A flaw, with its file and line.
@@ -73,6 +85,8 @@ pub struct ChainReport {
     pub records: u64,
     /// The number of the first record.
     pub first_sequence: u64,
+    /// The number of the record that says that those before the first were removed because of their age or size.
+    pub removed_by: Option<u64>,
     /// The last record.
     pub last: ChainHead,
     /// The record that later files must follow: the last, or the last that the state knows, if that is earlier.
@@ -95,7 +109,7 @@ impl Verification {
             return;
         }
         let flaw = match read_line(line) {
-            ReadLine::Chained(link) => self.follow(link),
+            ReadLine::Chained(link) => self.follow(link, (file, number)),
             ReadLine::Changed(place) => Some(format!(
                 "record {} of `{}` was changed: its hash is of other bytes",
                 place.sequence, place.commands
@@ -115,8 +129,8 @@ impl Verification {
         }
     }
 
-    /// Adds the record to its chain; returns what is wrong with its position.
-    fn follow(&mut self, link: Link) -> Option<String> {
+    /// Adds the record at this place to its chain; returns what is wrong with its position.
+    fn follow(&mut self, link: Link, (file, number): (&str, u64)) -> Option<String> {
         let commands = &link.place.commands;
         let head = ChainHead { sequence: link.place.sequence, hash: link.hash.clone() };
         if let Some(expected) = self.expected.as_mut().and_then(|expected| expected.get_mut(commands)) {
@@ -124,9 +138,17 @@ impl Verification {
         }
         let Some(chain) = self.chains.get_mut(commands) else {
             let flaw = self.begins_badly(&link);
+            let beginning = match self.begins_late(&link) {
+                Some(reason) if flaw.is_none() => {
+                    Beginning::Late(Flaw { at: Some((file.to_owned(), number)), reason })
+                }
+                _ => Beginning::Sound,
+            };
             let mut recent = RecentLinks::default();
             recent.push(&link);
-            let chain = Chain { first: link.clone(), last: link.clone(), highest: head, records: 1, recent };
+            let (first, last) = (link.clone(), link.clone());
+            let mut chain = Chain { first, last, highest: head, records: 1, recent, beginning };
+            chain.take_removal(&link);
             self.chains.insert(commands.clone(), chain);
             return flaw;
         };
@@ -147,6 +169,9 @@ impl Verification {
                  an older state after `oktabus state import`"
             ))
         };
+        if flaw.is_none() {
+            chain.take_removal(&link);
+        }
         chain.recent.push(&link);
         chain.records += 1;
         if sequence > chain.highest.sequence {
@@ -178,16 +203,25 @@ impl Verification {
         }
         let before = self.before.get(commands).cloned().unwrap_or_default();
         if *sequence > before.sequence + 1 {
-            let missing = missing(commands, before.sequence + 1, sequence - 1);
-            return Some(format!(
-                "{missing} from the beginning: give the files too that were moved away, the oldest first, or say with \
-                 `--after {commands}:{}:HASH` where they ended when they were looked at",
-                sequence - 1
-            ));
+            return None;
         }
         let follows = *sequence == before.sequence + 1 && link.prev == before.hash;
         (!follows).then(|| {
             format!("record {sequence} of `{commands}` does not follow record {} as it was", before.sequence)
+        })
+    }
+
+    /// Which records are missing before the first of a chain.
+    fn begins_late(&self, link: &Link) -> Option<String> {
+        let LinePosition { commands, sequence } = &link.place;
+        let before = self.before.get(commands).map_or(0, |before| before.sequence);
+        (*sequence > before + 1).then(|| {
+            let missing = missing(commands, before + 1, sequence - 1);
+            format!(
+                "{missing} from the beginning: give the files too that were moved away, the oldest first, or say with \
+                 `--after {commands}:{}:HASH` where they ended when they were looked at",
+                sequence - 1
+            )
         })
     }
 
@@ -215,6 +249,10 @@ impl Verification {
     /// Checks, after everything was read, the end of each chain. `ends` are those of the state after reading: each
     /// record is in the state before it is in the audit.
     pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
+        let late: Vec<_> = self.chains.values_mut().filter_map(Chain::take_late).collect();
+        self.flaw_count += late.len() as u64;
+        self.flaws.splice(0..0, late);
+        self.flaws.truncate(FLAWS_MAX);
         let mut reasons = Vec::new();
         let unmet = self.expected.iter().flatten().filter(|(_, expected)| !expected.is_met);
         for (commands, Expected { saved, .. }) in unmet {
@@ -315,10 +353,42 @@ impl Verification {
                 commands: commands.clone(),
                 records: chain.records,
                 first_sequence: chain.first.place.sequence,
+                removed_by: match chain.beginning {
+                    Beginning::AfterRemoval(sequence) => Some(sequence),
+                    Beginning::Sound | Beginning::Late(_) => None,
+                },
                 last,
                 after: VerifiedHead { commands: commands.clone(), head },
             }
         })
+    }
+}
+
+impl Chain {
+    /// What `link` says of removed records may explain where the chain begins.
+    fn take_removal(&mut self, link: &Link) {
+        let Some(removed) = link.removed.as_ref().filter(|_| matches!(self.beginning, Beginning::Late(_)))
+        else {
+            return;
+        };
+        let first = self.first.place.sequence;
+        // Files go one after another: after a crash, some that may go are still there.
+        let explains =
+            first <= removed.sequence || first == removed.sequence + 1 && self.first.prev == removed.hash;
+        if explains {
+            self.beginning = Beginning::AfterRemoval(link.place.sequence);
+        }
+    }
+
+    /// The flaw of a beginning that nothing has explained.
+    fn take_late(&mut self) -> Option<Flaw> {
+        match std::mem::replace(&mut self.beginning, Beginning::Sound) {
+            Beginning::Late(flaw) => Some(flaw),
+            other => {
+                self.beginning = other;
+                None
+            }
+        }
     }
 }
 

@@ -18,13 +18,13 @@ use crate::{
     clock::Clock,
     command::{
         AddressTemplate,
-        audit::{AuditChain, AuditFile, AuditRecord, Decision, SavedChain, SealedBatch},
+        audit::{AuditChain, AuditFile, AuditRecord, Decision, RemovedAudits, SavedChain, SealedBatch},
         publisher::{self, Publication, Publisher, Records},
     },
     config::{AuditConfig, CommandsConfig},
     retry::RetryPolicy,
     state::NoteChange,
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
 use flood_limiter::{FloodLimiter, SUMMED_EVERY};
@@ -92,7 +92,7 @@ impl SharedAuditLog {
             return Ok(log);
         }
         let destination = match &config.audit {
-            AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
+            AuditConfig::File(file) => Destination::File(Arc::new(Mutex::new(AuditFile::of(file)))),
             AuditConfig::Sink(to) => {
                 let publisher = publisher::open(&to.sink, status.name(), Records::Audit, &[])?;
                 Destination::Sink { publisher, address: to.address.clone(), org: config.org.clone() }
@@ -163,12 +163,13 @@ impl AuditLog {
         self.flood_limiter().leave_out(record);
     }
 
-    /// Writes the sums of omitted records at intervals, until `stop`.
+    /// Writes the sums of omitted records at intervals, and removes what is not kept any longer, until `stop`.
     pub(super) async fn run_summaries(&self, stop: &CancellationToken) {
         let summing = async {
             loop {
-                tokio::time::sleep(SUMMED_EVERY).await;
                 self.sum_up().await;
+                self.remove_old().await;
+                tokio::time::sleep(SUMMED_EVERY).await;
             }
         };
         stop.run_until_cancelled(summing).await;
@@ -180,6 +181,40 @@ impl AuditLog {
         let record = AuditRecord { left_out: Some(&left_out), ..self.decision(Decision::LeftOut) };
         self.record(&record).await;
         self.flood_limiter().is_recorded();
+    }
+
+    /// Removes the files that the audit's retention no longer keeps. First the audit says so: the chain begins after what is
+    /// removed.
+    async fn remove_old(&self) {
+        let Destination::File(file) = &self.destination else { return };
+        let (file, now) = (Arc::clone(file), self.clock.now());
+        let looked = Arc::clone(&file);
+        let due = match off_the_runtime(move || locked(&looked).due(now)).await {
+            Ok(due) => due,
+            Err(err) => return self.tell_not_removed(&err),
+        };
+        let Some(last) = due.last().map(|file| file.last.clone()) else { return };
+        self.record(&AuditRecord { removed: Some(&last), ..self.decision(Decision::Removing) }).await;
+        match off_the_runtime(move || locked(&file).remove(&due)).await {
+            Ok(RemovedAudits { files, bytes }) => {
+                metrics::audit_files_removed(self.status.name(), files);
+                tracing::info!(
+                    commands = self.status.name(),
+                    files,
+                    bytes,
+                    last = last.sequence,
+                    "files of the audit were removed, as its `retention` says: it begins after this record"
+                );
+            }
+            Err(err) => self.tell_not_removed(&err),
+        }
+    }
+
+    fn tell_not_removed(&self, error: &std::io::Error) {
+        tracing::error!(
+            commands = self.status.name(), %error,
+            "old files of the audit cannot be removed: that is tried again"
+        );
     }
 
     async fn has_room_to_spare(&self) -> bool {
@@ -258,10 +293,17 @@ impl AuditLog {
         match &self.destination {
             Destination::File(file) => {
                 let (file, lines) = (Arc::clone(file), unwritten.batch.lines.clone());
-                let is_in_doubt = unwritten.is_in_doubt;
+                let (is_in_doubt, before) = (unwritten.is_in_doubt, unwritten.batch.before());
+                let now = self.clock.now();
                 let appended = tokio::task::spawn_blocking(move || {
                     let mut file = locked(&file);
-                    if is_in_doubt { file.complete(&lines) } else { file.append(&lines) }
+                    if is_in_doubt {
+                        return file.complete(&lines);
+                    }
+                    if let Some(before) = before {
+                        file.close_if_due(now, &before);
+                    }
+                    file.append(&lines)
                 });
                 match appended.await {
                     Ok(appended) => appended.map_err(|err| chain(&err)),
@@ -301,6 +343,12 @@ impl AuditLog {
             publisher.close().await;
         }
     }
+}
+
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|err| Err(std::io::Error::other(err)))
 }
 
 fn locked(file: &Mutex<AuditFile>) -> MutexGuard<'_, AuditFile> {

@@ -13,12 +13,15 @@ use crate::command::{
     policy::Verified,
     record::Durable,
 };
+use crate::telemetry::traces::CommandTrace;
 
 /// One copy of a command.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) command: Command,
     pub(super) message: Message,
+    /// Its trace, until somebody works on it.
+    pub(super) trace: Option<CommandTrace>,
     /// Who signed this copy.
     pub(super) verified: Verified,
     /// Why the sender may no longer ask for it, although the command was started: nothing more is sent for it.
@@ -168,7 +171,7 @@ impl Origin {
                 drop(answer.send(LocalAnswer::NotNow("it waits in the state".to_owned())));
             }
             (Self::Local { answer, .. }, Settlement::Dropped) => {
-                drop(answer.send(LocalAnswer::NotNow("the daemon stops".to_owned())));
+                drop(answer.send(LocalAnswer::NotNow("the daemon stops, or its configuration is being reloaded".to_owned())));
             }
         }
     }

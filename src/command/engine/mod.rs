@@ -175,13 +175,17 @@ impl Engine {
         let mut reporter = self.status.trouble_reporter(Trouble::Engine);
         loop {
             match self.run_until_failure(ParkedOwner::ThisProcess, remember, stop, &mut reporter).await {
-                Ok(()) => return,
+                Ok(()) => break,
                 Err(err) => reporter.report(&chain(&err)),
             }
             if backoff.wait(stop).await.is_err() {
-                return;
+                break;
             }
         }
+        // Whoever still asks is told that there is nobody.
+        let mut requests = self.requests.lock().await;
+        requests.close();
+        while requests.try_recv().is_ok() {}
     }
 
     /// Like [`Self::run`], but only for [submitted](Self::submit) commands, and until the first failure that a retry

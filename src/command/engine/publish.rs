@@ -13,7 +13,7 @@ use crate::{
     },
     config::CommandsConfig,
     retry::RetryPolicy,
-    telemetry::chain,
+    telemetry::{chain, traces},
 };
 
 /// Where the outcomes of a section go.
@@ -100,6 +100,10 @@ impl Outcomes {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
+        let error = outcome.error.as_ref().map(|error| error.code.as_str());
+        let (traceparent, publishing) = traces::publishing(outcome.status.name(), error).unzip();
+        let publication =
+            Publication { traceparent: traceparent.map(|context| context.to_string()), ..publication };
         let mut outgoing = Outgoing::new(views, publication, wanted, usual).map_err(not_json(outcome))?;
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Outcomes);
@@ -132,6 +136,9 @@ impl Outcomes {
                 () = stop.cancelled(), if can_be_repeated => {}
                 () = tokio::time::sleep(backoff.next_wait()) => {}
             }
+        }
+        if let Some(publishing) = publishing.flatten() {
+            publishing.published();
         }
         Ok(true)
     }

@@ -13,12 +13,15 @@ use super::{
     outcomes,
     parked::{ParkedCommand, UnreadableParked},
 };
-use crate::command::{
-    LocalUser, Outcome, OutcomeError, QueuePlace,
-    intake::Delivery,
-    message::{self, Command, DecodedMessage, Undecodable},
-    policy::{KeyName, RejectedSignature, Verified},
-    record::{Durable, Record},
+use crate::{
+    command::{
+        LocalUser, Outcome, OutcomeError, QueuePlace,
+        intake::Delivery,
+        message::{self, Command, DecodedMessage, Undecodable},
+        policy::{KeyName, RejectedSignature, Verified},
+        record::{Durable, Record},
+    },
+    telemetry::traces::CommandTrace,
 };
 
 /// Larger messages are decoded off the runtime.
@@ -290,8 +293,10 @@ impl Context {
         }
         let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
         let signed_by = record.signed_by.or(signed_by);
+        let trace = CommandTrace::received(&message.headers);
         let job = Job {
             command,
+            trace,
             message,
             verified,
             refusal,

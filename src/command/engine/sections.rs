@@ -1,6 +1,9 @@
 //! The commands of all sections of a configuration.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use okta_client::Client;
 use serde::{Deserialize, Serialize};
@@ -12,13 +15,11 @@ use crate::{
     state::State,
 };
 
-/// The engines of all sections, by name.
+/// The engines of all sections, by name: of those that there are now.
 #[derive(Debug, Clone, Default)]
-pub struct Engines {
-    engines: BTreeMap<String, Arc<Engine>>,
-    /// How long the journal keeps records: the longest `keep` of all sections.
-    remember: Duration,
-}
+pub struct Engines(Arc<RwLock<EnginesByName>>);
+
+type EnginesByName = Arc<BTreeMap<String, Arc<Engine>>>;
 
 /// Which commands to list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -127,19 +128,29 @@ impl Engines {
             let engine = Engine::new(commands.clone(), Arc::clone(client), state.clone())?;
             engines.insert(name.clone(), Arc::new(engine));
         }
-        let remember = config.commands.values().map(|commands| commands.keep).max().unwrap_or_default();
-        Ok(Self { engines, remember })
+        Ok(Self::of(engines))
+    }
+
+    /// These engines.
+    pub fn of(engines: BTreeMap<String, Arc<Engine>>) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(engines))))
+    }
+
+    /// These are the engines from now on, for everybody who has a clone of this.
+    pub fn exchange(&self, engines: BTreeMap<String, Arc<Engine>>) {
+        // Nothing panics while the lock is held.
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(engines);
     }
 
     /// The engine of the section `name`; without a name, the only one.
-    pub fn get(&self, name: Option<&str>) -> Result<&Arc<Engine>, UnknownCommands> {
-        pick(&self.engines, name)
+    pub fn get(&self, name: Option<&str>) -> Result<Arc<Engine>, UnknownCommands> {
+        pick(&self.by_name(), name).cloned()
     }
 
     /// The engine of the section `name`; without a name, all.
-    pub fn some(&self, name: Option<&str>) -> Result<Vec<&Arc<Engine>>, UnknownCommands> {
-        match name {
-            None if !self.engines.is_empty() => Ok(self.engines.values().collect()),
+    pub fn some(&self, name: Option<&str>) -> Result<Vec<Arc<Engine>>, UnknownCommands> {
+        match (name, self.all()) {
+            (None, all) if !all.is_empty() => Ok(all),
             _ => Ok(vec![self.get(name)?]),
         }
     }
@@ -192,7 +203,7 @@ impl Engines {
 
     /// Reads the keys of all signatures again.
     pub async fn reload_keys(&self) {
-        for engine in self.engines.values() {
+        for engine in self.all() {
             engine.reload_keys().await;
         }
     }
@@ -236,16 +247,17 @@ impl Engines {
 
     /// Waits for a while until the actions of operators are saved and recorded.
     pub async fn end_operations(&self) {
-        futures_util::future::join_all(self.engines.values().map(|engine| engine.end_operations())).await;
+        let all = self.all();
+        futures_util::future::join_all(all.iter().map(|engine| engine.end_operations())).await;
     }
 
     /// All engines.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<Engine>> {
-        self.engines.values()
+    pub fn all(&self) -> Vec<Arc<Engine>> {
+        self.by_name().values().cloned().collect()
     }
 
-    /// How long the journal keeps records.
-    pub fn remember(&self) -> Duration {
-        self.remember
+    fn by_name(&self) -> EnginesByName {
+        // Nothing panics while the lock is held.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -19,11 +19,14 @@ use super::{
     receive::Redelivered,
     turns::Turn,
 };
-use crate::command::{
-    Outcome, Status, Subjects,
-    audit::{AuditRecord, Decision},
-    message::Timing,
-    record::{CommandStage, Record},
+use crate::{
+    command::{
+        Outcome, Status, Subjects,
+        audit::{AuditRecord, Decision},
+        message::Timing,
+        record::{CommandStage, Record},
+    },
+    telemetry::traces,
 };
 
 /// A command that is due later than this waits in the state, not in the queue.
@@ -54,6 +57,19 @@ impl Job {
 impl Context {
     /// Runs a command to its end. May be dropped at any time: the journal shows how to continue.
     pub(super) async fn work(
+        &self,
+        mut job: Job,
+        turn: Turn,
+        stop: &CancellationToken,
+    ) -> Result<WorkerResult, EngineError> {
+        let Some(trace) = job.trace.take() else {
+            return Box::pin(self.work_on(job, turn, stop)).await;
+        };
+        let (commands, action) = (&self.config.name, job.command.request.action().name());
+        Box::pin(traces::working_on(trace, commands, action, self.work_on(job, turn, stop))).await
+    }
+
+    async fn work_on(
         &self,
         job: Job,
         mut turn: Turn,
@@ -136,6 +152,7 @@ impl Context {
         if !job.origin.begin() {
             return Ok(Settlement::Dropped);
         }
+        traces::happened("its turn");
         let id = &job.command.id;
         // The command was received twice, because it was cancelled at the moment when it was due; the first has ended
         // it.
@@ -217,6 +234,7 @@ impl Context {
         {
             return self.wait_for(job, saved, due, now, stop).await;
         }
+        traces::happened("admitted");
         let state = Box::pin(self.execute(job, saved, turn, stop)).await?;
         self.publish_if_ended(job, state, stop).await
     }

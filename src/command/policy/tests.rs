@@ -13,7 +13,8 @@ use crate::{
         message::{Headers, decode},
     },
     config::{
-        ApprovalConfig, AuditConfig, DestinationConfig, ProtectConfig, SinkConfig, StdoutSink, StdoutStyle,
+        ApprovalConfig, AuditConfig, AuditFileConfig, DestinationConfig, ProtectConfig, SinkConfig,
+        StdoutSink, StdoutStyle,
     },
 };
 
@@ -43,7 +44,7 @@ pub(super) fn config() -> CommandsConfig {
             stored_in: Vec::new(),
         },
         reply_to: vec!["replies.>".parse().unwrap()],
-        audit: AuditConfig::File("audit".into()),
+        audit: AuditConfig::File(AuditFileConfig::at("audit")),
         parallel: 8,
         attempts_max: 10,
         keep: 24 * HOUR,

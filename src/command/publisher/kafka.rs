@@ -18,7 +18,7 @@ use crate::{
             fault::Fault,
             ledger::Ledger,
             properties::Batching,
-            record::RecordWriter,
+            record::{RecordWriter, in_trace},
             topic::Topic,
         },
     },
@@ -55,7 +55,9 @@ impl KafkaPublisher {
         let signed = publication.signature.as_deref().map(|signature| (SIGNATURE_HEADER, signature));
         let record = RecordWriter::new(self.sink.encoding)
             .write(&publication.attributes, &publication.payload)
-            .map(|record| record.with_header(signed));
+            .map(|record| {
+                record.with_header(signed).with_header(publication.traceparent.as_deref().map(in_trace))
+            });
         match client.publish(topic, record, PUBLISH_PATIENCE).await {
             Verdict::Delivered => Ok(()),
             Verdict::Rejected(reason) => Err(PublishError::TooLarge {

@@ -28,6 +28,8 @@ pub struct Publication {
     pub payload: Bytes,
     /// The signature of `payload`, for the header of commands.
     pub signature: Option<String>,
+    /// The trace that it is part of, for a header.
+    pub traceparent: Option<String>,
 }
 
 impl Publication {
@@ -86,7 +88,15 @@ impl Publication {
     }
 
     fn of(attributes: Attributes, payload: Bytes) -> Self {
-        Self { address: None, is_reply: false, is_secret: false, attributes, payload, signature: None }
+        Self {
+            address: None,
+            is_reply: false,
+            is_secret: false,
+            attributes,
+            payload,
+            signature: None,
+            traceparent: None,
+        }
     }
 
     /// Adds a signature.

@@ -36,6 +36,14 @@ impl BusConfig {
         }
     }
 
+    /// Whether somebody has it beside the owner of this.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Kafka(bus) => Arc::strong_count(bus) > 1,
+            Self::Nats(bus) => Arc::strong_count(bus) > 1,
+        }
+    }
+
     /// Requests that connections reload secrets and certificate authorities.
     pub fn reload(&self) {
         match self {

@@ -13,7 +13,7 @@ use okta_client::Scope;
 pub use approval::ApprovalConfig;
 pub(super) use resolve::{RawCommands, StatePaths, resolve};
 
-use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
+use super::{KafkaBus, NatsBus, Retention, Rotate, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
 use super::{StdoutSink, StdoutStyle};
 use crate::action::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
@@ -139,9 +139,27 @@ pub struct RevealConfig {
 #[derive(Debug, Clone)]
 pub enum AuditConfig {
     /// A file of JSON lines that is only ever appended to.
-    File(PathBuf),
+    File(AuditFileConfig),
     /// A sink.
     Sink(Box<DestinationConfig>),
+}
+
+/// The file of an audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFileConfig {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it is closed and the next one begun; never unless set.
+    pub rotate: Option<Rotate>,
+    /// How long closed ones are kept; for ever unless set.
+    pub retention: Option<Retention>,
+}
+
+impl AuditFileConfig {
+    /// A file that is never closed.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), rotate: None, retention: None }
+    }
 }
 
 impl IntakeConfig {
@@ -256,7 +274,7 @@ impl CommandsConfig {
             signature: None,
             reveal: RevealConfig::default(),
             reply_to: Vec::new(),
-            audit: AuditConfig::File(PathBuf::new()),
+            audit: AuditConfig::File(AuditFileConfig::at("")),
             parallel: 4,
             attempts_max: 10,
             keep: Duration::from_secs(30 * 86_400),

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::{
     super::{
         BusConfig, Problem, SinkConfig,
+        file_keeping::{RawPlainRotate, RawRetention, retention, rotate},
         load::Resolved,
         problem::did_you_mean,
         quantity::Span,
@@ -21,8 +22,8 @@ use super::{
         signature::{self, RawSignature},
         sink::{Buses, choose_bus},
     },
-    ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
-    RevealConfig, approval, contradictions,
+    ActionPattern, AuditConfig, AuditFileConfig, CommandsConfig, DestinationConfig, IntakeConfig,
+    LimitConfig, ProtectConfig, RevealConfig, approval, contradictions,
 };
 use crate::{
     action::{Action, AddressPattern, AddressTemplate, AddressUse},
@@ -115,6 +116,8 @@ struct RawAudit {
     sink: Option<String>,
     subject: Option<String>,
     topic: Option<String>,
+    rotate: Option<RawPlainRotate>,
+    retention: Option<RawRetention>,
 }
 
 /// The most limits: what they have counted is kept in one note of the state.
@@ -157,12 +160,11 @@ pub(in crate::config) fn resolve(
     }
     let allow = each("allow", &raw.allow)?;
     let outcomes = destination(raw.outcomes, places, &allow).map_err(|err| err.under("outcomes"))?;
+    let state = places.state.unwrap_or(Path::new(""));
+    let audit_file = state.join("audit").join(format!("{name}.jsonl"));
     let audit = match raw.audit {
-        Some(raw) => audit(raw, places, &allow).map_err(|err| err.under("audit"))?,
-        None => {
-            let state = places.state.unwrap_or(Path::new(""));
-            AuditConfig::File(state.join("audit").join(format!("{name}.jsonl")))
-        }
+        Some(raw) => audit(raw, audit_file, places, &allow).map_err(|err| err.under("audit"))?,
+        None => AuditConfig::File(AuditFileConfig::at(audit_file)),
     };
     let keep = raw.keep.map_or(DEFAULT_KEEP, |Span(span)| span);
     if intake.is_some() && raw.signature.is_none() {
@@ -411,12 +413,37 @@ fn destination(
     Ok(DestinationConfig { sink: sink.clone(), address })
 }
 
-fn audit(raw: RawAudit, places: &StatePaths<'_>, allow: &[ActionPattern]) -> Result<AuditConfig, Problem> {
+/// `usual`: the file where none is named.
+fn audit(
+    raw: RawAudit,
+    usual: PathBuf,
+    places: &StatePaths<'_>,
+    allow: &[ActionPattern],
+) -> Result<AuditConfig, Problem> {
     match raw {
-        RawAudit { file: Some(file), sink: None, subject: None, topic: None } => Ok(AuditConfig::File(file)),
-        RawAudit { file: None, sink: Some(sink), subject, topic } => {
-            destination(RawDestination { sink, subject, topic }, places, allow)
-                .map(|destination| AuditConfig::Sink(Box::new(destination)))
+        RawAudit { file, sink: None, subject: None, topic: None, rotate: closing, retention: keeping }
+            if file.is_some() || closing.is_some() || keeping.is_some() =>
+        {
+            let path = file.unwrap_or(usual);
+            let is_closed = closing.is_some() || keeping.is_some();
+            let closing = is_closed.then(|| rotate(&closing.unwrap_or_default().into())).transpose()?;
+            let keeping = match (&closing, &keeping) {
+                (Some(rotate), Some(raw)) => Some(retention(raw, rotate)?),
+                _ => None,
+            };
+            Ok(AuditConfig::File(AuditFileConfig { path, rotate: closing, retention: keeping }))
+        }
+        RawAudit { file: None, sink: Some(sink), subject, topic, rotate: None, retention: None } => {
+            let destination = destination(RawDestination { sink, subject, topic }, places, allow)?;
+            if matches!(&destination.sink, SinkConfig::File(sink) if sink.retention.is_some()) {
+                let reason = "this sink has a `retention`, which would remove the beginning of the audit's chain without a word \
+                              in it: name a sink without one, or use `file` with `retention`";
+                return Err(Problem::new("sink", reason));
+            }
+            Ok(AuditConfig::Sink(Box::new(destination)))
+        }
+        RawAudit { sink: Some(_), .. } => {
+            Err(Problem::new("", "with `sink` there are `subject` or `topic` and nothing else"))
         }
         _ => Err(Problem::new("", "give `file`, or `sink` with its `subject` or `topic`")),
     }

@@ -12,7 +12,7 @@ impl CommandsConfig {
     pub fn in_words(&self) -> Vec<String> {
         let outcomes = self.outcomes.in_words();
         let audit = match &self.audit {
-            AuditConfig::File(path) => format!("the file {}", path.display()),
+            AuditConfig::File(file) => format!("the file {}", file.path.display()),
             AuditConfig::Sink(destination) => destination.in_words(),
         };
         let mut words = vec![

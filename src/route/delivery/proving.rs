@@ -107,9 +107,14 @@ impl<S: CheckpointStore> Delivery<S> {
         let counts = proved.iter().map(|(proof, _)| (proof.messages() as u64, proof.rejected() as u64));
         let counts: Vec<_> = counts.collect();
         // Until that is durable they keep their room.
-        let (delivered, permits): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
+        let (delivered, mut permits): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
+        InFlightPermit::committing(&mut permits.iter_mut().collect::<Vec<_>>());
+        let mark = delivered.iter().rev().find_map(Delivered::mark).cloned();
         self.checkpoints.commit(delivered).await?;
-        drop(permits);
+        if let Some(mark) = mark {
+            self.sink.committed(&mark);
+        }
+        permits.into_iter().for_each(InFlightPermit::committed);
         for (messages, rejected) in &counts {
             metrics::page_delivered(self.status.name(), *messages, *rejected);
         }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{CHECK_EVERY, Delivery, pending::Pending};
@@ -62,24 +62,26 @@ impl<S: CheckpointStore> Delivery<S> {
     }
 }
 
-/// Waits, and reports it if that takes long and `reason` knows why. Stopped: it did take long.
+/// Waits, and reports it if that takes long and `reason` knows why. Stopped: it did take long. The time is counted in checks and not
+/// measured: a process that was stopped meanwhile has not waited, and the answer may be there.
 pub(in crate::route) async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
     reason: &(dyn Fn() -> Option<Stall> + Send + Sync),
     waiting: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
-    let began = Instant::now();
-    let (mut waiting, mut check, mut is_stopping) = (pin!(waiting), interval(CHECK_EVERY), false);
+    let (mut waiting, mut check, mut is_stopping) = (pin!(waiting), checks(), false);
+    let mut counted = 0;
     loop {
         tokio::select! {
             biased;
             done = &mut waiting => return Ok(done),
-            _ = check.tick() => {}
+            _ = check.tick() => counted += 1,
             () = stop.cancelled(), if !is_stopping => is_stopping = true,
         }
         status.alive(RouteTask::Delivery);
-        let waited = began.elapsed();
+        // The first check comes at once.
+        let waited = CHECK_EVERY.saturating_mul(counted).saturating_sub(CHECK_EVERY);
         if waited < STALLED_AFTER {
             continue;
         }
@@ -92,9 +94,16 @@ pub(in crate::route) async fn patient<T>(
     }
 }
 
+/// When to look how long something takes.
+fn checks() -> Interval {
+    let mut checks = interval(CHECK_EVERY);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checks
+}
+
 /// Waits with signs of life, for what has its own limit and is reported elsewhere.
 pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Output = T>) -> T {
-    let (mut waiting, mut check) = (pin!(waiting), interval(CHECK_EVERY));
+    let (mut waiting, mut check) = (pin!(waiting), checks());
     loop {
         tokio::select! {
             biased;
@@ -126,5 +135,46 @@ fn report_stall(status: &RouteStatus, stall: &Stall, waited: Duration) {
     if status.sink_failed(&stall.reason) {
         let (route, waited_s) = (status.name(), Some(waited.as_secs()));
         log_sink_failure(route, stall.class, &stall.reason, waited_s, "delivery stands still; still trying");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        sync::oneshot,
+        time::{advance, sleep},
+    };
+
+    use super::*;
+
+    /// Waits for an answer while `meanwhile` happens, and gives what the status says then.
+    async fn trouble_after(meanwhile: impl Future<Output = ()>) -> Option<String> {
+        let (status, stop) = (RouteStatus::new("a/b"), CancellationToken::new());
+        let (sender, answer) = oneshot::channel();
+        let waiting = patient(&status, &stop, &|| Some(unacknowledged()), answer);
+        let (answered, trouble) = tokio::join!(waiting, async {
+            meanwhile.await;
+            let trouble = status.snapshot().sink_trouble;
+            sender.send(()).unwrap();
+            trouble
+        });
+        answered.unwrap().unwrap();
+        trouble
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_does_not_answer_is_in_trouble_after_a_while() {
+        assert_eq!(trouble_after(sleep(STALLED_AFTER - CHECK_EVERY / 2)).await, None);
+        assert!(trouble_after(sleep(STALLED_AFTER + CHECK_EVERY / 2)).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_was_stopped_has_not_waited_meanwhile() {
+        let stopped = async {
+            sleep(CHECK_EVERY).await;
+            advance(Duration::from_secs(600)).await;
+            sleep(CHECK_EVERY).await;
+        };
+        assert_eq!(trouble_after(stopped).await, None);
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     message::Origin,
     route::RouteError,
     sink::{KeptCheckpoint, SinkError, read_checkpoint},
+    state::BusCheckpoint,
 };
 
 /// Why a checkpoint cannot be told of.
@@ -28,10 +29,28 @@ pub async fn look_at_checkpoint(
     route: &str,
     origin: &Origin,
 ) -> Result<Option<String>, CheckpointError> {
+    let record = record(sink, route, origin).await?;
+    Ok(record.map(|record| described(&record, Timestamp::now())))
+}
+
+/// Which checkpoint that is. A local cursor that names it counts more than it does, when the route is taken over next.
+pub async fn checkpoint_in_bus(
+    sink: &SinkConfig,
+    route: &str,
+    origin: &Origin,
+) -> Result<Option<BusCheckpoint>, CheckpointError> {
+    Ok(record(sink, route, origin).await?.map(|record| record.number()))
+}
+
+async fn record(
+    sink: &SinkConfig,
+    route: &str,
+    origin: &Origin,
+) -> Result<Option<CheckpointRecord>, CheckpointError> {
     let Some(KeptCheckpoint { bytes, place }) = read_checkpoint(sink, origin).await? else { return Ok(None) };
     let record = CheckpointRecord::from_bytes(&bytes, &origin.route_identity())
         .map_err(|source| RouteError::Checkpoint { route: route.to_owned(), place, source })?;
-    Ok(Some(described(&record, Timestamp::now())))
+    Ok(Some(record))
 }
 
 fn described(record: &CheckpointRecord, now: Timestamp) -> String {

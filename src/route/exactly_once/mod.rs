@@ -5,12 +5,13 @@
 //! on, and it is taken at each start.
 //!
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
-//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` and
-//! `check.rs` are for the operator.
+//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `letters.rs` keeps it as a dead letter; `local_copy.rs`
+//! and `check.rs` are for the operator.
 
 mod check;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+pub(super) mod letters;
 mod local_copy;
 mod ownership;
 mod record;
@@ -25,7 +26,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use check::{CheckpointError, look_at_checkpoint};
+pub use check::{CheckpointError, checkpoint_in_bus, look_at_checkpoint};
 pub(super) use record::Owner;
 pub use record::RecordProblem;
 
@@ -55,6 +56,9 @@ use session::{Continuity, Interruption, Session};
 
 /// How often a standby looks whether the owner lives.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it may take to find the messages for which the bus refuses transactions before that is told.
+const NARROWING_USUAL: Duration = Duration::from_secs(5);
 
 /// What a route that delivers exactly once runs on.
 #[derive(Debug)]
@@ -93,9 +97,10 @@ pub(super) async fn run(
     let origin = &rendering.origin;
     let sink = open_until(&status, stop, || factory.open(origin)).await?;
     let ownership = Ownership::new(me.clone(), *takeover_after);
+    let (copy, copy_writer) = LocalCopy::new(state.clone(), Arc::clone(&status), found);
     let continuity = Continuity {
         dead_letters: route.seams.dead_letters.clone(),
-        copy: LocalCopy::new(state.clone(), Arc::clone(&status), found),
+        copy,
         status,
         refusals: Refusals::default(),
         backoff: RetryPolicy::SINK.backoff(),
@@ -103,16 +108,22 @@ pub(super) async fn run(
         generations: Generations::default(),
         heartbeat: ownership.heartbeat(),
         is_commit_due: false,
+        narrowing_since: None,
         waiting: None,
     };
     let beginning = route.stream.cursor_at(route.stream.start());
     let mut run = Run { route, rendering, sink, ownership, continuity, beginning, until_caught_up };
-    let ended = run.sessions(stop).await;
-    run.route.status.at_rest(RouteTask::Delivery);
-    run.route.status.hold(0);
-    if !matches!(ended, Err(Halt::Failed(_))) {
-        run.sink.close().await;
-    }
+    // The copies end with what follows the bus, so the last one is written when the run is over.
+    let delivering = Box::pin(async move {
+        let ended = run.sessions(stop).await;
+        run.route.status.at_rest(RouteTask::Delivery);
+        run.route.status.hold(0);
+        if !matches!(ended, Err(Halt::Failed(_))) {
+            run.sink.close().await;
+        }
+        ended
+    });
+    let (ended, ()) = tokio::join!(delivering, copy_writer.run());
     ended
 }
 
@@ -150,6 +161,7 @@ impl Run<'_> {
                     }
                     self.continuity.backoff.wait(stop).await?;
                 }
+                Err(Interruption::Narrowed { reason }) => self.report_narrowed(&reason),
                 Err(Interruption::Regrouped) => {}
             }
             self.recover(stop).await?;
@@ -159,7 +171,7 @@ impl Run<'_> {
     async fn session(&mut self, stop: &CancellationToken) -> Result<(), Interruption> {
         let record = self.own(stop).await?;
         let (route, status) = (self.route, self.route.status());
-        self.continuity.copy.write(&record).await;
+        self.continuity.copy.follow(&record);
         status.cursor_loaded(record.generation, &record.cursor, route.stream.start());
         // After a commit that failed, only another commit shows that the sink works.
         if !self.continuity.is_commit_due && status.sink_recovered() {
@@ -194,9 +206,11 @@ impl Run<'_> {
             match (claim, &found) {
                 (Claim::StepDown, Some(found)) => return Err(Interruption::Superseded(found.owner.clone())),
                 (Claim::StandBy, found) => {
+                    // It is for the owner to deliver.
+                    self.continuity.waiting = None;
                     if let Some(found) = found.as_ref().filter(|found| !self.continuity.copy.follows(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
-                        self.continuity.copy.write(found).await;
+                        self.continuity.copy.follow(found);
                     }
                     stand_by(&self.route.status, found.as_ref(), stop).await?;
                     continue;
@@ -212,11 +226,24 @@ impl Run<'_> {
                 continue;
             }
             self.tell_if_set_back(last.as_ref());
+            self.settle_letters(last.as_ref(), stop).await?;
             return match last {
                 Some(last) if self.ownership.is_ours(&last) => Ok(last),
                 last => self.take_over(last, stop).await,
             };
         }
+    }
+
+    /// What the last session, or the last run, left of a transaction is decided: `last` is final.
+    async fn settle_letters(
+        &mut self,
+        last: Option<&CheckpointRecord>,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        let Continuity { dead_letters, copy, status, .. } = &self.continuity;
+        let base = last.map(CheckpointRecord::number).or_else(|| copy.of_bus());
+        let is_committed = |checkpoint: &BusCheckpoint| letters::is_committed(checkpoint, base.as_ref());
+        letters::settle(dead_letters, is_committed, status, stop).await
     }
 
     async fn last_checkpoint(
@@ -245,7 +272,7 @@ impl Run<'_> {
         let committing = async move { sink.commit(bytes).await?.await };
         patient(&status, stop, &*stall_reason, committing).await?.map_err(|err| match err {
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
-            CommitError::Refused(reason) => Interruption::Fenced(reason),
+            CommitError::Refused { reason, .. } => Interruption::Fenced(reason),
             CommitError::Sink(err) => Interruption::Sink(err),
         })?;
         status.enter(Phase::Starting);
@@ -265,10 +292,10 @@ impl Run<'_> {
     fn claimed(&mut self, last: Option<CheckpointRecord>) -> CheckpointRecord {
         let copy = &self.continuity.copy;
         let found = last.as_ref().map(CheckpointRecord::number);
-        let BusCheckpoint { epoch, generation, .. } =
-            found.or_else(|| copy.of_bus().cloned()).unwrap_or_default();
+        let BusCheckpoint { epoch, generation, .. } = found.or_else(|| copy.of_bus()).unwrap_or_default();
         let of_bus = last.filter(|last| !copy.follows(last)).map(|last| last.cursor);
-        let cursor = of_bus.or_else(|| copy.cursor().cloned()).unwrap_or_else(|| self.beginning.clone());
+        let copied = || copy.cursor().map(|cursor| Cursor::clone(&cursor));
+        let cursor = of_bus.or_else(copied).unwrap_or_else(|| self.beginning.clone());
         CheckpointRecord {
             owner: self.ownership.me.clone(),
             epoch: self.ownership.next_epoch(epoch),
@@ -319,6 +346,22 @@ impl Run<'_> {
 
     fn report(&self, error: &SinkError) {
         report_sink(&self.route.status, error, "delivery failed; trying again");
+    }
+
+    /// An odd message is found soon; that it takes longer is worth a word.
+    fn report_narrowed(&mut self, reason: &str) {
+        let Continuity { status, narrowing_since, .. } = &mut self.continuity;
+        if narrowing_since.get_or_insert_with(Instant::now).elapsed() < NARROWING_USUAL {
+            return;
+        }
+        let class = class_name(SinkClass::Configuration);
+        metrics::sink_failure(status.name(), class);
+        let trouble = format!(
+            "the bus refuses transactions, and the messages for which it does are looked for: {reason}"
+        );
+        if status.sink_failed(&trouble) {
+            tracing::warn!(route = status.name(), class, "{trouble}");
+        }
     }
 
     fn report_held(&self, ruling: Ruling, messages: usize, reason: &str) {

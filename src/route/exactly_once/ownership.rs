@@ -1,7 +1,8 @@
 //! Who may write for a route. The checkpoint in the bus says whose it is; the bus itself refuses whoever is not.
 //!
 //! A run takes a route over at most once: when it starts, or when it is a standby and the owner is gone. Whoever finds
-//! another owner after that steps down, so two daemons never take a route from each other in turns. A wrong clock can make a standby take
+//! another owner after that steps down, even where it never heard that the route was its own: so two daemons never take a
+//! route from each other in turns. A wrong clock can make a standby take
 //! over too early, and cannot make two write.
 
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub(super) struct Ownership {
     standby: Option<Duration>,
     /// The epoch in which this run owned the route last.
     owned: Option<u64>,
+    /// The epoch with which this run asked for the route last, be it that the bus took that or not.
+    asked: Option<u64>,
     /// The latest epoch that the bus has shown. One before it is a bus that was set back, or that lags.
     latest: u64,
     watched: Option<Watched>,
@@ -54,7 +57,7 @@ impl Ownership {
     /// Of the run `me`. A standby takes over from an owner that has not moved for `standby`; without it, a start does at
     /// once.
     pub(super) fn new(me: Owner, standby: Option<Duration>) -> Self {
-        Self { me, standby, owned: None, latest: 0, watched: None }
+        Self { me, standby, owned: None, asked: None, latest: 0, watched: None }
     }
 
     /// How often an owner moves its checkpoint even if there is nothing to deliver, so that no standby takes it for gone.
@@ -76,7 +79,7 @@ impl Ownership {
             return Claim::Owned;
         }
         let Some(takeover_after) = self.standby else {
-            return if self.owned.is_some() { Claim::StepDown } else { Claim::TakeOver };
+            return if self.is_superseded_by(found) { Claim::StepDown } else { Claim::TakeOver };
         };
         if found.is_released {
             return Claim::TakeOver;
@@ -89,9 +92,17 @@ impl Ownership {
         record.owner == self.me && record.epoch == self.latest
     }
 
-    /// The epoch of whoever takes the route over now, where the bus or its local copy shows `shown`.
-    pub(super) fn next_epoch(&self, shown: u64) -> u64 {
-        self.latest.max(shown) + 1
+    /// The epoch with which this run asks for the route now, where the bus or its local copy shows `shown`.
+    pub(super) fn next_epoch(&mut self, shown: u64) -> u64 {
+        let epoch = self.latest.max(shown) + 1;
+        self.asked = Some(epoch);
+        epoch
+    }
+
+    /// Whether `found`, which is another's, has the route from this run. A later epoch than the one that this run asked for
+    /// comes behind that: the route was ours, and the answer was lost.
+    fn is_superseded_by(&self, found: &CheckpointRecord) -> bool {
+        self.owned.is_some() || self.asked.is_some_and(|asked| found.epoch > asked)
     }
 
     /// The bus has no checkpoint. An owner that lives writes it again, and knows best where the route stands; so whoever
@@ -168,6 +179,18 @@ mod tests {
         for later in [now, now + Duration::from_secs(86_400)] {
             assert_eq!(first.judge(Some(&record(&other, 3, 7)), later), Claim::StepDown);
         }
+    }
+
+    #[test]
+    fn whoever_never_heard_that_the_route_was_its_own_steps_down_all_the_same() {
+        let ((mut first, before), now) = (pair(None), Instant::now());
+        assert_eq!(first.judge(Some(&record(&before, 4, 5)), now), Claim::TakeOver);
+        assert_eq!(first.next_epoch(4), 5);
+        assert_eq!(first.judge(Some(&record(&before, 4, 6)), now), Claim::TakeOver, "it was not taken");
+        let at_the_same_time = record(&Owner::of_this_run(), 5, 7);
+        assert_eq!(first.judge(Some(&at_the_same_time), now), Claim::TakeOver, "somebody else was sooner");
+        assert_eq!(first.next_epoch(5), 6);
+        assert_eq!(first.judge(Some(&record(&before, 7, 8)), now), Claim::StepDown);
     }
 
     /// Found by the simulation, seeds 12 and 83.

@@ -11,18 +11,18 @@ use crate::clock::Clock;
 const BEGIN: i64 = 1_790_000_123;
 
 #[derive(Debug)]
-pub(super) struct SimulatedClock(Instant);
+pub(crate) struct SimulatedClock(Instant);
 
 impl SimulatedClock {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Instant::now()))
     }
 
-    pub(super) fn begin(&self) -> Timestamp {
+    pub(crate) fn begin(&self) -> Timestamp {
         Timestamp::from_second(BEGIN).unwrap()
     }
 
-    pub(super) fn at_now(&self) -> Timestamp {
+    pub(crate) fn at_now(&self) -> Timestamp {
         self.begin() + SignedDuration::try_from(self.0.elapsed()).unwrap()
     }
 }

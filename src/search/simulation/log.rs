@@ -25,16 +25,16 @@ const FAULTS: u32 = 20;
 
 /// An event: when it was published, and when it came into the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LoggedEvent {
-    pub(super) published: Timestamp,
-    pub(super) logged: Timestamp,
+pub(crate) struct LoggedEvent {
+    pub(crate) published: Timestamp,
+    pub(crate) logged: Timestamp,
 }
 
-pub(super) struct SearchedLog {
+pub(crate) struct SearchedLog {
     clock: Arc<SimulatedClock>,
     bad_until: Instant,
     /// By `published`.
-    pub(super) events: Vec<LoggedEvent>,
+    pub(crate) events: Vec<LoggedEvent>,
     random: Mutex<Rng>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for SearchedLog {
 
 impl SearchedLog {
     /// A log of events over `span`, none of which takes longer than `lag_max` to come into it.
-    pub(super) fn new(
+    pub(crate) fn new(
         seed: u64,
         clock: &Arc<SimulatedClock>,
         bad_until: Instant,

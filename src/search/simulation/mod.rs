@@ -6,9 +6,9 @@
 //! Spools are written by threads for blocking work, so what happens at one and the same moment may happen in another order
 //! when a seed is played again.
 
-mod clock;
+pub(crate) mod clock;
 mod judge;
-mod log;
+pub(crate) mod log;
 mod note_check;
 mod scenario;
 

@@ -92,12 +92,21 @@ impl KeptLetters {
 
     /// Removes the letters with these ids. Says which of them were there. When it returns they are gone from the disk.
     pub(crate) fn remove(&self, which: &BTreeSet<LetterId>) -> io::Result<BTreeSet<LetterId>> {
+        self.remove_where(|_, id, _| which.contains(id))
+    }
+
+    /// Removes the letters of which `goes` says so, which is asked once for each, with the stem of its owner's files. Which
+    /// they were. When it returns they are gone from the disk.
+    pub(crate) fn remove_where(
+        &self,
+        mut goes: impl FnMut(&str, &LetterId, &[u8]) -> bool,
+    ) -> io::Result<BTreeSet<LetterId>> {
         let mut removed = BTreeSet::new();
         let Some(directory) = self.open()? else { return Ok(removed) };
         // Whoever keeps new ones writes to the same files.
         lock(&directory)?;
         for file in self.files()? {
-            let (found, rest) = self.without(&file, which)?;
+            let (found, rest) = self.without(&file, &mut goes)?;
             if found.is_empty() {
                 continue;
             }
@@ -111,13 +120,13 @@ impl KeptLetters {
         Ok(removed)
     }
 
-    /// Which of the letters are in `file`, and the draft of the file without them, if anything is left of it.
+    /// Which letters of `file` go, and the draft of the file without them, if anything is left of it.
     fn without(
         &self,
         file: &KeptFile,
-        which: &BTreeSet<LetterId>,
+        goes: impl FnMut(&str, &LetterId, &[u8]) -> bool,
     ) -> io::Result<(BTreeSet<LetterId>, Option<PathBuf>)> {
-        let found = Self::among(file, which)?;
+        let found = Self::among(file, goes)?;
         if found.is_empty() {
             return Ok((found, None));
         }
@@ -135,12 +144,18 @@ impl KeptLetters {
         }
     }
 
-    fn among(file: &KeptFile, which: &BTreeSet<LetterId>) -> io::Result<BTreeSet<LetterId>> {
+    fn among(
+        file: &KeptFile,
+        mut goes: impl FnMut(&str, &LetterId, &[u8]) -> bool,
+    ) -> io::Result<BTreeSet<LetterId>> {
         let mut found = BTreeSet::new();
         let mut lines = BufReader::new(File::open(&file.path)?);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line)? > 0 && line.pop() == Some(b'\n') {
-            found.extend(which.get(&LetterId::of(&line)).cloned());
+            let letter = LetterId::of(&line);
+            if goes(&file.stem, &letter, &line) {
+                found.insert(letter);
+            }
             line.clear();
         }
         Ok(found)

@@ -1,107 +1,25 @@
 //! Compressing closed files and bringing them back, in such an order that a crash at any point leaves one of the two
-//! whole; and the thread that does it beside the writer.
+//! whole.
 
 use std::{
     fs,
     io::{self, BufReader, Read, Write},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::{
     error::{WriterError, doing},
-    name::{self, Form},
+    name,
     own_files::{OwnFiles, create_draft, no_follow},
 };
 use crate::config::Compression;
 
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Compresses closed files one after another, on a thread of its own. Ends when it is dropped, at once: what is left is
-/// compressed by the next one.
-#[derive(Debug)]
-pub(super) struct Compressor {
-    /// Files with smaller numbers are closed.
-    closed_below: Arc<AtomicU64>,
-    is_ending: Arc<AtomicBool>,
-    wake: Option<SyncSender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Compressor {
-    pub(super) fn start(files: OwnFiles, compression: Compression) -> Self {
-        let (closed_below, is_ending) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (wake, woken) = sync_channel(1);
-        let (below, ending) = (Arc::clone(&closed_below), Arc::clone(&is_ending));
-        let thread = thread::spawn(move || work(&files, compression, &woken, &below, &ending));
-        Self { closed_below, is_ending, wake: Some(wake), thread: Some(thread) }
-    }
-
-    /// Tells that all files with numbers below `number` are closed.
-    pub(super) fn closed_below(&self, number: u64) {
-        if self.closed_below.swap(number, Ordering::Relaxed) == number {
-            return;
-        }
-        if let Some(wake) = &self.wake {
-            // If it is full, it is about to look anyway.
-            let _ = wake.try_send(());
-        }
-    }
-}
-
-impl Drop for Compressor {
-    fn drop(&mut self) {
-        self.is_ending.store(true, Ordering::Relaxed);
-        self.wake = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("compressing closed files ended abnormally");
-        }
-    }
-}
-
-fn work(
-    files: &OwnFiles,
-    compression: Compression,
-    woken: &Receiver<()>,
-    closed_below: &AtomicU64,
-    is_ending: &AtomicBool,
-) {
-    while woken.recv().is_ok() {
-        let closed = files.list().map(|all| {
-            let below = closed_below.load(Ordering::Relaxed);
-            all.into_iter().filter(move |file| file.form == Form::Plain && file.name.number < below)
-        });
-        let closed = match closed {
-            Ok(closed) => closed,
-            Err(err) => {
-                tracing::error!(sink = files.sink, error = %err.source, "{}", err.action);
-                continue;
-            }
-        };
-        for file in closed {
-            if is_ending.load(Ordering::Relaxed) {
-                return;
-            }
-            if let Err(err) = compress(files, &file.path, compression, is_ending) {
-                tracing::error!(
-                    sink = files.sink, file = %file.path.display(), error = %err.source,
-                    "{}; it stays as it is until the next file is closed", err.action
-                );
-            }
-        }
-    }
-}
-
 /// Replaces the closed file at `path` by its compressed form, unless it is told to end in the middle.
-fn compress(
+pub(super) fn compress(
     files: &OwnFiles,
     path: &Path,
     compression: Compression,

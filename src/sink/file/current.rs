@@ -81,6 +81,7 @@ impl Current {
         later: VecDeque<OwnFile>,
     ) -> Result<Self, WriterError> {
         let path = name.path_in(&files.directory);
+        files.add_to_record(&name)?;
         compression::restore(files, &path)?;
         let file = open_existing(&path).map_err(doing("open", &path))?;
         let end = file.metadata().map_err(doing("look at", &path))?.len();

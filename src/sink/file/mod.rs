@@ -3,7 +3,7 @@
 //! With each cursor goes a mark: the file that is being written, and its bytes that were proved. On start, and after a
 //! failure, the route delivers again what came after its cursor; what of that is on the disk already is recognised byte
 //! for byte and not written again, and what turns out to be anything else is set aside. Nothing that was proved is ever
-//! removed. One blocking task a sink does the I/O; batches that wait for it share one sync.
+//! removed but by `retention`. One blocking task a sink does the I/O; batches that wait for it share one sync.
 //!
 //! | file | its one job |
 //! |---|---|
@@ -14,7 +14,8 @@
 //! | `tidy.rs` | what a crash left in two forms |
 //! | `current.rs` | the open file: whether it is still ours, and what it has beyond what was proved |
 //! | `writer.rs` | append, prove, recover, rotate |
-//! | `compression.rs` | closed files, compressed beside the writer |
+//! | `compression.rs` | from a closed file to its compressed form, and back |
+//! | `upkeep.rs` | closed files, compressed and removed in time beside the writer |
 //! | `copies.rs` | what was set aside and has come again |
 //! | `permission.rs` | whether files could be made, for checks |
 
@@ -32,6 +33,7 @@ mod taking_up;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod upkeep;
 mod writer;
 
 use std::{io, sync::Arc};
@@ -51,6 +53,7 @@ use crate::{
 };
 pub(crate) use error::WriterError;
 pub(crate) use permission::{require_appendable, require_writable};
+use upkeep::Commits;
 pub(crate) use writer::Writer;
 
 /// Requests that wait for the disk; more would only hide that it is slow.
@@ -63,6 +66,8 @@ pub(super) struct File {
     requests: mpsc::Sender<Request>,
     task: JoinHandle<()>,
     mark: SinkMark,
+    /// Whoever removes closed files must know where the cursor is.
+    commits: Option<Commits>,
 }
 
 enum Request {
@@ -82,11 +87,11 @@ impl File {
         let writer = opening
             .unwrap_or_else(|err| Err(WriterError::interrupted(err)))
             .map_err(|err| err.in_sink(&name))?;
-        let mark = writer.mark();
+        let (mark, commits) = (writer.mark(), writer.commits());
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let task_name = name.clone();
         let task = tokio::task::spawn_blocking(move || serve(writer, waiting, &task_name));
-        Ok(Self { name, requests, task, mark })
+        Ok(Self { name, requests, task, mark, commits })
     }
 
     fn gone(&self) -> SinkError {
@@ -114,6 +119,12 @@ impl Sink for File {
             Ok(async move { settled.await.unwrap_or(Err(gone)) }.boxed())
         }
         .boxed()
+    }
+
+    fn committed(&mut self, mark: &SinkMark) {
+        if let Some(commits) = &self.commits {
+            commits.committed(mark);
+        }
     }
 
     fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {

@@ -1,9 +1,10 @@
 //! The files of one owner in one directory: what is there, new ones, and setting aside what is not part of the archive
-//! any more. What is changed here is on the disk when it is told.
+//! any more; and the record of those that the owner has made. What is changed here is on the disk when it is told.
 //!
 //! Nothing is removed but copies that are still being made.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Seek as _, SeekFrom},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -12,13 +13,14 @@ use std::{
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 
 use super::{
     compression,
     error::{WriterError, doing},
     name::{self, FileName, Form},
 };
-use crate::config::FileStem;
+use crate::{config::FileStem, sink::retention::FileRecord};
 
 /// Events tell of persons: the owner writes, the group may read, and nobody else.
 pub(super) const FILE_MODE: u32 = 0o640;
@@ -38,6 +40,12 @@ pub(super) struct OwnFile {
     pub(super) name: FileName,
     pub(super) form: Form,
     pub(super) path: PathBuf,
+}
+
+/// A line of the record.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordLine {
+    name: String,
 }
 
 impl OwnFile {
@@ -97,12 +105,46 @@ impl OwnFiles {
     pub(super) fn create_next(&self, above: u64) -> Result<(FileName, fs::File), WriterError> {
         let used = self.names()?.into_iter().map(|(name, ..)| name.number).max();
         let name = FileName::new(&self.stem, above.max(used.unwrap_or(0)) + 1, Timestamp::now());
+        self.add_to_record(&name)?;
         let path = name.path_in(&self.directory);
         let mut options = fs::File::options();
         let created = options.create_new(true).read(true).append(true).mode(FILE_MODE).open(&path);
         let file = created.map_err(doing("create", &path))?;
         self.sync()?;
         Ok((name, file))
+    }
+
+    /// The files that the owner has made, by its record. Those of before there was one are not among them.
+    pub(super) fn named(&self) -> Result<BTreeSet<FileName>, WriterError> {
+        let record = self.record();
+        let lines = record.read::<RecordLine>().map_err(doing("read", record.path()))?;
+        Ok(lines.iter().filter_map(|line| FileName::parse_plain(&self.stem, &line.name)).collect())
+    }
+
+    /// Adds `name` to the record, unless it is there.
+    pub(super) fn add_to_record(&self, name: &FileName) -> Result<(), WriterError> {
+        if self.named()?.contains(name) {
+            return Ok(());
+        }
+        let record = self.record();
+        record.add(&RecordLine { name: name.to_string() }).map_err(doing("write to", record.path()))
+    }
+
+    /// Takes what is not there any more off the record.
+    pub(super) fn tidy_record(&self) -> Result<(), WriterError> {
+        let named = self.named()?;
+        let there: BTreeSet<_> = self.list()?.into_iter().map(|file| file.name).collect();
+        let kept: Vec<_> =
+            named.intersection(&there).map(|name| RecordLine { name: name.to_string() }).collect();
+        if kept.len() == named.len() {
+            return Ok(());
+        }
+        let record = self.record();
+        record.replace(&kept).map_err(doing("write", record.path()))
+    }
+
+    fn record(&self) -> FileRecord {
+        FileRecord::new(self.directory.join(format!(".{}.files", self.stem)), FILE_MODE)
     }
 
     /// Sets a whole file aside.

@@ -16,10 +16,11 @@ use super::{
     File,
     name::Form,
     own_files::{OwnFile, OwnFiles},
+    upkeep::{Removed, remove_due},
     writer::Writer,
 };
 use crate::{
-    config::{Compression, FileSink, FileStem, Rotate},
+    config::{Compression, FileSink, FileStem, Retention, Rotate},
     message::{Origin, tests::batch},
     sink::Sink as _,
     state::SinkMark,
@@ -29,7 +30,7 @@ const LARGE: u64 = 1 << 20;
 
 pub(super) fn config(directory: &Path, size_bytes: u64, compress: Option<Compression>) -> FileSink {
     let rotate = Rotate { size_bytes, age: Duration::from_secs(86_400), compress };
-    FileSink { name: "archive".to_owned(), directory: directory.to_owned(), rotate }
+    FileSink { name: "archive".to_owned(), directory: directory.to_owned(), rotate, retention: None }
 }
 
 pub(super) fn files(directory: &Path, route: &str) -> OwnFiles {
@@ -122,7 +123,7 @@ fn what_a_crash_left_unproved_is_recognised_and_not_written_twice() {
     deliver(&mut writer, &["4", "\"five\"", "6"]);
     assert_eq!(archive(place.path()), "1\n2\n3\n4\n\"five\"\n6\n");
     assert_eq!(aside(place.path()), "");
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2, "the file and its lock");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 3, "the file, its lock and the record");
 }
 
 #[test]
@@ -390,6 +391,123 @@ fn of_two_forms_one_remains_and_closed_files_are_compressed_at_last() {
     compress(&files(place.path(), "r").list().unwrap()[2], "another\n");
     place.open(LARGE, Some(&mark)).finish();
     assert_eq!(forms(), [compressed, compressed, Form::Plain, Form::Superseded(Some(Compression::Zstd))]);
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn by_age(days: u32) -> Retention {
+    Retention { age: Some(DAY * days), size_bytes: None }
+}
+
+/// So many days from now.
+fn after(days: u32) -> jiff::Timestamp {
+    jiff::Timestamp::now() + DAY * days
+}
+
+#[test]
+fn old_files_go_and_neither_the_open_one_nor_what_somebody_else_has_put_there() {
+    let place = Place::new();
+    let mut writer = place.open(1, None);
+    for value in ["1", "2", "3", "4"] {
+        deliver(&mut writer, &[value]);
+    }
+    let names = files(place.path(), "r").list().unwrap();
+    // One with the name that another of the route's files could have, one of another route, and one of nobody.
+    let strange = place.path().join("r-00000000-20200101T000000Z.jsonl");
+    let others =
+        [strange, place.path().join("r-2-00000001-20200101T000000Z.jsonl"), place.path().join("notes")];
+    others.iter().for_each(|other| fs::write(other, "others'\n").unwrap());
+
+    let own = files(place.path(), "r");
+    let removed =
+        |retention: &Retention, below, days| remove_due(&own, retention, below, after(days)).unwrap();
+    assert_eq!(removed(&by_age(90), 4, 89), Removed::default(), "they are not old yet");
+    assert_eq!(
+        removed(&by_age(90), 2, 1_000),
+        Removed { files: 1, bytes: 2 },
+        "the cursor stands in the second"
+    );
+    assert!(!names[0].path.exists() && names[1].path.exists());
+    assert_eq!(removed(&by_age(90), 100, 1_000), Removed { files: 2, bytes: 4 }, "the last is never closed");
+    assert_eq!(archive(place.path()), "others'\n4\n");
+    assert!(others.iter().all(|other| other.exists()));
+
+    // It goes on as if nothing had been.
+    let mark = deliver(&mut writer, &["5"]);
+    writer.finish();
+    let mut writer = place.open(1, Some(&mark));
+    deliver(&mut writer, &["6"]);
+    assert_eq!(archive(place.path()), "others'\n4\n5\n6\n");
+}
+
+#[test]
+fn the_oldest_go_while_there_are_too_many_bytes_in_whatever_form() {
+    let place = Place::new();
+    let mut writer = place.open(1, None);
+    for value in ["1", "2", "3", "4", "5"] {
+        deliver(&mut writer, &[value]);
+    }
+    let own = files(place.path(), "r");
+    let all = own.list().unwrap();
+    let compressed = zstd::encode_all(&b"1\n"[..], 0).unwrap();
+    fs::write(format!("{}.zst", all[0].path.display()), &compressed).unwrap();
+    fs::remove_file(&all[0].path).unwrap();
+    // Set aside: no part of the archive, and never removed.
+    fs::write(format!("{}.superseded-1", all[1].path.display()), "aside\n").unwrap();
+    let by_size = |size_bytes| Retention { age: None, size_bytes: Some(size_bytes) };
+    let bytes = compressed.len() as u64;
+    assert_eq!(remove_due(&own, &by_size(8 + bytes), 5, after(0)).unwrap(), Removed::default());
+    assert_eq!(remove_due(&own, &by_size(7 + bytes), 5, after(0)).unwrap(), Removed { files: 1, bytes });
+    assert_eq!(remove_due(&own, &by_size(5), 5, after(0)).unwrap(), Removed { files: 2, bytes: 4 });
+    assert_eq!((archive(place.path()), aside(place.path())), ("4\n5\n".to_owned(), "aside\n".to_owned()));
+}
+
+#[test]
+fn what_is_too_much_goes_by_itself_once_its_cursor_is_committed() {
+    let place = Place::new();
+    let retention = Some(Retention { age: None, size_bytes: Some(4) });
+    let config = FileSink { retention, ..config(place.path(), 1, None) };
+    let mut writer = Writer::open(config, FileStem::of_route("r"), None).unwrap();
+    let commits = writer.commits().unwrap();
+    let marks: Vec<_> = ["1", "2", "3", "4"].map(|value| deliver(&mut writer, &[value])).into();
+    // Nothing is committed: a crash now would go on in the first.
+    commits.committed(&marks[0]);
+    commits.committed(&SinkMark::File { name: "somebody's".to_owned(), length_bytes: 0 });
+    assert_eq!(archive(place.path()), "1\n2\n3\n4\n");
+    commits.committed(&marks[1]);
+    wait_until(|| archive(place.path()) == "2\n3\n4\n");
+    commits.committed(&marks[3]);
+    wait_until(|| archive(place.path()) == "3\n4\n");
+    writer.finish();
+
+    // After a start the mark of the cursor counts, with no new commit.
+    let config = FileSink {
+        retention: Some(Retention { age: None, size_bytes: Some(2) }),
+        ..self::config(place.path(), 1, None)
+    };
+    let writer = Writer::open(config, FileStem::of_route("r"), Some(&marks[3])).unwrap();
+    wait_until(|| archive(place.path()) == "4\n");
+    writer.finish();
+    let record = fs::read_to_string(place.path().join(".r.files")).unwrap();
+    assert!(record.contains("r-00000004-"), "{record}");
+    place.open(LARGE, Some(&marks[3])).finish();
+    let record = fs::read_to_string(place.path().join(".r.files")).unwrap();
+    assert_eq!(record.lines().count(), 1, "what is gone is taken off the record: {record}");
+}
+
+#[test]
+fn files_of_before_there_was_a_record_are_left_alone_but_the_open_one() {
+    let place = Place::new();
+    let mut writer = place.open(1, None);
+    let marks: Vec<_> = ["1", "2"].map(|value| deliver(&mut writer, &[value])).into();
+    writer.finish();
+    fs::remove_file(place.path().join(".r.files")).unwrap();
+    let mut writer = place.open(1, Some(&marks[1]));
+    deliver(&mut writer, &["3"]);
+    writer.finish();
+    let removed = remove_due(&files(place.path(), "r"), &by_age(1), 3, after(10)).unwrap();
+    assert_eq!(removed.files, 1, "the cursor has named the second");
+    assert_eq!(archive(place.path()), "1\n3\n");
 }
 
 #[test]

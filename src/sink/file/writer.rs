@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use okta_system_log::format::push_line;
 
 use super::{
-    compression::Compressor,
     copies,
     current::{Current, Matching, Stray},
     error::{WriterError, doing},
@@ -17,6 +16,7 @@ use super::{
     own_files::OwnFiles,
     taking_up::{Proved, take_up, take_up_after},
     tidy::tidy,
+    upkeep::{Commits, Upkeep},
 };
 use crate::{
     config::{FileSink, FileStem, Rotate},
@@ -34,7 +34,7 @@ pub(crate) struct Writer {
     health: Health,
     lines: Vec<u8>,
     // Before the lock: it must have ended when others may write.
-    compressor: Option<Compressor>,
+    upkeep: Option<Upkeep>,
     lock: Lock,
 }
 
@@ -55,7 +55,7 @@ impl Writer {
         stem: FileStem,
         mark: Option<&SinkMark>,
     ) -> Result<Self, WriterError> {
-        let FileSink { name: sink, directory, rotate } = config;
+        let FileSink { name: sink, directory, rotate, retention } = config;
         let proved = match mark {
             Some(SinkMark::File { name, length_bytes }) => {
                 FileName::parse_plain(&stem, name).map(|name| Proved { name, length: *length_bytes })
@@ -66,19 +66,17 @@ impl Writer {
         files.create_directory()?;
         let lock = Lock::acquire(&files.directory, &files.stem)?;
         tidy(&files, proved.as_ref().map(|proved| &proved.name))?;
+        files.tidy_record()?;
+        if retention.is_some() {
+            tell_unnamed(&files, proved.as_ref().map(|proved| &proved.name))?;
+        }
+        // Its mark is committed.
+        let committed = proved.as_ref().map(|proved| proved.name.clone());
         let current = take_up(&files, proved.as_ref())?;
         let proved = Proved { name: current.name.clone(), length: current.length };
-        let compressor = rotate.compress.map(|compression| Compressor::start(files.clone(), compression));
-        let writer = Self {
-            rotate,
-            files,
-            current,
-            proved,
-            health: Health::Sound,
-            lines: Vec::new(),
-            compressor,
-            lock,
-        };
+        let upkeep = Upkeep::start(&files, rotate.compress, retention, committed.as_ref());
+        let writer =
+            Self { rotate, files, current, proved, health: Health::Sound, lines: Vec::new(), upkeep, lock };
         writer.tell_closed();
         Ok(writer)
     }
@@ -150,8 +148,8 @@ impl Writer {
 
     /// Ends what still runs in the background and lets others write.
     pub(crate) fn finish(self) {
-        let Self { files, proved, compressor, lock, .. } = self;
-        drop(compressor);
+        let Self { files, proved, upkeep, lock, .. } = self;
+        drop(upkeep);
         copies::drop_copies(&files, &proved);
         lock.release();
     }
@@ -161,6 +159,9 @@ impl Writer {
         let is_empty = self.current.length == 0 && self.current.require_ours().is_ok();
         if is_empty && let Err(err) = std::fs::remove_file(&self.current.path) {
             tracing::debug!(file = %self.current.path.display(), error = %err, "an empty file stays");
+        }
+        if let Err(err) = self.files.tidy_record() {
+            tracing::debug!(sink = self.files.sink, error = %err.source, "{}", err.action);
         }
         self.finish();
     }
@@ -251,8 +252,36 @@ impl Writer {
     }
 
     fn tell_closed(&self) {
-        if let Some(compressor) = &self.compressor {
-            compressor.closed_below(self.proved.name.number);
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.closed_below(self.proved.name.number);
         }
     }
+
+    /// To be told of each commit of a cursor, if that is of use.
+    pub(crate) fn commits(&self) -> Option<Commits> {
+        self.upkeep.as_ref().map(|upkeep| upkeep.commits(&self.files.stem))
+    }
+
+    /// For whom proof is all there is: no cursor follows.
+    pub(crate) fn proof_is_commit(&self) {
+        if let Some(commits) = self.commits() {
+            commits.committed(&self.mark());
+        }
+    }
+}
+
+/// Says which closed files `retention` leaves alone, because no record names them.
+fn tell_unnamed(files: &OwnFiles, open: Option<&FileName>) -> Result<(), WriterError> {
+    let named = files.named()?;
+    let all = files.list()?;
+    let unnamed = all.iter().filter(|file| file.is_archive() && !named.contains(&file.name));
+    let count = unnamed.filter(|file| open.is_none_or(|open| file.name != *open)).count();
+    if count > 0 {
+        tracing::warn!(
+            sink = files.sink, directory = %files.directory.display(), stem = %files.stem, files = count,
+            "`retention` leaves these files alone: they are of a version of oktabus that kept no record of its files, or \
+             somebody else has put them there; remove them by hand once they are too old"
+        );
+    }
+    Ok(())
 }

@@ -26,7 +26,7 @@ use crate::{
         fault::Fault,
         ledger::{Ledger, Outcome, Rejection},
         properties::{Batching, batch_bytes},
-        record::RecordWriter,
+        record::{RecordWriter, in_trace},
         record_bytes_max,
         topic::{KnownTopics, Topic},
     },
@@ -130,6 +130,7 @@ impl Kafka {
             self.require_topic(&topic).await?;
             self.attributes.fill(&message, &self.config.key);
             let record = self.writer.write(&self.attributes, message.payload);
+            let record = record.map(|record| record.with_header(message.traceparent.map(in_trace)));
             // What is rejected is settled, and told with the rest.
             let _ = self.client.hand_over(&topic, unsent.ticket, record).await?;
             unsent.ticket += 1;

@@ -35,14 +35,14 @@ pub(super) async fn check(config: &KafkaSink, origins: &[Origin]) -> Result<Vec<
     let mut findings = check_topics(config, topics).await?;
     if let Some(KafkaTransactions { checkpoint_topic }) = &config.transactions {
         findings.extend(checkpoint_topic::check(config, checkpoint_topic).await?);
-        findings.extend(origins.iter().map(untried));
+        findings.extend(origins.iter().map(|origin| untried(origin, checkpoint_topic)));
     }
     Ok(findings)
 }
 
 /// What cannot be tried without harm.
-fn untried(origin: &Origin) -> Finding {
-    let id = transactional_id(&origin.route_identity());
+fn untried(origin: &Origin, checkpoint_topic: &str) -> Finding {
+    let id = transactional_id(&origin.route_identity(), checkpoint_topic);
     let text = format!(
         "the route commits as the transactional id `{id}`; whether this user may is not tried, because that would fence a daemon \
          that runs: with access control it needs WRITE and DESCRIBE on this transactional id, and READ, WRITE and DESCRIBE on \

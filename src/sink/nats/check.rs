@@ -27,7 +27,12 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, BusE
     }
     require_room(&connection, sink).await?;
     match found_stream {
-        Some(stream) => findings.extend(findings_of(sink, stream.cached_info())?),
+        Some(stream) => {
+            findings.extend(findings_of(sink, stream.cached_info())?);
+            if sink.transactions.is_none() && connection.has_fast_ingest() {
+                findings.extend(stream_settings::speed_up(&stream.cached_info().config));
+            }
+        }
         None if sink.create.is_some() => {
             let mut subjects = vec![sink.subject.wildcard(None)];
             subjects.extend(checkpoint_subjects(sink));

@@ -11,7 +11,7 @@ use ring::digest::{Context, SHA256};
 use crate::{
     bus::nats::headers,
     config::{Encoding, NatsSink},
-    message::{Attributes, Message},
+    message::{Attributes, Message, TRACEPARENT},
 };
 
 /// Bytes of a digest that tell the forms of one event apart; its id is beside them.
@@ -57,8 +57,12 @@ impl Writer {
         let id = headers::message_id(&self.id).into_owned();
 
         let encoded = headers::encoded(self.sink.encoding, &self.id, &self.attributes, message.payload);
-        let (headers, payload) =
+        let (mut headers, payload) =
             encoded.map_err(|err| format!("no envelope can be made around it: {err}"))?;
+        // Not in the digest: the same message in another trace is the same message.
+        if let Some(traceparent) = message.traceparent {
+            headers.insert(TRACEPARENT, traceparent);
+        }
         let (subject, key) = (self.subject.clone(), self.attributes.partition_key.clone());
         Ok(Outgoing { id, bare_id_bytes, subject, headers, payload, key })
     }
@@ -151,6 +155,16 @@ mod tests {
         let odd = written(sink("okta"), &batch(r#"[{"uuid":"u 1%"}]"#));
         assert_eq!(odd.bare_id(), "acme:u%201%25");
         assert_eq!(odd.headers.get("Nats-Msg-Id").unwrap().as_str(), odd.id);
+    }
+
+    #[test]
+    fn a_trace_travels_in_a_header_and_changes_no_id() {
+        let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let (plain, traced) = (batch(EVENT), batch(EVENT).traced(context.to_owned()));
+        let (plain, traced) = (written(sink("okta"), &plain), written(sink("okta"), &traced.part([0])));
+        assert_eq!(traced.headers.get("traceparent").unwrap().as_str(), context);
+        assert!(plain.headers.get("traceparent").is_none());
+        assert_eq!((plain.id, plain.payload), (traced.id, traced.payload));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use std::{io, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
+use tokio::sync::RwLock;
 
 use super::{
     Opening, StateError, StatePaths,
@@ -40,13 +41,15 @@ pub use unfinished::is_import_unfinished;
 #[derive(Debug)]
 pub(super) struct SledStore {
     database: Arc<Database>,
+    /// Held for reading by each commit, until it is through.
+    committing: Arc<RwLock<()>>,
 }
 
 impl SledStore {
     /// Opens the store at `paths`; no other process may have it open.
     pub(super) async fn open(paths: StatePaths, opening: Opening) -> Result<Self, StateError> {
         let database = off_runtime(move || unfinished::open_marked(paths, opening)).await?;
-        Ok(Self { database: Arc::new(database) })
+        Ok(Self { database: Arc::new(database), committing: Arc::default() })
     }
 
     fn run<T: Send + 'static>(
@@ -68,7 +71,21 @@ impl Store for SledStore {
     }
 
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StateError>> {
-        self.run(move |database| database.commit(&changes))
+        async move {
+            let through = Arc::clone(&self.committing).read_owned().await;
+            let database = Arc::clone(&self.database);
+            off_runtime(move || {
+                let committed = database.commit(&changes);
+                drop(through);
+                committed
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        async move { drop(self.committing.write().await) }.boxed()
     }
 
     fn identity(&self) -> StoreIdentity {
@@ -124,5 +141,27 @@ impl SledStore {
     /// Lets sled fail, in the midst of whatever it does.
     pub(super) fn break_for_tests(&self) {
         self.database.engine.close();
+    }
+}
+
+#[cfg(test)]
+mod unawaited {
+    use super::*;
+    use crate::state::{Cursor, cursors};
+
+    #[tokio::test]
+    async fn a_commit_for_which_nobody_waits_any_more_is_through_once_the_store_has_settled() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = StatePaths::within(directory.path().to_owned());
+        let store = SledStore::open(paths, Opening::Trusted).await.unwrap();
+        let key = cursors::key("log/siem");
+        for expected in 0..20 {
+            let value = cursors::encode("log/siem", &Cursor::for_tests("https://acme.okta.com/x")).unwrap();
+            // It has begun, and whoever began it is gone.
+            drop(store.commit(vec![Change::Set { key: key.clone(), expected, value }]).now_or_never());
+            store.settled().await;
+            let found = store.get(vec![key.clone()]).await.unwrap().pop().flatten();
+            assert_eq!(found.map(|record| record.generation), Some(expected + 1));
+        }
     }
 }

@@ -46,6 +46,7 @@ fn file(directory: &Path) -> SinkConfig {
         name: "archive".to_owned(),
         directory: directory.to_owned(),
         rotate: Rotate { size_bytes: u64::MAX, age: Duration::from_hours(24), compress: None },
+        retention: None,
     })
 }
 
@@ -61,6 +62,8 @@ async fn outcomes_are_lines_of_a_file() {
     }
     let mut files: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    // The record of the files is beside them.
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
     files.sort();
     let lines: Vec<_> = files
         .iter()

@@ -40,11 +40,14 @@ mod outage;
 mod proxies;
 #[cfg(feature = "nats")]
 mod redaction;
+mod retention;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod schema;
 mod service;
 mod shutdown;
 mod status_page;
 mod throttling;
+#[cfg(all(feature = "nats", feature = "otlp"))]
+mod traces;
 
 use crate::support::daemon::TO_FILES;

@@ -45,7 +45,23 @@ async fn the_service_manager_hears_of_the_start_of_progress_of_a_reload_and_of_t
     daemon.reload().await;
     assert!(heard("RELOADING=1").await.contains("MONOTONIC_USEC="));
     heard("READY=1").await;
+    // It knows what became of a configuration, and what runs by it.
+    workplace.configure("nothing = 1");
+    daemon.reload().await;
+    assert!(heard("READY=1").await.contains("STATUS=the new configuration is refused"));
+    workplace.configure(&with_another_route(&okta));
+    daemon.reload().await;
+    assert!(heard("READY=1").await.contains("STATUS=stream log of acme goes to files, other"));
     daemon.terminate().await;
     heard("STOPPING=1").await;
     assert!(daemon.ended().await.success());
+}
+
+fn with_another_route(okta: &Okta) -> String {
+    let org = format!(
+        "[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n",
+        okta.url()
+    );
+    let both = TO_FILES.replace(r#"{ sink = "files" }"#, r#"{ sink = "files" }, { sink = "other" }"#);
+    format!("{org}{both}[sinks.other]\nkind = \"stdout\"\n")
 }

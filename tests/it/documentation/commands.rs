@@ -9,7 +9,7 @@ use super::{blocks, pages, repository};
 use crate::support::{nats::NatsServer, tools::free_port};
 
 /// Why commands are not run, by how they begin.
-const NOT_RUN: [(&str, &str); 38] = [
+const NOT_RUN: [(&str, &str); 39] = [
     ("# ", "root's: changes the machine; the set-up is followed by hand on a clean Debian"),
     ("$ curl --proto", "installs Rust"),
     ("$ . \"$HOME/.cargo/env\"", "installs Rust"),
@@ -41,6 +41,7 @@ const NOT_RUN: [(&str, &str); 38] = [
     ("$ oktabus state ", "`state::commands` runs each"),
     ("$ oktabus dead-letters ", "`terminal::dead_letters` runs each"),
     ("$ oktabus config ", "`terminal::configuration` runs both"),
+    ("$ oktabus reload", "`reload` runs it"),
     ("$ oktabus replay", "`replay` runs it"),
     ("$ oktabus search", "`search::command` runs it"),
     ("$ oktabus doorbell", "`doorbell::command` runs each"),

@@ -19,7 +19,7 @@ enum Base {
 }
 
 /// By page and block, counted from 0: where a new beginning is made.
-const BASES: [(&str, usize, Base); 13] = [
+const BASES: [(&str, usize, Base); 14] = [
     ("README.md", 0, Base::Nothing),
     ("docs/commands.md", 0, Base::File("config/demo.toml")),
     ("docs/commands.md", 1, Base::Readme),
@@ -29,6 +29,7 @@ const BASES: [(&str, usize, Base); 13] = [
     ("docs/exactly-once.md", 0, Base::Nothing),
     ("docs/messages.md", 0, Base::First(&[])),
     ("docs/ocsf.md", 0, Base::First(&[])),
+    ("docs/operations.md", 0, Base::First(&[])),
     ("docs/okta.md", 0, Base::First(&["domain", "auth"])),
     ("docs/searches.md", 0, Base::First(&[])),
     ("docs/udm.md", 0, Base::First(&[])),
@@ -52,6 +53,7 @@ impl Desk {
             ("pseudonym-key", SECRET),
             ("etc/pseudonym-key", SECRET),
             ("etc/okta-token", SECRET),
+            ("etc/collector-token", SECRET),
             ("etc/doorbell-secret", SECRET),
             ("etc/portal.secret", SECRET),
             ("etc/okta-key.pem", private_key.as_str()),

@@ -254,6 +254,12 @@ mod nats_in_batches {
     bus_sink!(NatsBatchesBench);
 }
 
+#[cfg(feature = "nats")]
+mod nats_fast {
+    use super::{super::nats::NatsFastBench, Bench as _, BusBench as _, Encoding};
+    bus_sink!(NatsFastBench);
+}
+
 mod file {
     use super::{super::file::FileBench, Bench as _, Encoding};
     any_sink!(FileBench);

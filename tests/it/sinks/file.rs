@@ -25,6 +25,7 @@ impl Bench for FileBench {
             name: "archive".to_owned(),
             directory: self.directory.path().to_owned(),
             rotate: Rotate { size_bytes: u64::MAX, age: Duration::from_hours(24), compress: None },
+            retention: None,
         })
     }
 
@@ -34,6 +35,8 @@ impl Bench for FileBench {
 
     async fn arrived(&self) -> Vec<Arrived> {
         let files = fs::read_dir(self.directory.path()).unwrap().map(|file| file.unwrap().path());
+        // Beside them are the lock and the record of the route.
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
         let lines = files.flat_map(|file| {
             let text = fs::read_to_string(file).unwrap();
             text.lines().map(|line| Arrived::bare(line.as_bytes())).collect::<Vec<_>>()

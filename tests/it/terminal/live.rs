@@ -161,11 +161,13 @@ async fn a_tail_shows_what_passes_and_is_wanted() {
 #[tokio::test]
 async fn a_tail_ends_with_the_daemon_and_does_not_keep_it() {
     let (_okta, workplace, daemon) = at_tail().await;
-    let running = tail(&workplace, &[]).spawn().unwrap();
+    let running = tail(&workplace, &["--outcome", "FAIL"]).spawn().unwrap();
     let other = workplace.oktabus(&["status"]).await;
     assert_eq!(other.code, Some(0));
     daemon.terminate().await;
     assert!(daemon.ended().await.success());
     let output = running.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(69), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{told}");
+    assert!(told.contains("`FAIL` is not known as outcome: Okta writes SUCCESS, FAILURE,"), "{told}");
 }

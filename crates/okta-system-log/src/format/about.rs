@@ -43,8 +43,11 @@ const HEADS: &[(Kind, &[&str])] = &[
 const NAMES: &[(&str, &str)] = &[
     ("AuthorizationServer", "app.oauth2.as"),
     ("AuthorizationServer", "oauth2.as"),
+    ("DeviceAssurance", "device.assurance.policy"),
+    ("DeviceIntegration", "device.integration.endpoint_security"),
     ("IdentityProvider", "idp"),
     ("TrustedOrigin", "origin"),
+    ("WorkloadPrincipal", "workload_principal.ai_agent"),
 ];
 
 /// No type of Okta's is longer. What is would be compared at every place of an event type.
@@ -67,23 +70,37 @@ const BEFORE_THE_SORT: [&str; 1] = ["system.agent"];
 /// was, and nobody may read that they are gone.
 pub(super) fn made_or_ended<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<&'e Party<'a>> {
     let ends = ends_of_noun(event_type);
+    // How the last noun names it, and at what length: a `WorkloadRole` is one before every other role.
     let length = |target: &Party<'a>| {
         let mut longest = None;
         if is_named_actor(event_type, target) {
             return None;
         }
-        each_place(event_type, target, |place| {
+        let mut visit = |place: Range<usize>, by: NamedBy| {
             if ends.contains(&place.end) {
-                longest = longest.max(Some(place.len()));
+                longest = longest.max(Some((by, place.len())));
             }
-        });
+        };
+        each_place_by_kind(event_type, target, |place| visit(place, NamedBy::Kind));
+        each_place_by_other_name(event_type, target, |place| visit(place, NamedBy::OtherName));
+        each_place_by_type(event_type, target, |place| visit(place, NamedBy::Type));
         longest
     };
     let longest = event.targets.iter().filter_map(length).max();
     let named = event.targets.iter().filter(|target| longest.is_some() && length(target) == longest);
     // What the type names before is what the thing belongs to.
     let is_apart = |target: &&Party<'a>| is_thing(target) && place_of(event_type, target).is_none();
-    lowest(named).or_else(|| lowest(event.targets.iter().filter(is_apart)))
+    // One that has neither id nor name is still the one, and nobody knows which.
+    let meant = lowest(named).or_else(|| lowest(event.targets.iter().filter(is_apart)));
+    meant.filter(|target| target.is_identified())
+}
+
+/// How an event type names a target, from what many things have to what it alone has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NamedBy {
+    Kind,
+    OtherName,
+    Type,
 }
 
 /// Where the nouns of an event type may end: before the verb, and before what only says that something begins or ends.
@@ -168,19 +185,41 @@ fn place(event_type: &str, target: &Party<'_>) -> Option<(usize, Reverse<usize>)
 /// Calls `visit` with each place at which the event type names this kind of target: by the words for its kind, or else by
 /// its own type.
 fn each_place(event_type: &str, target: &Party<'_>, mut visit: impl FnMut(Range<usize>)) {
-    let words = |of: &'static [(Kind, &'static [&'static str])]| {
-        let words = of.iter().find(|(kind, _)| *kind == target.kind);
-        words.map_or(&[][..], |(_, words)| *words)
-    };
-    let (nouns, heads) = (words(NOUNS), words(HEADS));
-    nouns.iter().for_each(|word| find(event_type, word, true, &mut visit));
-    heads.iter().for_each(|word| find(event_type, word, false, &mut visit));
-    if !nouns.is_empty() || !heads.is_empty() {
-        return;
+    if words(NOUNS, target.kind).is_empty() && words(HEADS, target.kind).is_empty() {
+        each_place_by_other_name(event_type, target, &mut visit);
+        each_place_by_type(event_type, target, visit);
+    } else {
+        each_place_by_kind(event_type, target, visit);
     }
+}
+
+fn words(of: &'static [(Kind, &'static [&'static str])], kind: Kind) -> &'static [&'static str] {
+    of.iter().find(|(known, _)| *known == kind).map_or(&[], |(_, words)| *words)
+}
+
+/// Calls `visit` with each place where a word for its kind stands.
+fn each_place_by_kind(event_type: &str, target: &Party<'_>, mut visit: impl FnMut(Range<usize>)) {
+    words(NOUNS, target.kind).iter().for_each(|word| find(event_type, word, true, &mut visit));
+    words(HEADS, target.kind).iter().for_each(|word| find(event_type, word, false, &mut visit));
+}
+
+/// Calls `visit` with each place where its own type stands.
+fn each_place_by_type(event_type: &str, target: &Party<'_>, mut visit: impl FnMut(Range<usize>)) {
     let Some(own) = target.object.peek("type") else { return };
-    let others = NAMES.iter().filter(|(known, _)| *known == own).map(|(_, other)| *other);
-    others.chain([&*own]).for_each(|word| find(event_type, word, false, &mut visit));
+    find(event_type, &own, !words(NOUNS, target.kind).is_empty(), &mut visit);
+}
+
+/// Calls `visit` with each place where stands what event types call it otherwise than its own type.
+fn each_place_by_other_name(event_type: &str, target: &Party<'_>, mut visit: impl FnMut(Range<usize>)) {
+    let Some(own) = target.object.peek("type") else { return };
+    let others = NAMES.iter().filter(|(known, _)| is_spelled_like(known, &own));
+    others.for_each(|(_, other)| find(event_type, other, false, &mut visit));
+}
+
+/// Whether two types are the same but for what is between their letters, and for their case.
+fn is_spelled_like(known: &str, own: &str) -> bool {
+    let letters = own.bytes().filter(u8::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
+    letters.eq(known.bytes().map(|letter| letter.to_ascii_lowercase()))
 }
 
 /// Calls `visit` with each place of an event type where `word` stands and a noun ends, whatever is between its letters:
@@ -378,6 +417,29 @@ mod tests {
                 Some("ResourceConnection"),
             ),
             ("system.api_token.revoke", &["User", "Token"], Some("Token")),
+            // Of two that the noun names, the one whose own type it is.
+            ("pam.workload_role.delete", &["CUSTOM_ROLE", "WorkloadRole"], Some("WorkloadRole")),
+            ("pam.security_policy.delete", &["PolicyEntity", "SecurityPolicy"], Some("SecurityPolicy")),
+            ("pam.client.remove", &["AppInstance", "Client"], Some("Client")),
+            ("system.api_token.revoke", &["Access_token", "Token"], Some("Token")),
+            ("device.assurance.policy.delete", &["DeviceAssurance", "PolicyEntity"], Some("DeviceAssurance")),
+            ("device.assurance.policy.delete", &["DEVICE_ASSURANCE", "Rule"], Some("DEVICE_ASSURANCE")),
+            // What the noun names is the one, if it is alone, whatever else the type names before.
+            ("device.assurance.policy.delete", &["DeviceAssurance"], Some("DeviceAssurance")),
+            (
+                "device.integration.endpoint_security.deactivate",
+                &["DeviceIntegration"],
+                Some("DeviceIntegration"),
+            ),
+            ("workload_principal.ai_agent.delete", &["WorkloadPrincipal"], Some("WorkloadPrincipal")),
+            (
+                "workload_principal.ai_agent.register",
+                &["User", "WORKLOAD_PRINCIPAL"],
+                Some("WORKLOAD_PRINCIPAL"),
+            ),
+            ("workload_principal.ai_agent.delete", &["WorkloadPrincipal", "AIAgent"], Some("AIAgent")),
+            ("workload_principal.resource_connection.delete", &["WorkloadPrincipal"], None),
+            ("policy.rule.delete", &["PolicyRule", "PolicyEntity"], Some("PolicyRule")),
             ("delete", &["User"], None),
             ("", &["User"], None),
         ] {

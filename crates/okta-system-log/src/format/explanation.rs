@@ -5,6 +5,7 @@ use super::{
     about::made_or_ended,
     ecs::Category,
     facts::{Assessment, Outcome, Threat},
+    forms,
     log_event::LogEvent,
     ocsf, severity, udm,
 };
@@ -16,13 +17,15 @@ pub fn explanation(format: Format, event: &Event<'_>) -> String {
         return format!("{}: as Okta sent it", event.event_type().unwrap_or(NO_TYPE));
     }
     let repaired = if event.is_odd() { repaired(event.text()) } else { event.text().into() };
-    let json = Document::read(&repaired);
-    let event = LogEvent::read(&json).unwrap_or_default();
+    forms::with_event(&Document::read(&repaired), |event| explained(format, &event.unwrap_or_default()))
+}
+
+fn explained(format: Format, event: &LogEvent<'_>) -> String {
     let event_type = event.event_type();
     let event_type = event_type.as_deref();
     let by_type = ocsf::Routing::of(event_type);
-    let (assessment, threat) = (Assessment::of(&event), Threat::of(&event));
-    let routing = ocsf::Routing::of_event(&event, event_type, &assessment);
+    let (assessment, threat) = (Assessment::of(event), Threat::of(event));
+    let routing = ocsf::Routing::of_event(event, event_type, &assessment);
     let name = event_type.unwrap_or(NO_TYPE);
     let mut text = match format {
         Format::Okta | Format::Ocsf => {
@@ -51,15 +54,16 @@ pub fn explanation(format: Format, event: &Event<'_>) -> String {
     let is_refused = format != Format::Ecs
         && routing.class.is_beginning_or_end(routing.activity)
         && !event.targets.is_empty()
-        && made_or_ended(&event, name).is_none();
+        && made_or_ended(event, name).is_none();
     let notes = [
         is_by_content.then_some(match routing.class.uid {
             ocsf::AUTHENTICATION => "the factor was checked for something else than a sign-on",
             _ => "the risk is low again",
         }),
-        Outcome::reason_of_turn(&event, name),
+        Outcome::reason_of_turn(event, name),
         is_refused.then_some("no target is what the type says that it was done to"),
         severity::is_unread(&assessment, &threat).then_some(severity::UNREAD),
+        event.has_other_forms.then_some(forms::UNREAD),
     ];
     for note in notes.into_iter().flatten() {
         text.push_str("; ");
@@ -77,7 +81,7 @@ mod tests {
     use super::*;
     use crate::event::Events;
 
-    fn explained(format: Format, event: &str) -> String {
+    fn explained_text(format: Format, event: &str) -> String {
         let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
         explanation(format, &events.get(0).unwrap())
     }
@@ -108,14 +112,14 @@ mod tests {
             (r#""zone.deactivate""#, "{}", "; no target is what the type says"),
             (r#""user.session.start""#, r#"{"risk":"{level=PURPLE}"}"#, severity::UNREAD),
         ] {
-            let told = explained(Format::Ocsf, &event(event_type, data));
+            let told = explained_text(Format::Ocsf, &event(event_type, data));
             assert!(told.contains(expected), "{told}");
         }
-        let plain = explained(Format::Ocsf, &event(r#""user.session.start""#, "{}"));
+        let plain = explained_text(Format::Ocsf, &event(r#""user.session.start""#, "{}"));
         assert!(plain.ends_with("the sign-in itself"), "{plain}");
-        let failed = explained(Format::Ecs, &event(r#""pam.security_policy.evaluate""#, "{}"));
+        let failed = explained_text(Format::Ecs, &event(r#""pam.security_policy.evaluate""#, "{}"));
         assert!(failed.contains("; the type tells of a failure"), "{failed}");
         let lock = r#"{"eventType":"user.account.lock","outcome":{"result":"FAILURE"}}"#;
-        assert!(explained(Format::Udm, lock).contains("; what the type tells of took place"));
+        assert!(explained_text(Format::Udm, lock).contains("; what the type tells of took place"));
     }
 }

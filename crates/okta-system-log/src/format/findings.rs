@@ -77,6 +77,12 @@ impl Finding {
         FINDINGS.iter().find(|finding| finding.event_type == event_type)
     }
 
+    /// Whether the risk that an event tells of is what the finding is about, or the finding is over: a low one then says that
+    /// it matters little. Of every other finding it is that of the request, which says nothing of what was found.
+    pub(super) fn is_told_by_risk(&self) -> bool {
+        self.stage == Stage::Closed || RISKS.iter().any(|family| self.event_type.starts_with(family))
+    }
+
     /// Where the finding stands after an event with this assessment: a risk that became low is over, whoever says so.
     pub(super) fn stage_after(&self, assessment: &Assessment<'_>) -> Stage {
         match self.stage {
@@ -88,6 +94,14 @@ impl Finding {
 
 /// Findings that are steps of one flow of Okta's Identity Threat Protection: all have its trace id.
 const FLOWS: [&str; 3] = ["user.risk.", "user.internal.risk.", "security.events.provider."];
+
+/// Findings that are a risk.
+const RISKS: [&str; 4] = [
+    "user.risk.",
+    "user.internal.risk.",
+    "security.events.provider.",
+    "security.internal.dco_user_risk_report",
+];
 
 /// What a finding is one finding by.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::{
+    forms,
     object::Object,
     party::{Kind, Party, lowest},
     writer::ObjectWriter,
@@ -24,6 +25,8 @@ pub(super) struct LogEvent<'a> {
     pub(super) targets: Vec<Party<'a>>,
     /// Whether something that is no object is among the targets.
     pub(super) has_odd_targets: bool,
+    /// Whether a part is in another form than Okta's, and says something.
+    pub(super) has_other_forms: bool,
     pub(super) client: Object<'a>,
     pub(super) user_agent: Object<'a>,
     pub(super) geography: Object<'a>,
@@ -54,10 +57,11 @@ impl<'a> LogEvent<'a> {
         let request = root.open("request");
         let debug_context = root.open("debugContext");
         let (targets, are_all) = root.open_objects("target");
-        Some(Self {
+        let mut event = Self {
             actor: Party::new(root.open("actor")),
             targets: targets.into_iter().map(Party::new).collect(),
             has_odd_targets: !are_all,
+            has_other_forms: false,
             user_agent: client.open("userAgent"),
             geolocation: geography.open("geolocation"),
             device: root.open("device"),
@@ -75,7 +79,48 @@ impl<'a> LogEvent<'a> {
             transaction,
             request,
             debug_context,
-        })
+        };
+        event.has_other_forms = event.is_in_other_forms();
+        Some(event)
+    }
+
+    /// Whether one of the parts is in another form. Only where nothing was opened there is something to look at.
+    fn is_in_other_forms(&self) -> bool {
+        let opened = [
+            (&self.root, "actor", &self.actor.object),
+            (&self.root, "client", &self.client),
+            (&self.client, "userAgent", &self.user_agent),
+            (&self.client, "geographicalContext", &self.geography),
+            (&self.geography, "geolocation", &self.geolocation),
+            (&self.root, "device", &self.device),
+            (&self.root, "authenticationContext", &self.authentication),
+            (&self.authentication, "issuer", &self.issuer),
+            (&self.root, "outcome", &self.outcome),
+            (&self.root, "securityContext", &self.security),
+            (&self.root, "transaction", &self.transaction),
+            (&self.transaction, "detail", &self.transaction_detail),
+            (&self.root, "request", &self.request),
+            (&self.root, "debugContext", &self.debug_context),
+            (&self.debug_context, "debugData", &self.debug_data),
+        ];
+        let is_other = |whole: &Object<'_>, name: &str| whole.raw(name).is_some_and(forms::is_other);
+        opened.into_iter().any(|(whole, name, part)| part.is_empty() && is_other(whole, name))
+            || self.targets.iter().any(Party::has_other_detail)
+            || self.ip_chain.is_empty() && self.request.raw("ipChain").is_some_and(|json| json != "[]")
+            || self.client.raw("ipAddress").is_some_and(|json| json.starts_with(['[', '{']))
+    }
+
+    /// The contexts that are in a form which nobody can read, and may tell of a risk or of a threat.
+    pub(super) fn unread_contexts(&self) -> impl Iterator<Item = &'a str> {
+        let contexts = match self.has_other_forms {
+            true => [
+                self.root.raw("securityContext"),
+                self.root.raw("debugContext"),
+                self.debug_context.raw("debugData"),
+            ],
+            false => [None; 3],
+        };
+        contexts.into_iter().flatten().filter(|json| json.starts_with(['"', '[']))
     }
 
     /// What happened, for example `user.session.start`.
@@ -83,10 +128,11 @@ impl<'a> LogEvent<'a> {
         self.root.peek("eventType")
     }
 
-    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; and who does
-    /// something is only then whom it is done to, if there is nobody else.
+    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; who does
+    /// something is only then whom it is done to, if there is nobody else; and what has neither id nor name is nobody.
     pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
-        let of_kind = || self.targets.iter().filter(move |target| target.kind == kind);
+        let of_kind =
+            || self.targets.iter().filter(move |target| target.kind == kind && target.is_identified());
         lowest(of_kind().filter(|target| !target.is_same(&self.actor))).or_else(|| lowest(of_kind()))
     }
 
@@ -162,6 +208,25 @@ mod tests {
             let rest =
                 super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
             assert_eq!(rest == json, !is_whole, "{target}: {rest}");
+        }
+    }
+
+    #[test]
+    fn a_target_without_id_and_name_displaces_nobody() {
+        let bob = r#"{"id":"00uBob","type":"User"}"#;
+        for nobody in
+            [r#"{"type":"User"}"#, r#"{"type":"User","id":null,"alternateId":"unknown","displayName":null}"#]
+        {
+            for targets in [[bob, nobody], [nobody, bob]] {
+                for actor in ["00uAda", "00uBob"] {
+                    let json = format!(r#"{{"actor":{{"id":"{actor}"}},"target":[{}]}}"#, targets.join(","));
+                    let event = LogEvent::read(json.as_str()).unwrap();
+                    let meant = event.target(Kind::User).and_then(Party::take_id);
+                    assert_eq!(meant.as_deref(), Some("00uBob"), "{json}");
+                }
+            }
+            let json = format!(r#"{{"target":[{nobody}]}}"#);
+            assert!(LogEvent::read(json.as_str()).unwrap().target(Kind::User).is_none());
         }
     }
 

@@ -1,9 +1,9 @@
 //! How an event is rendered. Pure functions: an event in, a payload out.
 //!
 //! A new format is one file or folder, one arm in each `match` here and one row in the docs. What the formats that take
-//! an event apart share: `log_event` (the parts of an event), `object` and `writer` (JSON in and out), `rules` (tables
-//! from event types to what they mean), `facts` (what Okta writes in several forms), `party`, `about` and `whose` (who and
-//! what an event is about), `rights`, `severity` and `findings` (which events somebody should look at).
+//! an event apart share: `log_event` (the parts of an event), `forms` (parts in other forms than Okta's), `object` and `writer` (JSON in and out), `rules` (tables
+//! from event types to what they mean), `facts` (what Okta writes in several forms), `party`, `about`, `whose` and `vouching` (who
+//! and what an event is about), `rights`, `severity` and `findings` (which events somebody should look at).
 
 mod about;
 mod detail;
@@ -15,6 +15,7 @@ mod explanation;
 mod facts;
 pub mod fields;
 mod findings;
+mod forms;
 mod lines;
 mod log_event;
 mod object;
@@ -27,6 +28,7 @@ mod severity;
 #[cfg(test)]
 mod tests;
 pub mod udm;
+mod vouching;
 mod whose;
 mod words;
 mod writer;
@@ -117,12 +119,12 @@ impl Renderer {
     }
 
     fn render_with(&self, input: &Input<'_>) -> Payload {
-        match self.format {
+        forms::with_event(input.json, |event| match self.format {
             Format::Okta => Bytes::copy_from_slice(input.raw.as_bytes()).into(),
-            Format::Ocsf => ocsf::render(input, self.ocsf),
-            Format::Ecs => Bytes::from(ecs::render(input)).into(),
-            Format::Udm => Bytes::from(udm::render(input)).into(),
-        }
+            Format::Ocsf => ocsf::render(input, event, self.ocsf),
+            Format::Ecs => Bytes::from(ecs::render(input, event)).into(),
+            Format::Udm => Bytes::from(udm::render(input, event)).into(),
+        })
     }
 }
 

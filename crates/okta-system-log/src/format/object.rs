@@ -114,6 +114,11 @@ impl<'a> Object<'a> {
         Some(Self { json, names, taken: Taken::default() })
     }
 
+    /// Whether it has no members.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names == 0
+    }
+
     /// The object that `value`, a part of this one, is.
     fn of(&self, value: Value<'a, '_>) -> Option<Self> {
         Self::read(self.json.part(value.at()))

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use super::{object::Object, writer::ObjectWriter};
+use super::{forms, object::Object, writer::ObjectWriter};
 
 /// An actor or a target.
 #[derive(Debug, Default)]
@@ -137,6 +137,11 @@ impl<'a> Party<'a> {
         Self { object, kind, detail }
     }
 
+    /// Whether its detail is in another form than Okta's, and says something.
+    pub(super) fn has_other_detail(&self) -> bool {
+        self.detail.is_empty() && self.object.raw(DETAIL).is_some_and(forms::is_other)
+    }
+
     /// The detail if something of it was taken.
     fn told_detail(&self) -> Option<&Object<'a>> {
         Some(&self.detail).filter(|detail| detail.has_taken())
@@ -158,10 +163,17 @@ impl<'a> Party<'a> {
         self.object.peek("type").is_some_and(|word| parts.iter().any(|part| word.contains(part)))
     }
 
-    /// Whether Okta knows both by the same id.
+    /// Whether Okta knows both by the same id, or, where one of them has none, as the same by login.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let id = self.object.peek("id");
-        id.is_some() && id == other.object.peek("id")
+        match (self.object.peek("id"), other.object.peek("id")) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.kind == other.kind && self.has_login_of(other),
+        }
+    }
+
+    fn has_login_of(&self, other: &Self) -> bool {
+        let logins = (self.object.peek("alternateId"), other.object.peek("alternateId"));
+        matches!(logins, (Some(one), Some(other)) if one.eq_ignore_ascii_case(&other))
     }
 
     /// Whether nothing has taken its id or its name yet.
@@ -219,7 +231,8 @@ impl<'a> Party<'a> {
 const NAMES: [&str; 3] = ["id", "alternateId", "displayName"];
 
 /// The one that is meant where there is room for one alone: the order of targets is not stable, so that the one with the
-/// lowest id counts, whatever Okta puts first.
+/// lowest id counts, whatever Okta puts first. What has an id comes before what has none, and what has a name before what has
+/// neither: it says nothing, and stands for nobody.
 pub(super) fn lowest<'e, 'a>(parties: impl Iterator<Item = &'e Party<'a>>) -> Option<&'e Party<'a>>
 where
     'a: 'e,
@@ -231,10 +244,13 @@ fn is_lower(party: &Party<'_>, than: &Party<'_>) -> bool {
     order(party, than) == Ordering::Less
 }
 
-/// The order of parties by their ids and names, whatever order Okta has them in.
+/// The order of parties by their ids and names, whatever order Okta has them in: what has none comes last.
 pub(super) fn order(one: &Party<'_>, other: &Party<'_>) -> Ordering {
     let members = NAMES.iter().chain(&["type"]);
-    let mut orders = members.map(|name| one.object.raw(name).cmp(&other.object.raw(name)));
+    let mut orders = members.map(|name| match (one.object.peek(name), other.object.peek(name)) {
+        (Some(one), Some(other)) => one.cmp(&other),
+        (one, other) => other.is_some().cmp(&one.is_some()),
+    });
     orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
@@ -275,7 +291,28 @@ mod tests {
         for parties in [[&one, &two], [&two, &one]] {
             assert_eq!(lowest(parties.into_iter()).and_then(Party::take_id).as_deref(), Some("1"));
         }
-        assert!(is_lower(&nameless, &one) && !is_lower(&one, &nameless) && !is_lower(&one, &one));
+        assert!(is_lower(&one, &nameless) && !is_lower(&nameless, &one) && !is_lower(&one, &one));
+        for nobody in [r#"{"type":"User"}"#, r#"{"id":null}"#, r#"{"id":"unknown","displayName":"null"}"#] {
+            let nobody = party(nobody);
+            assert!(is_lower(&nameless, &nobody) && !is_lower(&nobody, &nameless));
+        }
+    }
+
+    #[test]
+    fn who_has_no_id_is_known_by_login() {
+        let party = |json| Party::new(Object::read(json).unwrap());
+        let ada = party(r#"{"id":"00uAda","type":"User","alternateId":"ada@acme.example"}"#);
+        let by_login = party(r#"{"id":null,"type":"User","alternateId":"Ada@acme.example"}"#);
+        assert!(ada.is_same(&by_login) && by_login.is_same(&ada));
+        for other in [
+            r#"{"id":"00uBob","type":"User","alternateId":"ada@acme.example"}"#,
+            r#"{"type":"User","alternateId":"bob@acme.example"}"#,
+            r#"{"type":"AppUser","alternateId":"ada@acme.example"}"#,
+            r#"{"type":"User","alternateId":"unknown"}"#,
+            r#"{"type":"User"}"#,
+        ] {
+            assert!(!ada.is_same(&party(other)) && !party(other).is_same(&ada), "{other}");
+        }
     }
 
     #[test]

@@ -200,7 +200,10 @@ fn principal<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<Whose<
     let target = |kind| {
         somebody(event.target(kind)).filter(|user: &&Party<'_>| !is_only_actor(event, event_type, user))
     };
-    let of_type = |kind| somebody(event.target(kind)).filter(|account| is_named(event_type, account));
+    let is_meant = |party: &Party<'_>| {
+        is_named(event_type, party) || party.kind == Kind::Account && is_about_accounts(event_type)
+    };
+    let of_type = |kind| somebody(event.target(kind)).filter(|account| is_meant(account));
     if let Some(account) = of_type(Kind::Service).or_else(|| of_type(Kind::Account)) {
         return Some(Whose::party(account));
     }
@@ -211,4 +214,11 @@ fn principal<'e, 'a>(event: &'e LogEvent<'a>, event_type: &str) -> Option<Whose<
             .or_else(|| target(Kind::AppUser))
             .map(Whose::party),
     }
+}
+
+/// Whether the event type is about accounts elsewhere than at Okta, whatever Okta calls them there: a `local_account` is an
+/// `OSAccount`.
+fn is_about_accounts(event_type: &str) -> bool {
+    let noun = event_type.rsplit_once('.').map_or("", |(noun, _)| noun);
+    noun.split('.').any(|segment| segment.ends_with("_account"))
 }

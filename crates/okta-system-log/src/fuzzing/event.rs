@@ -112,8 +112,9 @@ fn require_whole(event: &[u8], rendered: &Option<Json>, format: Format) {
     for text in said.into_iter().filter(|text| !is_missing(text.trim()) && !IMPLIED.contains(text)) {
         let text = normal(text);
         // Several rights in one text may be told one by one, and so may the members of a text such as `{level=LOW}`.
-        let mut parts =
-            text.split(|c: char| c.is_whitespace() || ",=[]{}".contains(c)).filter(|part| !is_missing(part));
+        let mut parts = text
+            .split(|c: char| c.is_whitespace() || ",=[]{}:\"".contains(c))
+            .filter(|part| !is_missing(part));
         let is_told = told.contains(&text) || parts.all(|part| told.contains(part));
         assert!(is_told, "{format:?} does not tell {text:?}");
     }

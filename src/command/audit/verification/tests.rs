@@ -247,3 +247,58 @@ fn what_a_crash_left_in_doubt_can_be_completed() {
     assert_eq!(serde_json::from_str::<SavedChain>(&text).unwrap(), saved);
     assert!(text.len() < crate::state::CONTENT_MAX_BYTES);
 }
+
+/// A record that says that those up to `removed` are about to go.
+fn removal(chain: &mut AuditChain, removed: &ChainHead) -> Vec<String> {
+    let at = Timestamp::from_second(1_800_000_000).unwrap();
+    let record = AuditRecord { removed: Some(removed), ..AuditRecord::new(at, "hr", Decision::Removing) };
+    chain.seal(&[record.to_json().unwrap()]).lines
+}
+
+fn head_of(line: &str) -> ChainHead {
+    let ReadLine::Chained(link) = read_line(line) else { panic!("{line}") };
+    ChainHead { sequence: link.place.sequence, hash: link.hash }
+}
+
+#[test]
+fn an_audit_may_begin_where_a_record_in_it_says_that_older_ones_were_removed() {
+    let (lines, saved) = five();
+    let mut chain = AuditChain::after(&saved);
+    let removing = removal(&mut chain, &head_of(&lines[2]));
+    let more = chain.seal(&records(&["c-7"]));
+    let all = [&lines[..], &removing, &more.lines].concat();
+    let since = |from: usize| verified_against(&all[from..], &more.saved);
+    // Nothing is gone yet, or a crash left the second file, or all that was to go went.
+    for from in [0, 2, 3] {
+        assert_eq!(flaws(&since(from)), Vec::<String>::new(), "from {from}");
+    }
+    let report = since(3).chains().next().unwrap();
+    assert_eq!((report.first_sequence, report.removed_by, report.records), (4, Some(6), 4));
+    // More is gone than that.
+    for from in [4, 5, 6] {
+        let told = flaws(&since(from));
+        assert!(
+            told.len() == 1 && told[0].contains("are missing from the beginning"),
+            "from {from}: {told:?}"
+        );
+    }
+    // What the record says is of another history.
+    let mut other = AuditChain::after(&saved);
+    let wrong = removal(&mut other, &ChainHead { sequence: 3, hash: "f".repeat(64) });
+    let told = flaws(&verified(&[&lines[3..], &wrong].concat()));
+    assert!(told[0].contains("are missing from the beginning"), "{told:?}");
+    // It is not in the chain.
+    let forged = removal(&mut AuditChain::default(), &head_of(&lines[2]));
+    let told = flaws(&verified(&[&lines[3..], &forged].concat()));
+    assert!(told.iter().any(|told| told.contains("are missing from the beginning")), "{told:?}");
+}
+
+#[test]
+fn an_audit_of_which_only_the_record_of_the_removal_is_left_is_whole() {
+    let (lines, saved) = five();
+    let mut chain = AuditChain::after(&saved);
+    let removing = removal(&mut chain, &head_of(&lines[4]));
+    let more = chain.seal(&records(&["c-7"]));
+    let told = flaws(&verified_against(&[&removing[..], &more.lines].concat(), &more.saved));
+    assert_eq!(told, Vec::<String>::new());
+}

@@ -2,10 +2,13 @@ use std::{path::Path, time::Duration};
 
 use futures_util::future::join_all;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
 use crate::{
     clock::SystemClock,
-    command::audit::{ChainReport, Verification},
+    command::audit::{ChainReport, Verification, closed_audits},
+    config::{AuditFileConfig, Retention, Rotate},
     state::{Opening, State, StatePaths},
 };
 
@@ -13,12 +16,21 @@ const COMMANDS: &str = "hr";
 
 /// The audit of commands with a state in `directory`, where its file is too.
 async fn opened(directory: &Path) -> (AuditLog, Journal, Arc<EngineStatus>) {
+    let file = AuditFile::new(directory.join("audit.jsonl"));
+    opened_with(directory, file, Arc::new(SystemClock)).await
+}
+
+async fn opened_with(
+    directory: &Path,
+    file: AuditFile,
+    clock: Arc<dyn Clock>,
+) -> (AuditLog, Journal, Arc<EngineStatus>) {
     let places = StatePaths::within(directory.join("state"));
     let state = State::open(places, Opening::Trusted).await.unwrap();
     let status = Arc::new(EngineStatus::new(COMMANDS));
     let journal = Journal::new(state, Arc::clone(&status));
-    let file = Destination::File(Arc::new(Mutex::new(AuditFile::new(directory.join("audit.jsonl")))));
-    let log = AuditLog::open(file, journal.clone(), Arc::new(SystemClock), Arc::clone(&status)).await;
+    let file = Destination::File(Arc::new(Mutex::new(file)));
+    let log = AuditLog::open(file, journal.clone(), clock, Arc::clone(&status)).await;
     (log.unwrap(), journal, status)
 }
 
@@ -129,4 +141,51 @@ async fn what_anybody_may_send_is_recorded_up_to_a_rate_and_then_summed_up() {
     assert_eq!(left_out["count"].as_u64().unwrap() + one_by_one, 5_001);
     assert!(left_out["from"].as_str() <= left_out["to"].as_str());
     assert_eq!(lines[lines.len() - 2]["command_id"], "signed");
+}
+
+/// A clock that stands still until it is set.
+#[derive(Debug)]
+struct HandClock(Mutex<Timestamp>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_files_go_after_the_audit_has_said_so_and_what_is_left_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let day = Duration::from_secs(86_400);
+    let config = AuditFileConfig {
+        path: directory.path().join("audit.jsonl"),
+        rotate: Some(Rotate { size_bytes: 1 << 20, age: day, compress: None }),
+        retention: Some(Retention { age: Some(day * 10), size_bytes: None }),
+    };
+    let clock = Arc::new(HandClock(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())));
+    let (log, journal, status) =
+        opened_with(directory.path(), AuditFile::of(&config), Arc::<HandClock>::clone(&clock)).await;
+    let ids: Vec<_> = (0..20).map(|number| format!("c-{number}")).collect();
+    for id in &ids {
+        log.record(&begun(&log, id, "they leave")).await;
+        log.remove_old().await;
+        *clock.0.lock().unwrap() += SignedDuration::from_hours(24);
+    }
+    let (_, saved) = saved_chain(&journal, &status).await.unwrap();
+    let mut verification = Verification::default();
+    verification.expect([(COMMANDS.to_owned(), saved.clone())]);
+    let (closed, mut text) = (closed_audits(&config.path).unwrap(), String::new());
+    assert_eq!(closed.len(), 10, "{closed:?}");
+    for path in closed.iter().chain([&config.path]) {
+        text.push_str(&std::fs::read_to_string(path).unwrap());
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        verification.read("audit", number, line);
+    }
+    verification.finish([(COMMANDS.to_owned(), saved)]);
+    assert_eq!(verification.flaws(), [], "{text}");
+    let report = verification.chains().next().unwrap();
+    assert!(report.first_sequence > 5 && report.removed_by.is_some(), "{report:?}");
+    assert!(text.contains("\"decision\":\"removing\""), "{text}");
+    assert!(!text.contains("\"command_id\":\"c-5\"") && text.contains("\"command_id\":\"c-19\""), "{text}");
 }

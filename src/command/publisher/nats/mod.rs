@@ -29,6 +29,7 @@ use crate::{
     },
     command::{Action, policy::SIGNATURE_HEADER},
     config::NatsSink,
+    message::TRACEPARENT,
 };
 
 pub(super) use check::{check, check_private};
@@ -143,13 +144,16 @@ impl NatsPublisher {
     }
 
     fn encoded(&self, publication: &Publication, subject: &str) -> Result<(HeaderMap, Bytes), PublishError> {
-        let Publication { attributes, payload, signature, .. } = publication;
+        let Publication { attributes, payload, signature, traceparent, .. } = publication;
         // The same outcome may go to several subjects of one stream, which may have the command under the same id.
         let id = format!("{}:{}@{subject}", attributes.source, attributes.id);
         let (mut headers, payload) = headers::encoded(self.sink.encoding, &id, attributes, payload)
             .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))?;
         if let Some(signature) = signature {
             headers.insert(SIGNATURE_HEADER, signature.as_str());
+        }
+        if let Some(traceparent) = traceparent {
+            headers.insert(TRACEPARENT, traceparent.as_str());
         }
         Ok((headers, payload))
     }

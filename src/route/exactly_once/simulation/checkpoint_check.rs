@@ -1,5 +1,5 @@
-//! What must be true of every checkpoint that is committed: it counts exactly what is there. After damage to the checkpoint
-//! from outside, what it had counted may come again, and nothing may be left out.
+//! What must be true of every checkpoint that is committed: it counts exactly what is there, and whoever wrote it may write. After
+//! damage to the checkpoint from outside, what it had counted may come again, and nothing may be left out.
 
 use std::{
     collections::BTreeSet,
@@ -14,9 +14,13 @@ use super::{
     ROUTE,
     daemon::LocalCopies,
     judge::{event, id},
+    scenario::Scenario,
 };
 use crate::{
-    route::exactly_once::{Owner, record::CheckpointRecord},
+    route::{
+        Phase, RouteStatus,
+        exactly_once::{Owner, record::CheckpointRecord},
+    },
     simulation::happens,
     sink::{
         SimulatedLetters,
@@ -32,6 +36,8 @@ const AHEAD_MAX: usize = 60;
 #[derive(Debug)]
 pub(super) struct CheckpointCheck {
     letters: Arc<SimulatedLetters>,
+    /// What a daemon is in the end that does not have the route.
+    without_route: Phase,
     inner: Mutex<Inner>,
 }
 
@@ -51,9 +57,22 @@ struct Inner {
     settled_at: Option<Instant>,
     /// Whatever that is, not before this time.
     unsettled_until: Option<Instant>,
-    /// Where the owners keep their local copies.
-    owners: Vec<(Owner, Arc<LocalCopies>)>,
+    /// By whom, and with which generation, each checkpoint was written.
+    written: BTreeSet<(Option<String>, u64)>,
+    /// All that have begun.
+    runs: Vec<DaemonRun>,
     wrong: Vec<String>,
+}
+
+/// One run of one daemon.
+#[derive(Debug)]
+struct DaemonRun {
+    owner: Owner,
+    /// Where its daemon keeps the local copies.
+    copies: Arc<LocalCopies>,
+    status: Arc<RouteStatus>,
+    /// Another run has taken the route from it, and nothing has happened to the checkpoint since.
+    is_superseded: bool,
 }
 
 /// The events that a cursor counts as delivered.
@@ -69,8 +88,17 @@ impl Inner {
         self.settled_at.is_some() && is_over(self.settled_at) && is_over(self.unsettled_until)
     }
 
+    fn run_of(&self, owner: &Owner) -> Option<&DaemonRun> {
+        self.runs.iter().find(|run| run.owner == *owner)
+    }
+
     fn copies_of(&self, owner: &Owner) -> Option<&LocalCopies> {
-        self.owners.iter().find(|(known, _)| known == owner).map(|(_, copies)| &**copies)
+        self.run_of(owner).map(|run| &*run.copies)
+    }
+
+    /// The owner has lost the route to another run.
+    fn supersede(&mut self, owner: &Owner) {
+        self.runs.iter_mut().filter(|run| run.owner == *owner).for_each(|run| run.is_superseded = true);
     }
 }
 
@@ -86,8 +114,10 @@ impl CountedEvents {
 }
 
 impl CheckpointCheck {
-    pub(super) fn new(letters: Arc<SimulatedLetters>) -> Arc<Self> {
-        Arc::new(Self { letters, inner: Mutex::default() })
+    pub(super) fn new(letters: Arc<SimulatedLetters>, scenario: &Scenario) -> Arc<Self> {
+        let without_route =
+            if scenario.takeover_after.is_some() { Phase::Standby } else { Phase::Superseded };
+        Arc::new(Self { letters, without_route, inner: Mutex::default() })
     }
 
     /// From then on no daemon has a reason to take the route from another.
@@ -101,8 +131,29 @@ impl CheckpointCheck {
     }
 
     /// A run of a daemon begins, with its local copies there.
-    pub(super) fn begins(&self, owner: Owner, copies: Arc<LocalCopies>) {
-        self.inner().owners.push((owner, copies));
+    pub(super) fn begins(&self, owner: Owner, copies: Arc<LocalCopies>, status: Arc<RouteStatus>) {
+        self.inner().runs.push(DaemonRun { owner, copies, status, is_superseded: false });
+    }
+
+    /// The generation of whoever has the route, and what its status says of the local state.
+    pub(super) fn standing_of_owner(&self) -> (u64, Option<String>) {
+        let inner = self.inner();
+        let Some(last) = &inner.last else { return (0, None) };
+        let status = inner.run_of(&last.owner).map(|run| run.status.snapshot());
+        (last.generation, status.and_then(|status| status.state_trouble))
+    }
+
+    /// In the end a run that lives either has the route or says that it has not.
+    pub(super) fn wrong_standing(&self, owner: &Owner) -> Option<String> {
+        let inner = self.inner();
+        let (last, run) = (inner.last.as_ref()?, inner.run_of(owner)?);
+        let standing = run.status.snapshot();
+        let is_wrong = if last.owner == *owner {
+            standing.phase == Phase::Superseded
+        } else {
+            (standing.phase, &standing.owner) != (self.without_route, &Some(last.owner.to_string()))
+        };
+        is_wrong.then(|| format!("the owner is {:?}, and {owner:?} says {standing:?}", last.owner))
     }
 
     /// The event that is asked for next.
@@ -165,6 +216,23 @@ impl CheckpointCheck {
         }
     }
 
+    /// Whoever has lost the route writes nothing any more, unless it stands by; whoever has stepped down does not in any case.
+    fn look_at_owner(&self, inner: &mut Inner, now: &CheckpointRecord) {
+        // After damage the one before may be the one that lost the route.
+        let before = inner.last.as_ref().filter(|last| inner.damage.is_none() && last.owner != now.owner);
+        if let Some(before) = before.map(|last| last.owner.clone()) {
+            inner.supersede(&before);
+        }
+        let Some(run) = inner.run_of(&now.owner) else { return };
+        let has_stepped_down = run.status.snapshot().phase == Phase::Superseded;
+        let comes_back = run.is_superseded && self.without_route == Phase::Superseded;
+        if has_stepped_down || comes_back {
+            let wrong =
+                format!("{:?} writes in epoch {}, and another had taken its route", now.owner, now.epoch);
+            inner.wrong.push(wrong);
+        }
+    }
+
     fn compare(inner: &mut Inner, now: &CheckpointRecord) {
         let Some(before) = &inner.last else { return };
         let is_same = now.owner == before.owner;
@@ -222,6 +290,14 @@ impl AppliedObserver for CheckpointCheck {
         if inner.damage.is_none() {
             Self::compare(inner, &record);
         }
+        self.look_at_owner(inner, &record);
+        // By these, checkpoints and their copies are told from each other, also where the bus was set back.
+        let number = record.number();
+        if !inner.written.insert((number.owner, number.generation)) {
+            inner
+                .wrong
+                .push(format!("generation {} of {:?} is given twice", number.generation, record.owner));
+        }
         if !is_heartbeat {
             let counted = CountedEvents::of(&record.cursor);
             if inner.damage == Some(CheckpointDamage::Deleted) {
@@ -242,6 +318,8 @@ impl AppliedObserver for CheckpointCheck {
             CheckpointDamage::Restored(_) => "the bus is restored from a backup",
         });
         let inner = &mut *self.inner();
+        // Whoever the checkpoint names now may not know that it had lost the route.
+        inner.runs.iter_mut().for_each(|run| run.is_superseded = false);
         // An older checkpoint may count what the one before did not, after damage to that.
         inner.on_bus = on_bus.iter().map(|id| event(id)).collect();
         inner.there_until = 0;

@@ -22,10 +22,11 @@ use super::{
 use crate::{
     halt::Halt,
     route::{
-        Route, RouteError, RouteStatus, Seams, SinkSeam,
+        Phase, Route, RouteError, RouteStatus, Seams, SinkSeam,
         exactly_once::{ExactlyOnce, Owner},
     },
     simulation::{CommitObserver, Death, FailingStore, Mortal, happens},
+    sink::DeadLetters,
     source::{LogSource, simulation::stream_of_one_route},
     state::{Cursor, MemoryStore},
 };
@@ -38,6 +39,7 @@ pub(super) struct Daemon<'a> {
     scenario: &'a Scenario,
     copies: Arc<LocalCopies>,
     store: Arc<FailingStore>,
+    letters: DeadLetters,
 }
 
 /// The local copies of the checkpoint in one daemon's state.
@@ -72,8 +74,13 @@ impl<'a> Daemon<'a> {
     pub(super) fn new(world: Arc<World>, scenario: &'a Scenario, number: usize) -> Self {
         let copies = Arc::<LocalCopies>::default();
         let observer = Arc::<LocalCopies>::clone(&copies);
-        let store = FailingStore::new(0xc0de ^ number as u64, world.bad_until, observer);
-        Self { world, scenario, copies, store }
+        let hangs = scenario.disk_hangs.map(|(after, length)| {
+            let begin = Instant::now() + after;
+            begin..begin + length
+        });
+        let store = FailingStore::that_hangs(0xc0de ^ number as u64, world.bad_until, hangs, observer);
+        let letters = world.letters.of_route(ROUTE);
+        Self { world, scenario, copies, store, letters }
     }
 
     /// Lives all `lives` and one more, in which everything must come to its end.
@@ -81,7 +88,7 @@ impl<'a> Daemon<'a> {
         let mut wrong = Vec::new();
         for life in lives {
             let stop = CancellationToken::new();
-            let route = self.route();
+            let (route, _) = self.route();
             let status = route.status();
             let paused = Paused::new(route.run(&stop, false), life.pause);
             if life.pause.is_some() {
@@ -100,15 +107,21 @@ impl<'a> Daemon<'a> {
                     self.until(paused, &status, &stop, sleep(after), &mut wrong).await;
                 }
             }
+            wrong.extend(self.stepped_down(&status));
             sleep(life.downtime).await;
         }
         self.world.settle();
         loop {
-            let (stop, route) = (CancellationToken::new(), self.route());
+            let (stop, (route, me)) = (CancellationToken::new(), self.route());
             let status = route.status();
             let running = Paused::new(route.run(&stop, false), None);
-            let done = self.world.all_is_done(self.scenario);
+            let mut wrong_standing = None;
+            let done = async {
+                self.world.all_is_done(self.scenario).await;
+                wrong_standing = self.world.checks.wrong_standing(&me);
+            };
             let is_over = self.until(running, &status, &stop, done, &mut wrong).await;
+            wrong.extend(self.stepped_down(&status).into_iter().chain(wrong_standing));
             if is_over || !wrong.is_empty() {
                 return wrong;
             }
@@ -158,20 +171,35 @@ impl<'a> Daemon<'a> {
         Some(format!("the route ends by itself: {ended:?}"))
     }
 
-    fn route(&self) -> Route {
-        let World { log, letters, checks, .. } = &*self.world;
+    /// What is wrong if the route has stepped down, if it has.
+    fn stepped_down(&self, status: &RouteStatus) -> Option<String> {
+        if status.snapshot().phase != Phase::Superseded {
+            return None;
+        }
+        happens("a daemon whose route another has taken steps down for good");
+        (!self.scenario.has_rivals())
+            .then(|| "a daemon steps down, and no other may take its route".to_owned())
+    }
+
+    /// A route that begins, and who it is.
+    fn route(&self) -> (Route, Owner) {
+        let World { log, checks, .. } = &*self.world;
         let me = Owner::of_this_run();
-        checks.begins(me.clone(), Arc::clone(&self.copies));
-        let exactly_once =
-            ExactlyOnce { factory: self.world.factory(), takeover_after: self.scenario.takeover_after, me };
+        let exactly_once = ExactlyOnce {
+            factory: self.world.factory(),
+            takeover_after: self.scenario.takeover_after,
+            me: me.clone(),
+        };
         let seams = Seams {
             sink: SinkSeam::ExactlyOnce(exactly_once),
             state: self.store.state(),
-            dead_letters: letters.of_route(ROUTE),
+            dead_letters: self.letters.clone(),
         };
         let source = Calming { world: Arc::clone(&self.world) };
         let stream = stream_of_one_route(log.begin(), Arc::new(source));
-        Route::with_seams(self.scenario.config.clone(), stream, seams)
+        let route = Route::with_seams(self.scenario.config.clone(), stream, seams);
+        checks.begins(me.clone(), Arc::clone(&self.copies), route.status());
+        (route, me)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Routes that deliver exactly once, in many seeded worlds: what is run is [`Route::run`] with all that it calls, in one daemon or in two
-//! that stand by for each other; what is simulated is Okta, the bus and the disk. Daemons are dropped at any await, stopped,
-//! and paused for longer than anybody waits for them. Whatever happens, a reader of the bus sees each event once; and if
-//! somebody damages the checkpoint, no event is left out.
+//! Routes that deliver exactly once, in many seeded worlds: what is run is [`Route::run`] with all that it calls, in one daemon, in two
+//! that stand by for each other, or in two that do not and each take the route over when they start; what is simulated is Okta,
+//! the bus and the disk. Daemons are dropped at any await, stopped, and paused for longer than anybody waits for them. Whatever
+//! happens, a reader of the bus sees each event once; if somebody damages the checkpoint, no event is left out; and whoever has
+//! lost its route to another daemon, where none stands by, writes nothing any more and says so.
 
 mod checkpoint_check;
 mod daemon;
@@ -42,12 +43,22 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 /// Backoffs are over so long after the last fault, and each daemon knows whose the route is.
 const SETTLED_AFTER: Duration = Duration::from_secs(90);
 
+/// Events that come one by one when all is settled, where two daemons have the same route and do not stand by for each other: whoever
+/// has lost the route finds that out when it has something to commit.
+const LAST_EVENTS: usize = 4;
+/// Longer than two readers of the log need to come to an event.
+const LAST_EVENT_EVERY: Duration = Duration::from_secs(12);
+
+/// How long a disk hangs where nothing else goes wrong: much longer than a standby waits for an owner.
+const HANGS_FOR: Duration = Duration::from_secs(60);
+
 /// What must have happened in some of the seeds: otherwise they prove nothing.
-const SOMETIMES: [&str; 22] = [
+const SOMETIMES: [&str; 25] = [
     "a message is staged behind a commit that failed",
     "the bus cannot be reached",
     "a stale commit is refused",
     "a commit is refused for a message",
+    "the bus tells which messages it refuses",
     "a message is rejected beforehand",
     "a commit is lost",
     "a commit is late",
@@ -58,6 +69,7 @@ const SOMETIMES: [&str; 22] = [
     "a commit counts what was stored in part",
     "a page is committed in parts",
     "a route changes hands",
+    "a daemon whose route another has taken steps down for good",
     "a daemon is paused",
     "the checkpoint is deleted",
     "something else is in place of the checkpoint",
@@ -66,6 +78,7 @@ const SOMETIMES: [&str; 22] = [
     "the bus is restored from a backup",
     "what the damaged checkpoint had counted comes again",
     "the disk takes nothing, or does not say so",
+    "the disk hangs",
 ];
 
 #[test]
@@ -94,6 +107,29 @@ fn where_the_checkpoint_is_deleted_its_owner_writes_it_again_and_nothing_comes_t
     }
 }
 
+#[test]
+fn where_the_disk_hangs_the_route_goes_on_with_its_heartbeat_and_the_copy_is_said_to_be_behind() {
+    for seed in 0..20 {
+        let wrong = in_simulated_time(seed, async {
+            let scenario = Scenario::of_a_hanging_disk(&mut Rng::with_seed(seed));
+            let world = World::new(seed, &scenario);
+            let begun_at = Instant::now();
+            let (wrong, ()) = tokio::join!(world.run(&scenario), async {
+                let Some((after, length)) = scenario.disk_hangs else { return };
+                tokio::time::sleep_until(begun_at + after + length / 2).await;
+                let (generation, told) = world.checks.standing_of_owner();
+                assert!(told.unwrap().contains("is behind: the state does not answer"), "seed {seed}");
+                tokio::time::sleep_until(begun_at + after + length).await;
+                let later = world.checks.standing_of_owner().0;
+                assert!(later > generation, "seed {seed}: nothing is committed while the disk hangs");
+            });
+            assert_eq!(world.checks.handovers(), 0, "seed {seed}: a standby takes over");
+            wrong
+        });
+        assert!(wrong.is_empty(), "seed {seed}: {}", wrong.join("\n"));
+    }
+}
+
 /// What there is outside of the daemons.
 #[derive(Debug)]
 struct World {
@@ -111,7 +147,7 @@ impl World {
         let log = SimulatedLog::with_events(seed, scenario.events);
         let letters = SimulatedLetters::new(seed ^ 0xdead);
         letters.set_full(scenario.disk_full);
-        let checks = CheckpointCheck::new(Arc::clone(&letters));
+        let checks = CheckpointCheck::new(Arc::clone(&letters), scenario);
         let observer = Arc::<CheckpointCheck>::clone(&checks);
         let bus = TransactionalBus::new(seed ^ 0xb05, scenario.bus.clone(), observer);
         let (bad_until, unsettled) = (Instant::now() + scenario.bus.bad_for, scenario.daemons.len().into());
@@ -131,7 +167,7 @@ impl World {
             .map(|(number, lives)| Daemon::new(Arc::clone(self), scenario, number).run(lives));
         let daemons = futures_util::future::join_all(daemons);
         let (wrong, (), ()) =
-            tokio::join!(daemons, self.damage_checkpoint(scenario), self.last_event(scenario));
+            tokio::join!(daemons, self.damage_checkpoint(scenario), self.last_events(scenario));
         let mut wrong = wrong.concat();
         wrong.extend([self.bus.wrong(), self.checks.wrong()].concat());
         wrong.extend(self.checks.wrong_copy());
@@ -157,7 +193,7 @@ impl World {
 
     /// Something happens in the org after all that was done to the bus: a route that has nothing to deliver and no standby does not
     /// look at the bus.
-    async fn last_event(&self, scenario: &Scenario) {
+    async fn last_events(&self, scenario: &Scenario) {
         if scenario.bus.bad_for.is_zero() {
             return;
         }
@@ -165,6 +201,16 @@ impl World {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
         self.log.commit(1);
+        if !scenario.has_rivals() {
+            return;
+        }
+        while !self.checks.is_settled() {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        for _ in 0..LAST_EVENTS {
+            self.log.commit(1);
+            tokio::time::sleep(LAST_EVENT_EVERY).await;
+        }
     }
 
     /// A daemon begins the life that lasts.
@@ -176,8 +222,7 @@ impl World {
 
     /// Waits until everything is committed, and for good.
     async fn all_is_done(&self, scenario: &Scenario) {
-        let events = scenario.events + usize::from(!scenario.bus.bad_for.is_zero());
-        while self.checks.after() != Some(events) || self.bad_until > Instant::now() {
+        while self.checks.after() != Some(scenario.all_events()) || self.bad_until > Instant::now() {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
         while !self.checks.is_settled() {

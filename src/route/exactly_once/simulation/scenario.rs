@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::BAD_FOR;
+use super::{BAD_FOR, HANGS_FOR, LAST_EVENTS};
 use crate::{
     config::RouteConfig,
     route::simulation::scenario::config,
@@ -22,6 +22,8 @@ pub(super) struct Scenario {
     pub(super) events: usize,
     /// How often in a thousand dead letters cannot be kept.
     pub(super) disk_full: u32,
+    /// From when on, and for how long, the disk with the local copies takes them and does not answer, if it ever does that.
+    pub(super) disk_hangs: Option<(Duration, Duration)>,
     /// The lives of each daemon but the last.
     pub(super) daemons: Vec<Vec<DaemonLife>>,
     /// What is done to the checkpoint, one after the other.
@@ -59,17 +61,36 @@ impl Scenario {
             losses: [0, 30, 300][random.usize(..3)],
             bad_for: BAD_FOR,
         };
-        let has_standby = random.bool();
+        let (has_standby, count) = [(false, 1), (false, 2), (true, 2), (true, 2)][random.usize(..4)];
         let takeover_after = has_standby.then(|| Duration::from_secs(random.u64(4..16)));
-        let daemons = (0..if has_standby { 2 } else { 1 }).map(|_| lives(random)).collect();
+        let daemons = (0..count).map(|_| lives(random)).collect();
+        let disk_hangs = (random.u8(..4) == 0).then(|| {
+            (Duration::from_millis(random.u64(0..120_000)), Duration::from_millis(random.u64(1..120_000)))
+        });
         let disk_full = [0, 300][random.usize(..2)];
         let events = random.usize(30..130);
         let damages = if random.bool() { damages(random, bus.fencing) } else { Vec::new() };
-        Self { config, bus, takeover_after, events, disk_full, daemons, damages }
+        Self { config, bus, takeover_after, events, disk_full, disk_hangs, daemons, damages }
     }
 
     /// Nothing goes wrong but that the checkpoint is deleted, once.
     pub(super) fn of_a_deleted_checkpoint(random: &mut Rng) -> Self {
+        let damage = Damage {
+            what: CheckpointDamage::Deleted,
+            after: Duration::from_millis(random.u64(8_000..60_000)),
+            mended_after: Duration::ZERO,
+        };
+        Self { damages: vec![damage], ..Self::of_quiet_times(random) }
+    }
+
+    /// Nothing goes wrong but that the disk with the local copies does not answer for a minute.
+    pub(super) fn of_a_hanging_disk(random: &mut Rng) -> Self {
+        let after = Duration::from_millis(random.u64(8_000..20_000));
+        Self { disk_hangs: Some((after, HANGS_FOR)), ..Self::of_quiet_times(random) }
+    }
+
+    /// An owner and its standby, with whom nothing goes wrong.
+    fn of_quiet_times(random: &mut Rng) -> Self {
         let bus = TransactionPlan {
             fencing: [Fencing::ByEpoch, Fencing::BySequence][random.usize(..2)],
             messages_max: [4, 1_000][random.usize(..2)],
@@ -77,20 +98,27 @@ impl Scenario {
             losses: 0,
             bad_for: Duration::ZERO,
         };
-        let damage = Damage {
-            what: CheckpointDamage::Deleted,
-            after: Duration::from_millis(random.u64(8_000..60_000)),
-            mended_after: Duration::ZERO,
-        };
         Self {
             config: config(random),
             bus,
             takeover_after: Some(Duration::from_secs(6)),
             events: 60,
             disk_full: 0,
+            disk_hangs: None,
             daemons: vec![Vec::new(), Vec::new()],
-            damages: vec![damage],
+            damages: Vec::new(),
         }
+    }
+
+    /// Whether there are two daemons that take the route over from each other when they start, and at no other time.
+    pub(super) fn has_rivals(&self) -> bool {
+        self.takeover_after.is_none() && self.daemons.len() > 1
+    }
+
+    /// Events that come to the log in all, with those at the end.
+    pub(super) fn all_events(&self) -> usize {
+        let is_bad = !self.bus.bad_for.is_zero();
+        self.events + usize::from(is_bad) + if self.has_rivals() { LAST_EVENTS } else { 0 }
     }
 
     /// Whether something else than a checkpoint is in its place at any time.

@@ -1,10 +1,11 @@
 //! Awaits what the server says of each message, in the order in which they were sent, and settles batch after batch.
 //!
 //! After the first failure nothing later counts as delivered: no more is sent, what is on its way is awaited for a
-//! bounded time, and every batch from there on fails. Sends nothing itself but the messages of an atomic batch that was
-//! refused as a whole: one by one, each behind the answer to the one before it.
+//! bounded time, and every batch from there on fails. Sends nothing itself but the messages of a batch that were not stored
+//! with it: one by one, each behind the answer to the one before it.
 
 use std::{
+    collections::HashMap,
     future::IntoFuture,
     sync::{
         Arc,
@@ -20,7 +21,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    answer::{Answers, Stored, Unstored},
+    answer::{Answers, Ingested, Stored, Unstored},
+    fast_batch::FastSent,
     found::FoundUnsettled,
 };
 use crate::{
@@ -40,10 +42,12 @@ use crate::{
 pub(super) enum HandedOver {
     /// It was sent, and this will be the server's answer.
     Sent(PublishAckFuture),
-    /// It was sent as part of an atomic batch, whose last message follows.
+    /// It was sent as part of a batch, whose last message follows.
     Staged,
     /// It was sent as the last of an atomic batch, and this will be the server's answer for all of them.
     Committed(PublishAckFuture),
+    /// It was sent as the last of a fast batch, and there will be an answer for all of them.
+    Ingested(FastSent),
     /// It is in the stream already, under this sequence.
     Stored(u64),
     /// It can never be stored.
@@ -197,7 +201,7 @@ struct Settling {
 struct BatchProgress {
     batch: Option<Arc<Messages>>,
     next: usize,
-    /// Messages of an atomic batch that is not yet answered.
+    /// Messages of a batch that is not yet answered.
     staged: Vec<usize>,
     rejected: Vec<Rejected>,
     duplicates: u64,
@@ -235,10 +239,11 @@ impl Settling {
             HandedOver::Staged => return self.batch.staged.push(index),
             HandedOver::Sent(acknowledgement) => self.sent(index, acknowledgement).await,
             HandedOver::Committed(acknowledgement) => self.committed(index, acknowledgement).await,
+            HandedOver::Ingested(sent) => self.ingested(index, &sent).await,
             HandedOver::Stored(sequence) => self.note(index, Ok(Stored { sequence, is_duplicate: false })),
             HandedOver::Rejected(reason) => self.note(index, Err(StoreRejection::Message(reason))),
             HandedOver::Failed(error) => {
-                // What was staged before it is never committed.
+                // Nobody will tell what becomes of what was staged before it.
                 let first = self.batch.staged.first().copied().unwrap_or(index);
                 self.note(first, Err(StoreRejection::Bus(error)));
             }
@@ -261,7 +266,7 @@ impl Settling {
         let first = staged.first().copied().unwrap_or(index);
         let batch = self.batch.batch.clone();
         let Some(message) = batch.as_deref().and_then(|batch| batch.get(index)) else { return };
-        match self.answers.of_batch(&message, acknowledgement).await {
+        match self.answers.of_batch(&message, staged.len() + 1, acknowledgement).await {
             Ok(stored) => self.note(index, Ok(stored)),
             Err(Unstored::Refused(refusal)) => self.note(first, Err(refusal)),
             Err(Unstored::Batch(error)) => {
@@ -277,6 +282,42 @@ impl Settling {
                         return;
                     }
                 }
+            }
+        }
+    }
+
+    /// The answer for all messages of a fast batch. Those that it does not prove get an answer of their own.
+    async fn ingested(&mut self, index: usize, sent: &FastSent) {
+        let mut indexes = std::mem::take(&mut self.batch.staged);
+        indexes.push(index);
+        let Some(batch) = self.batch.batch.clone() else { return };
+        let ingested = match self.answers.of_fast_batch(&batch, &indexes, sent).await {
+            Ok(ingested) => ingested,
+            Err(error) => {
+                let first = indexes.first().copied().unwrap_or(index);
+                return self.note(first, Err(StoreRejection::Bus(error)));
+            }
+        };
+        let (rest, found) = match ingested {
+            Ingested::First { messages, sequence } => {
+                let (stored, rest) = indexes.split_at(messages);
+                if let Some(last) = stored.last() {
+                    self.note(*last, Ok(Stored { sequence, is_duplicate: false }));
+                }
+                (rest, HashMap::new())
+            }
+            Ingested::Some(found) => (&*indexes, found),
+        };
+        for index in rest {
+            let Some(message) = batch.get(*index) else { continue };
+            let sequence = self.answers.id(&message).and_then(|id| found.get(&id));
+            let stored = match sequence {
+                Some(sequence) => Ok(Stored { sequence: *sequence, is_duplicate: false }),
+                None => self.answers.publish_alone(&message).await,
+            };
+            self.note(*index, stored);
+            if self.failed_at.is_some() {
+                return;
             }
         }
     }

@@ -12,8 +12,11 @@
 
 mod acknowledgements;
 mod answer;
+mod fast_batch;
 mod found;
 mod order;
+mod pause;
+mod read_back;
 mod session;
 mod tail;
 
@@ -21,7 +24,7 @@ use std::{future::ready, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use self::session::Session;
+use self::{pause::FastPause, session::Session};
 use super::stall_reason;
 use crate::{
     config::NatsSink,
@@ -35,6 +38,7 @@ use crate::{
 pub(in crate::sink) struct Nats {
     sink: Arc<NatsSink>,
     subjects: String,
+    pause: FastPause,
     session: Box<Session>,
 }
 
@@ -51,8 +55,9 @@ impl Nats {
             Some(SinkMark::JetStream { stream, sequence }) if *stream == sink.stream => Some(*sequence),
             _ => None,
         };
-        let session = Box::new(Session::open(&sink, &subjects, sequence).await?);
-        Ok(Self { sink, subjects, session })
+        let pause = FastPause::default();
+        let session = Box::new(Session::open(&sink, &subjects, sequence, &pause).await?);
+        Ok(Self { sink, subjects, pause, session })
     }
 }
 
@@ -84,7 +89,8 @@ impl Sink for Nats {
     fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         async move {
             self.session.end();
-            *self.session = Session::open(&self.sink, &self.subjects, Some(self.session.sequence())).await?;
+            let sequence = Some(self.session.sequence());
+            *self.session = Session::open(&self.sink, &self.subjects, sequence, &self.pause).await?;
             Ok(())
         }
         .boxed()

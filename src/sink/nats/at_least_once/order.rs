@@ -4,7 +4,8 @@
 //! stay behind is on its way too.
 //!
 //! * Where the stream takes atomic batches, messages go in such batches, and one is committed when the one before it is
-//!   answered: the order of the whole route holds. While it is awaited the next one is staged.
+//!   answered: the order of the whole route holds. While it is awaited the next one is staged. Where it takes fast ingest too,
+//!   such a batch goes that way, and none of it is sent before the one before it is answered.
 //! * Elsewhere each key has one message on its way at a time: the order of each key holds.
 //!
 //! Awaits no answer itself.

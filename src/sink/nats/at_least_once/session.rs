@@ -1,20 +1,22 @@
 //! A connection with all that holds for as long as it does: the stream found in order, what it already has of ours, and
 //! the messages on their way. Ends with the first failure; the next session takes up where it stopped.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_nats::jetstream::stream::Stream;
 
 use super::{
     acknowledgements::{Acknowledgements, HandedOver},
-    answer::Answers,
+    answer::{Answers, FastHearing},
+    fast_batch::{FastAnswers, FastIngest},
     order::{Order, wait_for_key},
-    tail::Tail,
+    pause::FastPause,
+    tail::{Tail, read_tail},
 };
 use crate::{
     bus::{
         BusError,
-        nats::{connection::Connection, link::Link, rejection::StoreRejection, stream},
+        nats::{connection::Connection, link::Link, rejection::StoreRejection, stream, stream_settings},
     },
     config::NatsSink,
     message::{Message, Messages},
@@ -28,8 +30,8 @@ use crate::{
     },
 };
 
-/// How long reading the stream's tail may take.
-const TAIL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The fewest messages of which all but the first go in a fast batch.
+const FAST_MESSAGES_MIN: usize = 3;
 
 /// One session of a sink.
 #[derive(Debug)]
@@ -38,6 +40,9 @@ pub(super) struct Session {
     connection: Connection,
     acknowledgements: Acknowledgements,
     order: Order,
+    /// Where the stream takes fast ingest.
+    fast: Option<FastIngest>,
+    pause: FastPause,
     tail: Tail,
     size_limits: SizeLimits,
     writer: Writer,
@@ -51,14 +56,16 @@ enum Composed {
 }
 
 impl Session {
-    /// Connects and takes up after `sequence` of the stream, or at its end.
+    /// Connects and takes up after `sequence` of the stream, or at its end. `pause`: when not to use fast ingest.
     pub(super) async fn open(
         sink: &Arc<NatsSink>,
         subjects: &str,
         sequence: Option<u64>,
+        pause: &FastPause,
     ) -> Result<Self, BusError> {
         let connection = Connection::open(&sink.name, &sink.bus, sink.unacknowledged_max).await?;
-        let stream = stream::find_or_create(&connection, sink, subjects).await?;
+        let mut stream = stream::find_or_create(&connection, sink, subjects).await?;
+        let fast = listen(&connection, sink, &mut stream).await?;
         let last = stream.cached_info().state.last_sequence;
         let size_limits = SizeLimits::new(&connection, &stream.cached_info().config);
         let mut tail = Tail::empty();
@@ -77,18 +84,21 @@ impl Session {
             }
             Some(sequence) => {
                 if sequence < last {
-                    tail = read_tail(&connection, sink, &stream, sequence, subjects).await?;
+                    tail = read_tail(&connection.link, sink, &stream, sequence, subjects).await?;
                 }
                 sequence
             }
         };
         let order = Order::new(stream.cached_info().config.allow_atomic_publish, sink.unacknowledged_max);
         let (jetstream, link) = (connection.jetstream.clone(), Arc::clone(&connection.link));
-        let answers = Answers::new(Arc::clone(sink), jetstream, Arc::clone(&link), stream);
+        let (fast, answers) = fast.unzip();
+        let subjects = subjects.to_owned();
+        let hearing = answers.map(|answers| FastHearing { answers, pause: pause.clone(), subjects });
+        let answers = Answers::new(Arc::clone(sink), jetstream, Arc::clone(&link), stream, hearing);
         let acknowledgements = Acknowledgements::start(Arc::clone(sink), link, answers, sequence);
         let writer = Writer::new(Arc::clone(sink));
-        let sink = Arc::clone(sink);
-        Ok(Self { sink, connection, acknowledgements, order, tail, size_limits, writer })
+        let (sink, pause) = (Arc::clone(sink), pause.clone());
+        Ok(Self { sink, connection, acknowledgements, order, fast, pause, tail, size_limits, writer })
     }
 
     /// Sends the messages of `batch` from the one at `from` on, as far as it gets.
@@ -153,8 +163,15 @@ impl Session {
         }
         *next = until;
 
+        let group = self.hand_over_fast(group).await?;
+        self.hand_over_together(group).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Hands over messages that go together: as one atomic batch, or alone.
+    async fn hand_over_together(&mut self, group: Vec<Composed>) -> Result<(), BusError> {
         let before = self.acknowledgements.handed_over();
-        let mut to_send = group.iter().filter(|composed| matches!(composed, Composed::ToSend(_))).count();
+        let mut to_send = to_send(&group);
         let mut atomic = AtomicBatch::new();
         for composed in group {
             let handed_over = match composed {
@@ -174,7 +191,56 @@ impl Session {
             };
             self.acknowledgements.message(handed_over).await;
         }
-        failure.map_or(Ok(()), Err)
+        Ok(())
+    }
+
+    /// Hands over a group by fast ingest, and gives back what has to go another way. The first message goes alone: its answer
+    /// shows whether somebody else has written since our last one, which the answer to a fast batch would not.
+    async fn hand_over_fast(&mut self, mut group: Vec<Composed>) -> Result<Vec<Composed>, BusError> {
+        let first = group.iter().position(|composed| matches!(composed, Composed::ToSend(_)));
+        let Some(first) = first.filter(|_| self.fast.is_some() && !self.pause.holds()) else {
+            return Ok(group);
+        };
+        if to_send(&group) < FAST_MESSAGES_MIN {
+            return Ok(group);
+        }
+        let rest = group.split_off(first + 1);
+        self.hand_over_together(group).await?;
+        // The server stores each message of a fast batch as it comes.
+        let before = self.acknowledgements.handed_over();
+        if !self.acknowledgements.until_settled(before).await {
+            return Err(self.connection.link.error());
+        }
+        if self.pause.holds() {
+            return Ok(rest);
+        }
+        self.ingest(rest).await?;
+        Ok(Vec::new())
+    }
+
+    /// Hands over a group as one fast batch.
+    async fn ingest(&mut self, group: Vec<Composed>) -> Result<(), BusError> {
+        let (link, acknowledgements) = (&self.connection.link, &mut self.acknowledgements);
+        let Some(fast) = &self.fast else { return Err(link.error()) };
+        let mut batch = fast.batch();
+        let mut left = to_send(&group);
+        for composed in group {
+            let handed_over = match composed {
+                Composed::Decided(decided) => decided,
+                Composed::ToSend(outgoing) => {
+                    left -= 1;
+                    let sent = tokio::select! {
+                        biased;
+                        sent = batch.send(outgoing, left == 0) => sent,
+                        () = link.halted() => return Err(link.error()),
+                    };
+                    sent.map_err(|err| unreachable(&self.sink, &err))?;
+                    if left > 0 { HandedOver::Staged } else { HandedOver::Ingested(batch.sent()) }
+                }
+            };
+            acknowledgements.message(handed_over).await;
+        }
+        Ok(())
     }
 
     /// An error: the session has to end before it is known what becomes of the message.
@@ -209,9 +275,7 @@ impl Session {
             staged = atomic.stage(&client, outgoing) => staged,
             () = link.halted() => return Err(link.error()),
         };
-        staged
-            .map(|()| HandedOver::Staged)
-            .map_err(|err| BusError::Unreachable { name: self.sink.name.clone(), reason: err.to_string() })
+        staged.map(|()| HandedOver::Staged).map_err(|err| unreachable(&self.sink, &err))
     }
 
     /// Sends a message of which, as of all that were staged before it, there will be an answer. `before` messages were
@@ -246,32 +310,34 @@ impl Session {
     }
 }
 
-/// Reads what is stored beyond `sequence`. Where the server does not let us, only its duplicate window is left to keep
-/// duplicates out.
-async fn read_tail(
+/// How many of `group` have to be sent.
+fn to_send(group: &[Composed]) -> usize {
+    group.iter().filter(|composed| matches!(composed, Composed::ToSend(_))).count()
+}
+
+fn unreachable(sink: &NatsSink, error: &async_nats::PublishError) -> BusError {
+    BusError::Unreachable { name: sink.name.clone(), reason: error.to_string() }
+}
+
+/// Listens for the answers to fast batches, where they are of use: several replicas take atomic batches as fast, and only
+/// these tell what is not yet agreed upon.
+async fn listen(
     connection: &Connection,
     sink: &NatsSink,
-    stream: &Stream,
-    sequence: u64,
-    subjects: &str,
-) -> Result<Tail, BusError> {
-    let reading = Tail::read(stream, sequence, subjects.to_owned(), sink.unacknowledged_max);
-    let reading = tokio::time::timeout(TAIL_TIMEOUT, reading);
-    let read = tokio::select! {
-        read = reading => read.map_err(Into::into).flatten(),
-        () = connection.link.lost() => return Err(connection.link.error()),
-    };
-    match read {
-        Ok(tail) => Ok(tail),
-        Err(error) => {
-            tracing::warn!(
-                sink = sink.name,
-                stream = sink.stream,
-                error,
-                "cannot read what the stream holds since the last delivery: after a long stop there may be duplicates"
-            );
-            connection.link.forget_complaint();
-            Ok(Tail::empty())
-        }
+    stream: &mut Stream,
+) -> Result<Option<(FastIngest, FastAnswers)>, BusError> {
+    if !stream_settings::takes_fast_ingest(&stream.cached_info().config) {
+        return Ok(None);
     }
+    let Some(listening) = FastIngest::listen(connection.jetstream.client()).await else { return Ok(None) };
+    // Once the server has answered this, it has said if we may not listen.
+    let Some(found) = stream::find(connection, &sink.name, &sink.stream).await? else {
+        return Err(stream_settings::missing(sink));
+    };
+    *stream = found;
+    if connection.link.denial().is_some() {
+        connection.link.forget_complaint();
+        return Ok(None);
+    }
+    Ok(Some(listening))
 }

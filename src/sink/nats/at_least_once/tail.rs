@@ -8,13 +8,19 @@ use async_nats::{header::NATS_MESSAGE_ID, jetstream::stream::Stream};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use crate::sink::nats::{
-    outgoing::Outgoing,
-    stored_headers::{FETCH_MESSAGES, consumer_from},
+use crate::{
+    bus::{BusError, nats::link::Link},
+    config::NatsSink,
+    sink::nats::{
+        outgoing::Outgoing,
+        stored_headers::{FETCH_MESSAGES, consumer_from},
+    },
 };
 
 /// Far more than the batches that can be on their way at once; other routes may have written into the same stream.
 const MESSAGES_MAX: u64 = 200_000;
+/// How long reading may take.
+pub(super) const TAIL_TIMEOUT: Duration = Duration::from_secs(60);
 /// What was stored before is read again at once, so that this is long enough for it to be asked for.
 const LIFE: Duration = Duration::from_secs(300);
 
@@ -113,6 +119,36 @@ impl Tail {
 
     fn clear(&mut self) {
         self.sequences = HashMap::new();
+    }
+}
+
+/// Reads what is stored beyond `sequence`. Where the server does not let us, only its duplicate window is left to keep
+/// duplicates out.
+pub(super) async fn read_tail(
+    link: &Link,
+    sink: &NatsSink,
+    stream: &Stream,
+    sequence: u64,
+    subjects: &str,
+) -> Result<Tail, BusError> {
+    let reading = Tail::read(stream, sequence, subjects.to_owned(), sink.unacknowledged_max);
+    let reading = tokio::time::timeout(TAIL_TIMEOUT, reading);
+    let read = tokio::select! {
+        read = reading => read.map_err(Into::into).flatten(),
+        () = link.lost() => return Err(link.error()),
+    };
+    match read {
+        Ok(tail) => Ok(tail),
+        Err(error) => {
+            tracing::warn!(
+                sink = sink.name,
+                stream = sink.stream,
+                error,
+                "cannot read what the stream holds since the last delivery: after a long stop there may be duplicates"
+            );
+            link.forget_complaint();
+            Ok(Tail::empty())
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     bus::{
         BusError,
-        nats::{checkpoints, connection::Connection, exchange, link::Link, stream},
+        nats::{checkpoints, connection::Connection, exchange, link::Link, stream, stream_warnings},
     },
     message::{Message, Messages},
     sink::{
@@ -80,13 +80,8 @@ impl Session {
             stream::require_atomic_batches(&connection, &sink.name)?;
         }
         checkpoints::require(sink, transactions, config)?;
-        for warning in checkpoints::warnings(config) {
-            tracing::warn!(
-                sink = sink.name,
-                warning = warning.text,
-                "the stream may not keep the checkpoint"
-            );
-        }
+        let warnings = checkpoints::warnings(config);
+        stream_warnings::log_news(&sink.name, "the stream may not keep the checkpoint", &warnings);
         let size_limits = SizeLimits::new(&connection, config);
         let sender = Sender {
             sink: Arc::clone(sink),
@@ -145,7 +140,7 @@ impl Session {
             }
             Err(err) => match refusal::of_checkpoint(&self.sender, size, &err).await {
                 CommitError::Sink(error) => Err(error),
-                CommitError::Fenced(reason) | CommitError::Refused(reason) => {
+                CommitError::Fenced(reason) | CommitError::Refused { reason, .. } => {
                     Err(BusError::Poisoned { name: self.sender.sink.name.clone(), reason }.into())
                 }
             },

@@ -214,3 +214,51 @@ async fn a_flood_of_unsigned_messages_is_summed_up_and_what_a_key_has_signed_is_
     assert!(audit.iter().any(|line| line["command_id"] == "COMMANDS@401" && line["error"] == "not_allowed"));
     assert_eq!(verified(&scene, &[]).await.0, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_files_of_the_audit_go_and_the_rest_is_verified_from_where_it_begins() {
+    let policy =
+        "allow = [\"user.get\"]\naudit = { rotate = { size = \"2 KiB\" }, retention = { size = \"4 KiB\" } }";
+    let mut scene = Scene::start(policy).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let folder = scene.workplace.path("state/audit");
+    let closed = || {
+        let entries = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().starts_with("hr-")).count()
+    };
+    // It is looked once at the start, and then each minute.
+    for round in 0..16 {
+        scene.ask(&format!("c-{round}"), "user.get", "ada@acme.com").await;
+    }
+    let all = closed();
+    assert!(all > 3, "{all} closed files");
+    let (code, told) = verified(&scene, &[]).await;
+    assert_eq!((code, &told["flaws"]), (Some(0), &json!([])), "closed files are checked too");
+    assert_eq!(
+        (&told["chains"][0]["first_sequence"], &told["chains"][0]["removed_by"]),
+        (&json!(1), &Value::Null)
+    );
+    fs::write(folder.join("hr-000000000000.jsonl"), "somebody's\n").unwrap();
+    scene.stop().await;
+    scene.resume();
+    until(async || closed() < all - 1).await;
+    until(async || scene.workplace.log().contains("files of the audit were removed")).await;
+    scene.ask("c-later", "user.get", "ada@acme.com").await;
+
+    let (code, told) = verified(&scene, &[]).await;
+    assert_eq!((code, &told["flaws"]), (Some(0), &json!([])), "{told}");
+    let chain = &told["chains"][0];
+    let (first, by) = (chain["first_sequence"].as_u64().unwrap(), chain["removed_by"].as_u64().unwrap());
+    assert!(1 < first && first < by, "{chain}");
+    let said = scene.by_hand(&["audit", "--verify"]).await;
+    assert!(said.stdout.contains(&format!("hr: begins with record {first}: those before")), "{said:?}");
+    assert_eq!(fs::read_to_string(folder.join("hr-000000000000.jsonl")).unwrap(), "somebody's\n");
+    // Without the file with that record, nothing says why older ones are missing.
+    let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.map(|path| path.to_str().unwrap().to_owned()).collect();
+    files.retain(|path| path.contains("/hr-") && !path.contains("/hr-000000000000."));
+    files.sort();
+    let (code, told) = verified(&scene, &[&files[0]]).await;
+    assert_eq!(code, Some(1));
+    assert!(told["flaws"].to_string().contains("are missing from the beginning"), "{told}");
+}

@@ -18,6 +18,7 @@ mod policy;
 mod protection;
 mod queue;
 mod redelivery;
+mod reload;
 mod replies;
 mod reversal;
 mod scene;
@@ -28,6 +29,8 @@ mod stalls;
 mod stop;
 mod table;
 mod together;
+#[cfg(feature = "otlp")]
+mod traces;
 mod unconfirmed;
 mod unopened;
 mod unreadable;

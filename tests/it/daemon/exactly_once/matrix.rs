@@ -227,8 +227,8 @@ async fn on_kafka(delivery: &str, fault: Fault) -> Cost {
 
 /// Lets everybody do everything, or nobody write events.
 fn access(may_write: bool) -> String {
-    let permissions = if may_write { "" } else { "permissions: { publish: { deny: [\"okta.>\"] } }" };
-    format!("authorization {{ users: [{{ user: any, password: any {permissions} }}] }}\nno_auth_user: any")
+    let permissions = if may_write { "" } else { ", permissions: { publish: { deny: [\"okta.>\"] } }" };
+    format!("authorization {{ users: [{{ user: any, password: any{permissions} }}] }}\nno_auth_user: any")
 }
 
 async fn on_jetstream(delivery: &str, fault: Fault) -> Cost {
@@ -303,6 +303,10 @@ async fn on_jetstream(delivery: &str, fault: Fault) -> Cost {
         }
     }
     let read = async || {
+        // The route makes a stream anew that somebody deleted.
+        if nats.jetstream().await.get_stream(STREAM).await.is_err() {
+            return Vec::new();
+        }
         let stored = nats.stored(STREAM).await;
         let events = stored.iter().filter(|stored| stored.subject.starts_with("okta."));
         let key = |name: &str| name.to_owned();

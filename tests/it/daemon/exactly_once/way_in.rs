@@ -105,3 +105,33 @@ async fn junk_in_place_of_the_checkpoint_stops_the_start_with_the_way_out() {
     assert!(log.contains("cannot be read") && log.contains("goes on at its local copy"), "{log}");
     assert!(log.contains("nats stream purge OKTA --subject oktabus.checkpoints.OKTA."), "{log}");
 }
+
+#[tokio::test]
+async fn a_route_that_is_reset_begins_at_its_new_place_and_not_at_the_checkpoint_in_the_bus() {
+    let (okta, mut nats) = (Okta::with_backlog(300).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, &configuration(&nats, "exactly_once"));
+    workplace.catch_up().await;
+    let reset = ["state", "reset", "log/once", "--to", "-90d", "--yes"];
+    let said = workplace.oktabus(&reset).await;
+    assert_eq!(
+        (said.code, said.stdout.contains("route log/once begins at")),
+        (Some(0), true),
+        "{}",
+        said.stderr
+    );
+    workplace.catch_up().await;
+    let mut twice = [okta.uuids().await, okta.uuids().await].concat();
+    let mut arrived = in_jetstream(&nats).await;
+    twice.sort();
+    arrived.sort();
+    assert!(arrived == twice, "{} of {} events", arrived.len(), twice.len());
+
+    // Its place is in the bus: without that it cannot be moved.
+    nats.stop().await;
+    let said = workplace.oktabus(&reset).await;
+    assert_eq!(said.code, Some(69), "{}", said.stderr);
+    assert!(said.stderr.contains("nothing was changed"), "{}", said.stderr);
+    nats.restart().await;
+    workplace.catch_up().await;
+    assert_eq!(in_jetstream(&nats).await.len(), twice.len());
+}

@@ -65,7 +65,7 @@ impl Scene {
     }
 
     fn transactional_id(&self) -> String {
-        format!("oktabus/{}", self.origin.route_identity())
+        format!("oktabus/{}@{}", self.origin.route_identity(), self.checkpoints)
     }
 }
 
@@ -144,6 +144,20 @@ async fn a_topic_of_checkpoints_that_forgets_is_refused_with_the_command_that_he
             eventually("the topic to be taken", async || scene.try_open(broker.bus()).await.ok()).await;
         sink.close().await;
     }
+}
+
+#[tokio::test]
+async fn routes_with_topics_of_checkpoints_of_their_own_do_not_fence_each_other() {
+    let broker = Broker::shared().await;
+    let production = Scene::new(broker).await;
+    let staging = Scene { origin: Arc::clone(&production.origin), ..Scene::new(broker).await };
+    let (mut ours, mut theirs) = (production.open(broker).await, staging.open(broker).await);
+    for value in ["one", "two"] {
+        commit(&mut ours, value).await.unwrap();
+        commit(&mut theirs, value).await.unwrap();
+    }
+    ours.close().await;
+    theirs.close().await;
 }
 
 #[tokio::test]

@@ -8,13 +8,12 @@ use oktabus::{
     state::SinkMark,
 };
 
-use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream};
+use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream, streams};
 use crate::support::events::batch;
 
 #[tokio::test]
 async fn an_event_that_goes_to_two_subjects_of_a_stream_arrives_on_both() {
-    for allow_atomic_publish in [false, true] {
-        let config = async_nats::jetstream::stream::Config { allow_atomic_publish, ..stream() };
+    for config in streams() {
         let server = server_with(config).await;
         let first = sink(server.bus(NatsAuth::None));
         let subject = Template::parse("okta.audit.{event_type}", TemplateUse::Subject).unwrap();
@@ -30,8 +29,7 @@ async fn an_event_that_goes_to_two_subjects_of_a_stream_arrives_on_both() {
 
 #[tokio::test]
 async fn what_the_stream_has_already_is_delivered_and_not_stored_again() {
-    for allow_atomic_publish in [false, true] {
-        let config = async_nats::jetstream::stream::Config { allow_atomic_publish, ..stream() };
+    for config in streams() {
         let server = server_with(config).await;
         let sink = sink(server.bus(NatsAuth::None));
         // Without a mark the tail is not looked at, and the stream's own window is all there is.
@@ -48,14 +46,31 @@ async fn another_message_under_our_id_is_not_taken_for_ours() {
     deliver(&mut open(&sink, None).await.unwrap(), &batch(0..3)).await;
     let id = server.stored(STREAM).await[1].header("Nats-Msg-Id").unwrap().to_owned();
 
-    let other = server_with(stream()).await;
-    let foreign = PublishMessage::build().message_id(&id).payload("another".into());
-    other.jetstream().await.send_publish(SUBJECT, foreign).await.unwrap().await.unwrap();
-    let mut sink = open(&super::sink(other.bus(NatsAuth::None)), None).await.unwrap();
-    let settled = sink.publish(&batch(0..3), 0).await.unwrap().await.unwrap();
-    let [rejected] = settled.rejected() else { panic!("{settled:?}") };
-    assert_eq!(rejected.index, 1);
-    assert!(rejected.reason.contains("Nats-Msg-Id"), "{}", rejected.reason);
+    // It may be there before we come, or come between two of our batches.
+    for (config, comes_first) in
+        streams().into_iter().flat_map(|config| [(config.clone(), true), (config, false)])
+    {
+        let other = server_with(config).await;
+        let config = super::sink(other.bus(NatsAuth::None));
+        let opened = open(&config, None);
+        let foreign = PublishMessage::build().message_id(&id).payload("another".into());
+        let publish = async {
+            other.jetstream().await.send_publish(SUBJECT, foreign).await.unwrap().await.unwrap();
+        };
+        let mut sink = if comes_first {
+            publish.await;
+            opened.await.unwrap()
+        } else {
+            let opened = opened.await.unwrap();
+            publish.await;
+            opened
+        };
+        let settled = sink.publish(&batch(0..3), 0).await.unwrap().await.unwrap();
+        let [rejected] = settled.rejected() else { panic!("{settled:?}") };
+        assert_eq!(rejected.index, 1);
+        assert!(rejected.reason.contains("Nats-Msg-Id"), "{}", rejected.reason);
+        assert_eq!(other.stored(STREAM).await.len(), 3);
+    }
 }
 
 #[tokio::test]

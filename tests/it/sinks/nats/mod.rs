@@ -2,6 +2,7 @@
 
 mod access;
 mod cloudevents;
+mod fast;
 mod identity;
 mod once;
 mod order;
@@ -31,20 +32,22 @@ const STREAM: &str = "OKTA";
 /// Where all synthetic events go.
 const SUBJECT: &str = "okta.acme.okta.user.session.start";
 
-/// A server with one stream, which takes atomic batches or not.
-pub(super) struct BenchOf<const IN_BATCHES: bool> {
+/// A server with one stream, which takes atomic batches or not, and fast ingest or not.
+pub(super) struct BenchOf<const IN_BATCHES: bool, const FAST: bool> {
     server: NatsServer,
     encoding: Encoding,
 }
 
 /// A stream that takes messages one by one.
-pub(super) type NatsBench = BenchOf<false>;
+pub(super) type NatsBench = BenchOf<false, false>;
 /// A stream that takes atomic batches.
-pub(super) type NatsBatchesBench = BenchOf<true>;
+pub(super) type NatsBatchesBench = BenchOf<true, false>;
+/// A stream that takes fast ingest.
+pub(super) type NatsFastBench = BenchOf<true, true>;
 
-impl<const IN_BATCHES: bool> Bench for BenchOf<IN_BATCHES> {
+impl<const IN_BATCHES: bool, const FAST: bool> Bench for BenchOf<IN_BATCHES, FAST> {
     async fn new(encoding: Encoding) -> Self {
-        let stream = Config { allow_atomic_publish: IN_BATCHES, ..stream() };
+        let stream = Config { allow_atomic_publish: IN_BATCHES, allow_batch_publish: FAST, ..stream() };
         Self { server: server_with(stream).await, encoding }
     }
 
@@ -61,7 +64,7 @@ impl<const IN_BATCHES: bool> Bench for BenchOf<IN_BATCHES> {
     }
 }
 
-impl<const IN_BATCHES: bool> BusBench for BenchOf<IN_BATCHES> {
+impl<const IN_BATCHES: bool, const FAST: bool> BusBench for BenchOf<IN_BATCHES, FAST> {
     /// Twice the server's default `max_payload`.
     const TOO_LARGE_BYTES: usize = 2 << 20;
 
@@ -104,6 +107,12 @@ fn read(stored: &Stored) -> Arrived {
 /// A stream that takes what the sink sends.
 fn stream() -> Config {
     Config { name: STREAM.to_owned(), subjects: vec!["okta.>".to_owned()], ..Config::default() }
+}
+
+/// The same, which takes messages one by one, in atomic batches, and by fast ingest.
+fn streams() -> [Config; 3] {
+    let in_batches = Config { allow_atomic_publish: true, ..stream() };
+    [stream(), in_batches.clone(), Config { allow_batch_publish: true, ..in_batches }]
 }
 
 async fn server_with(stream: Config) -> NatsServer {

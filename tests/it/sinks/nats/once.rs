@@ -6,7 +6,7 @@ use async_nats::jetstream::{message::PublishMessage, stream::Config};
 use futures_util::future::join_all;
 use oktabus::{config::NatsAuth, state::SinkMark};
 
-use super::{STREAM, assert_stored, deliver, open, server_with, sink, stream};
+use super::{STREAM, assert_stored, deliver, open, server_with, sink, stream, streams};
 use crate::support::{
     events::{batch, batches},
     nats::NatsServer,
@@ -16,8 +16,8 @@ use crate::support::{
 /// A subject of the stream that no event has.
 const PROBE: &str = "okta.probe";
 
-fn forgetful_stream() -> Config {
-    Config { duplicate_window: Duration::from_millis(100), ..stream() }
+fn forgetful(stream: Config) -> Config {
+    Config { duplicate_window: Duration::from_millis(100), ..stream }
 }
 
 /// Waits until the server has forgotten the ids of all messages that it has now.
@@ -42,7 +42,13 @@ fn mark(sequence: u64) -> SinkMark {
 
 #[tokio::test]
 async fn what_is_stored_beyond_the_mark_is_not_published_again() {
-    let server = server_with(forgetful_stream()).await;
+    for stream in streams() {
+        assert_not_published_again(forgetful(stream)).await;
+    }
+}
+
+async fn assert_not_published_again(stream: Config) {
+    let server = server_with(stream).await;
     let config = sink(server.bus(NatsAuth::None));
     let batches = batches(4, 100);
     let mut stopped = open(&config, None).await.unwrap();
@@ -64,7 +70,13 @@ async fn what_is_stored_beyond_the_mark_is_not_published_again() {
 
 #[tokio::test]
 async fn a_batch_that_was_stored_in_part_is_completed() {
-    let server = server_with(forgetful_stream()).await;
+    for stream in streams() {
+        assert_completed(forgetful(stream)).await;
+    }
+}
+
+async fn assert_completed(stream: Config) {
+    let server = server_with(stream).await;
     let config = sink(server.bus(NatsAuth::None));
     let mut stopped = open(&config, None).await.unwrap();
     let kept = stopped.mark().unwrap();
@@ -79,7 +91,7 @@ async fn a_batch_that_was_stored_in_part_is_completed() {
 
 #[tokio::test]
 async fn a_mark_stays_below_what_a_later_batch_finds_stored() {
-    let server = server_with(forgetful_stream()).await;
+    let server = server_with(forgetful(stream())).await;
     let config = sink(server.bus(NatsAuth::None));
     let (early, late) = (batch(0..100), batch(100..200));
     let mut stopped = open(&config, None).await.unwrap();
@@ -108,7 +120,14 @@ async fn a_stream_that_was_created_anew_is_filled_from_the_cursor_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_in_the_middle_loses_and_repeats_and_reorders_nothing() {
-    let mut server = server_with(forgetful_stream()).await;
+    let [one_by_one, _, fast] = streams();
+    for stream in [one_by_one, fast] {
+        Box::pin(assert_unharmed_by_kills(forgetful(stream))).await;
+    }
+}
+
+async fn assert_unharmed_by_kills(stream: Config) {
+    let mut server = server_with(stream).await;
     let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
     let batches = batches(20, 1_000);
     let mut rest: Vec<_> = batches.iter().map(|batch| (Arc::clone(batch), 0)).collect();

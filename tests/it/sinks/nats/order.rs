@@ -18,7 +18,7 @@ use oktabus::{
     sink::SinkError,
 };
 
-use super::{STREAM, open, server_with, sink, stream};
+use super::{STREAM, open, server_with, sink, stream, streams};
 use crate::{
     sinks::conformance::deliver_persistently,
     support::{
@@ -70,7 +70,9 @@ async fn assert_ordered_through_changes_of_the_leader(count: usize, in_batches: 
     const BATCH: usize = 250;
     const CHANGES: u64 = 3;
     let mut cluster = NatsCluster::start();
-    cluster.create_stream(Config { allow_atomic_publish: in_batches, ..stream() }).await;
+    // With replicas fast ingest is of no use, also where it is allowed.
+    let (allow_atomic_publish, allow_batch_publish) = (in_batches, in_batches);
+    cluster.create_stream(Config { allow_atomic_publish, allow_batch_publish, ..stream() }).await;
     let mut sink = open(&sink(cluster.bus()), None).await.unwrap();
     let batches = batches(count, BATCH);
     let disturb = async {
@@ -105,13 +107,9 @@ async fn a_leader_that_steps_down_or_is_killed_changes_no_order_where_batches_ar
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_stream_that_gets_room_again_has_all_in_order() {
-    for in_batches in [false, true] {
-        let limited = |max_bytes| Config {
-            max_bytes,
-            discard: DiscardPolicy::New,
-            allow_atomic_publish: in_batches,
-            ..stream()
-        };
+    for stream in streams() {
+        let in_batches = stream.allow_atomic_publish;
+        let limited = |max_bytes| Config { max_bytes, discard: DiscardPolicy::New, ..stream.clone() };
         let server = server_with(limited(64 << 10)).await;
         let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
         // The large ones are refused first, and the small ones behind them would still fit.
@@ -140,13 +138,13 @@ async fn a_full_stream_that_gets_room_again_has_all_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_work_queue_is_read_in_order() {
-    for in_batches in [false, true] {
+    for stream in streams() {
+        let in_batches = stream.allow_atomic_publish;
         let config = Config {
             retention: RetentionPolicy::WorkQueue,
             max_messages: 40,
             discard: DiscardPolicy::New,
-            allow_atomic_publish: in_batches,
-            ..stream()
+            ..stream
         };
         let server = server_with(config).await;
         let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();

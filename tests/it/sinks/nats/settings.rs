@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use async_nats::ConnectOptions;
+use async_nats::{ConnectOptions, jetstream::stream::Config};
 use oktabus::config::{NatsAuth, NatsBus, NatsTls, Secret};
 use secrecy::SecretString;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{STREAM, assert_stored, deliver, open, sink, stream};
+use super::{STREAM, assert_stored, deliver, open, sink, stream, streams};
 use crate::support::{
     certificates::Certificates,
     events::batch,
@@ -136,10 +136,16 @@ accounts {
 
 #[tokio::test]
 async fn the_jetstream_of_another_account_is_used_below_prefixes_of_our_own() {
+    for stream in streams() {
+        assert_used_below_prefixes(stream).await;
+    }
+}
+
+async fn assert_used_below_prefixes(stream: Config) {
     let server = NatsServer::start_with(ACCOUNTS).await;
     let admin = ConnectOptions::with_user_and_password("admin".to_owned(), "admin".to_owned());
     let jetstream = server.jetstream_as(admin).await;
-    jetstream.create_stream(stream()).await.unwrap();
+    jetstream.create_stream(stream).await.unwrap();
     let right = Secret::Inline(SecretString::from("right"));
     let auth = || NatsAuth::Password { user: "oktabus".to_owned(), password: right.clone() };
     let prefixed = NatsBus {

@@ -9,7 +9,7 @@ use oktabus::{
     sink::{self, Sink, SinkClass, SinkError},
 };
 
-use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream};
+use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream, streams};
 use crate::support::{
     events::{batch, batch_of, event, event_with_padding},
     nats::NatsServer,
@@ -54,6 +54,7 @@ async fn a_stream_is_created_where_that_is_wanted() {
     assert_eq!(created.subjects, [WILDCARD]);
     assert_eq!((created.storage, created.duplicate_window), (StorageType::File, Duration::from_secs(3_600)));
     assert_eq!((created.max_age, created.max_bytes), (Duration::from_secs(86_400), 1 << 30));
+    assert!(created.allow_atomic_publish && created.allow_batch_publish);
     open(&sink, None).await.unwrap();
 }
 
@@ -84,25 +85,28 @@ async fn a_server_without_jetstream_is_told() {
 
 #[tokio::test]
 async fn a_subject_that_is_taken_away_is_told_and_cured() {
-    let server = server_with(stream()).await;
-    let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
-    deliver(&mut sink, &batch(0..10)).await;
+    for stream in streams() {
+        let server = server_with(stream.clone()).await;
+        let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
+        deliver(&mut sink, &batch(0..10)).await;
 
-    let jetstream = server.jetstream().await;
-    jetstream.update_stream(Config { subjects: vec!["other.>".to_owned()], ..stream() }).await.unwrap();
-    let failure = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap_err();
-    assert_eq!(failure.first_undelivered, 5);
-    let told = failure.error.to_string();
-    assert!(told.contains(&format!("no stream takes subject `{SUBJECT}`")), "{told}");
-    let stall = sink.stall_reason()().unwrap();
-    assert_eq!((stall.class, stall.reason), (SinkClass::Configuration, told));
-    misconfigured(sink.recover().await);
+        let jetstream = server.jetstream().await;
+        let away = Config { subjects: vec!["other.>".to_owned()], ..stream.clone() };
+        jetstream.update_stream(away).await.unwrap();
+        let failure = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap_err();
+        assert_eq!(failure.first_undelivered, 5);
+        let told = failure.error.to_string();
+        assert!(told.contains(&format!("no stream takes subject `{SUBJECT}`")), "{told}");
+        let stall = sink.stall_reason()().unwrap();
+        assert_eq!((stall.class, stall.reason), (SinkClass::Configuration, told));
+        misconfigured(sink.recover().await);
 
-    jetstream.update_stream(stream()).await.unwrap();
-    sink.recover().await.unwrap();
-    assert_eq!(sink.stall_reason()(), None);
-    let _ = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap();
-    assert_stored(&server, &[batch(0..10), batch(15..20)]).await;
+        jetstream.update_stream(stream).await.unwrap();
+        sink.recover().await.unwrap();
+        assert_eq!(sink.stall_reason()(), None);
+        let _ = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap();
+        assert_stored(&server, &[batch(0..10), batch(15..20)]).await;
+    }
 }
 
 #[tokio::test]
@@ -150,8 +154,8 @@ async fn assert_rejected(sink: &mut Box<dyn Sink>, event: &str, limit: &str) {
 
 #[tokio::test]
 async fn a_limit_of_the_stream_that_is_raised_counts_at_once() {
-    for allow_atomic_publish in [false, true] {
-        let small = Config { max_message_size: 4_096, allow_atomic_publish, ..stream() };
+    for stream in streams() {
+        let small = Config { max_message_size: 4_096, ..stream };
         let server = server_with(small.clone()).await;
         let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
         let large = event_with_padding(0, 8_192);

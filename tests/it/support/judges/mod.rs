@@ -4,6 +4,8 @@ pub(crate) mod eyes;
 pub(crate) mod kafka;
 pub(crate) mod messages;
 pub(crate) mod okta;
+#[cfg(feature = "nats")]
+pub(crate) mod traces;
 
 use std::{
     path::{Path, PathBuf},

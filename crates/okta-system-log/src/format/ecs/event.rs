@@ -4,6 +4,7 @@ use super::{
     super::{
         facts::{Assessment, Moment, Outcome, Threat, moment_text},
         findings::Finding,
+        forms,
         log_event::{LogEvent, ODD_TARGETS},
         severity,
     },
@@ -26,7 +27,8 @@ pub(super) fn write_time(event: &LogEvent<'_>, assessment: &Assessment<'_>, out:
     };
     let risk = severity::is_unread(assessment, &Threat::of(event)).then_some(severity::UNREAD);
     let targets = event.has_odd_targets.then_some(ODD_TARGETS);
-    let told: Vec<&str> = [time, risk, targets].into_iter().flatten().collect();
+    let form = event.has_other_forms.then_some(forms::UNREAD);
+    let told: Vec<&str> = [time, risk, targets, form].into_iter().flatten().collect();
     out.object("error", |out| {
         if !told.is_empty() {
             out.text("message", &told.join("; "));

@@ -31,8 +31,7 @@ const DATA_STREAM: [(&str, &str); 3] =
 const TRUNCATED: &str = "oktabus_truncated";
 
 /// The event in ECS.
-pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
-    let parsed = LogEvent::read(input.json);
+pub(super) fn render(input: &Input<'_>, parsed: Option<LogEvent<'_>>) -> Vec<u8> {
     // What is no object is kept whole: there is nothing else to keep.
     let detail = if parsed.is_some() { input.detail } else { Detail::Full };
     let original = parsed.is_none().then_some(input.raw);

@@ -8,6 +8,7 @@ use super::{
         distinct::Distinct,
         log_event::LogEvent,
         party::{Kind, Party},
+        vouching,
     },
     Detail, ObjectWriter, user,
 };
@@ -15,7 +16,9 @@ use super::{
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Detail) {
     write_entities(event, out, detail);
     out.object("service", |out| {
-        if let Some(app) = only(event, Kind::App) {
+        // Who vouches for a sign-on is not what one signs on to.
+        let app = only(event, Kind::App).filter(|_| vouching::identity_provider(event).is_none());
+        if let Some(app) = app {
             out.object("target", |out| user::write_named(app, out));
         }
     });
@@ -23,7 +26,7 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: De
         if let Some(rule) = only(event, Kind::PolicyRule) {
             user::write_named(rule, out);
         }
-        let policy = only(event, Kind::Policy).and_then(|policy| policy.object.peek("displayName"));
+        let policy = only(event, Kind::Policy).and_then(Party::name);
         out.text_if("ruleset", policy.as_deref());
     });
 }
@@ -37,16 +40,18 @@ fn write_entities(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Deta
         out.object("target", |out| {
             for (ecs, okta) in [("id", "id"), ("name", "displayName"), ("sub_type", "type")] {
                 let mut values = Distinct::default();
-                let targets = event.targets.iter().take(detail.elements_max());
-                targets.filter_map(|target| target.object.peek(okta)).for_each(|value| values.add(value));
+                for target in event.targets.iter().take(detail.elements_max()) {
+                    let value = if okta == "displayName" { target.name() } else { target.object.peek(okta) };
+                    value.into_iter().for_each(|value| values.add(value));
+                }
                 out.texts(ecs, &values.in_order);
             }
         });
     });
 }
 
-/// The target of this kind, if there is exactly one.
+/// The target of this kind, if there is exactly one that has an id or a name.
 fn only<'e, 'a>(event: &'e LogEvent<'a>, kind: Kind) -> Option<&'e Party<'a>> {
-    let mut found = event.targets.iter().filter(|target| target.kind == kind);
+    let mut found = event.targets.iter().filter(|target| target.kind == kind && target.is_identified());
     found.next().filter(|_| found.next().is_none())
 }

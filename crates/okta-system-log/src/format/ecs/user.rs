@@ -56,7 +56,7 @@ pub(super) fn write_account(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
 /// `id` and `name` of what has no login.
 pub(super) fn write_named(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
     out.text_if("id", party.object.peek("id").as_deref());
-    out.text_if("name", party.object.peek("displayName").as_deref());
+    out.text_if("name", party.name().as_deref());
 }
 
 /// Whether a login is an e-mail address. Unlike OCSF, ECS has no pattern for one: letters of any alphabet are in use.

@@ -14,10 +14,21 @@ pub(in crate::format) struct Assessment<'a> {
 }
 
 /// Members of the debug data that are a risk.
-const RISKS: [&str; 5] =
-    ["risk", "riskChange", "partnerRisk", "partnerRiskReportData", "securityEventsProviderReportedRisk"];
+const RISKS: [&str; 9] = [
+    "risk",
+    "riskChange",
+    "risk_change",
+    "partnerRisk",
+    "partner_risk",
+    "partnerRiskReportData",
+    "partner_risk_report_data",
+    "securityEventsProviderReportedRisk",
+    "security_events_provider_reported_risk",
+];
 /// Members that are behaviours.
-const BEHAVIORS: [&str; 2] = ["behaviors", "userBehaviors"];
+const BEHAVIORS: [&str; 3] = ["behaviors", "userBehaviors", "user_behaviors"];
+/// Members that are only logged, and decide nothing.
+const LOG_ONLY: [&str; 2] = ["logOnlySecurityData", "log_only_security_data"];
 
 fn is_behaviors(name: &str) -> bool {
     BEHAVIORS.iter().any(|known| known.eq_ignore_ascii_case(name))
@@ -34,7 +45,7 @@ impl<'a> Assessment<'a> {
             for name in ["riskLevel", "risk_level"] {
                 place.raw(name).into_iter().for_each(|json| found.risk.add_level(json));
             }
-            for name in ["riskReasons", "riskReason"] {
+            for name in ["riskReasons", "riskReason", "risk_reasons"] {
                 place.raw(name).into_iter().for_each(|json| found.risk.add_reasons(json));
             }
             for name in BEHAVIORS {
@@ -42,10 +53,8 @@ impl<'a> Assessment<'a> {
             }
             found.add_capitalised(place);
         }
-        if let Some(json) = data.raw("logOnlySecurityData") {
-            found.add_log_only(json);
-        }
-        found.add_texts(event);
+        LOG_ONLY.iter().filter_map(|name| data.raw(name)).for_each(|json| found.add_log_only(json));
+        found.add_unread_contexts(event);
         found.risk.distrust_low();
         found
     }
@@ -65,45 +74,17 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    /// What stands between Okta and us may have made a text or a list of a whole context.
-    fn add_texts(&mut self, event: &LogEvent<'a>) {
-        let contexts = ["securityContext", "debugContext"].map(|name| (name, event.root.raw(name)));
-        for (name, json) in contexts {
-            self.add_context(json, |content| format!("{{\"{name}\":{content}}}"));
-        }
-        let data = event.debug_context.raw("debugData");
-        self.add_context(data, |content| format!("{{\"debugContext\":{{\"debugData\":{content}}}}}"));
-    }
-
-    /// Adds what the text or the list `json` says, of which `event` makes an event.
-    fn add_context(&mut self, json: Option<&str>, event: impl Fn(&str) -> String) {
-        let Some(json) = json.filter(|json| json.starts_with(['"', '['])) else { return };
-        let Some(content) = notation::content(json) else { return };
-        let Some(elements) = Object::read_elements(&*content) else {
-            self.add_text(&content, &event);
-            return;
-        };
-        for content in elements.into_iter().filter_map(notation::content) {
-            let has_told = self.add_text(&content, &event);
-            // A list of names and values, maybe, which nobody knows.
-            if !has_told {
-                self.add_printed(&content);
+    /// A context that nobody can read may still tell of a risk, and never hides one.
+    fn add_unread_contexts(&mut self, event: &LogEvent<'a>) {
+        for content in event.unread_contexts().filter_map(notation::content) {
+            match Object::read_elements(&*content) {
+                Some(elements) => {
+                    let contents = elements.into_iter().filter_map(notation::content);
+                    contents.for_each(|content| self.add_printed(&content));
+                }
+                None => self.add_printed(&content),
             }
         }
-    }
-
-    /// Adds what `content` says; false if it says nothing of a risk or of behaviours.
-    fn add_text(&mut self, content: &str, event: &impl Fn(&str) -> String) -> bool {
-        if Object::read(content).is_none() {
-            self.add_printed(content);
-            return true;
-        }
-        let event = event(content);
-        let Some(event) = LogEvent::read(event.as_str()) else { return false };
-        let found = Assessment::of(&event);
-        let has_told = found.risk.word().is_some() || found.behaviors.has_any();
-        self.merge(found);
-        has_told
     }
 
     /// Adds what a text says that may hold a risk and behaviours, and much else.
@@ -190,9 +171,16 @@ fn printed_behaviors(content: &str) -> Option<&str> {
 mod tests {
     use super::super::Level;
     use super::*;
+    use crate::{event::json::Document, format::forms};
 
-    fn assess<'a>(json: &'a str) -> Assessment<'a> {
-        Assessment::of(&LogEvent::read(json).unwrap())
+    /// What an event says, with its parts in whatever form.
+    fn assess(json: &str) -> Assessment<'static> {
+        forms::with_event(&Document::read(json), |event| {
+            let found = Assessment::of(&event.unwrap());
+            let mut kept = Assessment { risk: found.risk.into_owned(), ..Assessment::default() };
+            kept.behaviors.merge(found.behaviors);
+            kept
+        })
     }
 
     #[test]
@@ -205,6 +193,11 @@ mod tests {
             r#""debugContext":{"debugData":{"logOnlySecurityData":"{risk={level=HIGH, reasons=A, B}, behaviors={New Device=POSITIVE, New IP=NEGATIVE}}"}}"#,
             r#""debugContext":{"debugData":{"Risk":"{reasons=A, B, level=HIGH}","Behaviors":"{New Device=POSITIVE, New IP=NEGATIVE}"}}"#,
             r#""debugContext":{"debugData":{"riskLevel":"HIGH","riskReasons":"A, B","behaviors":{"New Device":"POSITIVE","New IP":"NEGATIVE"}}}"#,
+            r#""debugContext":{"debugData":{"risk_level":"HIGH","risk_reasons":"A, B","user_behaviors":{"New Device":"POSITIVE","New IP":"NEGATIVE"}}}"#,
+            r#""debugContext":{"debugData":{"risk_change":"{level=HIGH, reasons=A, B}","behaviors":{"New Device":"POSITIVE"}}}"#,
+            r#""debugContext":{"debugData":{"partner_risk":"[{reasons=A, B, level=HIGH}]","behaviors":{"New Device":"POSITIVE"}}}"#,
+            r#""debugContext":{"debugData":{"log_only_security_data":"{risk={level=HIGH, reasons=A, B}, behaviors={New Device=POSITIVE}}"}}"#,
+            r#""debugContext":{"debugData":"{risk={level=HIGH, reasons=A, B}, behaviors={New Device=POSITIVE, New IP=NEGATIVE}}"}"#,
             r#""debugContext":{"debugData":{"riskChange":"{\"riskLevel\":\"HIGH\",\"priorRiskLevel\":\"LOW\",\"reasonCode\":\"A, B\"}","behaviors":"New Device=POSITIVE"}}"#,
             r#""debugContext":{"debugData":{"partnerRisk":"[{reasons=A, B, level=HIGH, name=sig-sci}, {name=perimeter-x, level=MEDIUM}]","behaviors":"New Device=POSITIVE"}}"#,
         ] {
@@ -265,6 +258,8 @@ mod tests {
             r#""debugContext":{"debugData":[{"requestId":"R1"},{"risk":"{level=HIGH}"}]}"#,
             r#""debugContext":[{"debugData":{"risk":"{level=HIGH}"}}]"#,
             r#""debugContext":{"debugData":["risk={level=HIGH}"]}"#,
+            r#""debugContext":"{debugData={risk={level=HIGH}}}""#,
+            r#""debugContext":{"debugData":[{"key":"risk","value":"HIGH"}]}"#,
         ] {
             let event = format!("{{{context}}}");
             assert_eq!(assess(&event).risk.level, Some(Level::High), "{context}");
@@ -277,8 +272,7 @@ mod tests {
             r#"{"securityContext":{"risk":{"user":{"level":"HIGH"}}}}"#,
             r#"{"debugContext":{"debugData":{"risk":{"riskScore":"HIGH"}}}}"#,
             r#"{"debugContext":{"debugData":{"logOnlySecurityData":{"value":"HIGH"}}}}"#,
-            r#"{"debugContext":{"debugData":[{"key":"risk","value":"HIGH"}]}}"#,
-            r#"{"debugContext":"{debugData={risk={level=HIGH}}}"}"#,
+            r#"{"debugContext":{"debugData":[{"entry":"risk","value":"HIGH"},{"entry":"x","value":"y"}]}}"#,
             r#"{"debugContext":{"debugData":"the risk is high"}}"#,
             r#"{"debugContext":{"debugData":{"riskReasons":"x level=high"}}}"#,
             r#"{"debugContext":{"debugData":{"logOnlySecurityData":"{user={level=HIGH}}"}}}"#,
@@ -295,7 +289,8 @@ mod tests {
             r#"{"debugContext":"","securityContext":"null"}"#,
         ] {
             let Assessment { risk, behaviors } = assess(harmless);
-            assert_eq!((risk.word(), behaviors.has_any()), (None, false), "{harmless}");
+            assert!(behaviors.fired().is_empty() && behaviors.unread.is_none(), "{harmless}");
+            assert_eq!(risk.word(), None, "{harmless}");
         }
     }
 

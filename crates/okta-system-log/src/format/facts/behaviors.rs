@@ -38,11 +38,6 @@ impl<'a> Behaviors<'a> {
         }
     }
 
-    /// Whether there is anything that fired, or could not be read.
-    pub(super) fn has_any(&self) -> bool {
-        !self.fired.is_empty() || self.unread.is_some()
-    }
-
     /// Whether one of the words that Okta documents as results is in the text.
     pub(super) fn has_result(text: &str) -> bool {
         text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').any(is_result)

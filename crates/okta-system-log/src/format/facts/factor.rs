@@ -113,6 +113,11 @@ impl Method {
 }
 
 impl Factor<'_> {
+    /// Whether it may have asked for a PIN or a finger: FastPass, and a passkey or a security key.
+    fn may_verify_user(&self) -> bool {
+        matches!(self.method, Method::FastPass | Method::WebAuthn)
+    }
+
     /// What it is called where a format has no word of its own for it: Okta's word. Okta has several for FastPass, of which
     /// none tells a person that it was not a push.
     pub(in crate::format) fn name(&self) -> &str {
@@ -205,13 +210,7 @@ impl<'a> Factors<'a> {
         match first {
             Some(_) if is_password => Some(false),
             Some(Basis::Possession | Basis::Inherence) if is_further => Some(true),
-            // FastPass may have asked for a PIN or a finger.
-            Some(_)
-                if self.is_first_alone
-                    && !self.all.iter().any(|factor| factor.method == Method::FastPass) =>
-            {
-                Some(false)
-            }
+            Some(_) if self.is_first_alone && !self.all.iter().any(Factor::may_verify_user) => Some(false),
             _ => None,
         }
     }

@@ -34,4 +34,4 @@ pub(super) use outcome::{Outcome, Verdict, is_consequence, is_refusal};
 pub(super) use protocol::Protocol;
 pub(super) use reported::{reported_addresses, suspicious_address};
 pub(super) use system::{System, apple_mobile_version};
-pub(super) use threat::Threat;
+pub(super) use threat::{SUSPECTED, Threat};

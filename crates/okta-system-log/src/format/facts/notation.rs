@@ -20,7 +20,7 @@ const OPENING: [char; 3] = ['{', '(', '['];
 
 /// What the JSON of a member says, with the texts around it taken off: JSON of an object or array, or a plain text. None
 /// if it says that there is nothing.
-pub(super) fn content(json: &str) -> Option<Cow<'_, str>> {
+pub(in crate::format) fn content(json: &str) -> Option<Cow<'_, str>> {
     let mut content = Cow::Borrowed(json.trim_ascii());
     for _ in 0..TEXTS_IN_TEXTS_MAX {
         let inner = match &content {
@@ -77,6 +77,44 @@ pub(in crate::format) fn entries_by_name(
     // Only now, so that no byte is looked at for each piece of a value anew.
     let entries = entries.into_iter().map(|(name, value)| (name, bare(without_closing(&text[value]))));
     (entries.collect(), is_whole)
+}
+
+/// The entries of a whole map as Java prints it, `{a=b, c={d=e, f=g}}`, with its braces or without: a name is a plain word. None
+/// if the text is anything else: if something in it belongs to no entry, or is not closed, so that nobody knows where a value
+/// ends.
+pub(in crate::format) fn printed_map(text: &str) -> Option<Vec<(&str, &str)>> {
+    let text = text.trim_matches(UNSEEN).trim_ascii();
+    let inside = match text.strip_prefix('{') {
+        Some(inside) => inside.strip_suffix('}')?,
+        None => text,
+    };
+    let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut add = |range: Range<usize>| {
+        let piece = &inside[range.clone()];
+        match (piece.split_once('=').filter(|(name, _)| is_word(name.trim_ascii())), entries.last_mut()) {
+            (Some((name, value)), _) => entries.push((name.trim_ascii(), range.end - value.len()..range.end)),
+            (None, Some((_, value))) => value.end = range.end,
+            (None, None) => return piece.trim_ascii().is_empty(),
+        }
+        true
+    };
+    let (mut depth, mut start) = (0_usize, 0);
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b',' if depth == 0 => {
+                if !add(start..at) {
+                    return None;
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    let is_whole = depth == 0 && add(start..inside.len());
+    let entries = entries.into_iter().map(|(name, value)| (name, inside[value].trim_ascii()));
+    is_whole.then(|| entries.collect()).filter(|entries: &Vec<_>| !entries.is_empty())
 }
 
 fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t str, &'t str)> {
@@ -193,6 +231,36 @@ mod tests {
             entries_by_value("Behaviors{New IP=POSITIVE}", |_| false),
             (vec![("New IP", "POSITIVE")], true)
         );
+    }
+
+    #[test]
+    fn a_printed_map_is_read_whole_or_not_at_all() {
+        for (text, expected) in [
+            (
+                "{a=b, c={d=e, f=g}, h=[{i=1}, {i=2}]}",
+                vec![("a", "b"), ("c", "{d=e, f=g}"), ("h", "[{i=1}, {i=2}]")],
+            ),
+            ("{name=Levi, Dana, id=1}", vec![("name", "Levi, Dana"), ("id", "1")]),
+            ("risk={level=HIGH}", vec![("risk", "{level=HIGH}")]),
+            ("a=b=c", vec![("a", "b=c")]),
+        ] {
+            assert_eq!(printed_map(text), Some(expected), "{text}");
+        }
+        for odd in [
+            "",
+            "{}",
+            "x",
+            "{a}",
+            "{a=b",
+            "a={b",
+            "a=b}",
+            "the risk is high",
+            "{x, a=b}",
+            "Actor{a=b}",
+            "ä=b",
+        ] {
+            assert_eq!(printed_map(odd), None, "{odd}");
+        }
     }
 
     #[test]

@@ -32,6 +32,10 @@ impl<'a> ClientAddress<'a> {
         if let Some(text) = event.client.peek("ipAddress") {
             return Self::read(text, Place::Client);
         }
+        // What is no text is told, and nobody else's address stands for it either.
+        if event.has_other_forms && event.client.raw("ipAddress").is_some() {
+            return None;
+        }
         let is_privileged = || {
             event.root.peek("eventType").is_some_and(|event_type| event_type.starts_with(PRIVILEGED_ACCESS))
         };
@@ -79,6 +83,8 @@ mod tests {
             (format!(r#"{{"eventType":"user.session.start",{debug}}}"#), None),
             // What cannot be read is told, and nobody else's address stands for it.
             (format!(r#"{{"client":{{"ipAddress":"junk"}},{chain}}}"#), None),
+            (format!(r#"{{"client":{{"ipAddress":["203.0.113.66","203.0.113.67"]}},{chain}}}"#), None),
+            (format!(r#"{{"client":{{"ipAddress":{{"ip":"203.0.113.66","port":1}}}},{chain}}}"#), None),
             ("{}".to_owned(), None),
         ] {
             assert_eq!(ip(&event).as_deref(), expected, "{event}");

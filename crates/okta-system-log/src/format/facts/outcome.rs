@@ -61,9 +61,9 @@ const CONSEQUENCES: [&str; 6] = [
     "access.request.reject",
 ];
 
-/// Event types that Okta's description calls a failure or a refusal, whatever their outcome: it tells that the failure was
-/// seen to, or nothing.
-const FAILURES: [&str; 35] = [
+/// Event types that Okta's description calls a failure or a refusal, or says are logged of failures alone, whatever their
+/// outcome: it tells that the failure was seen to, or nothing.
+const FAILURES: [&str; 43] = [
     "app.generic.unauth_app_access_attempt",
     "app.kerberos_rich_client.account_not_found",
     "app.kerberos_rich_client.instance_not_found",
@@ -77,6 +77,7 @@ const FAILURES: [&str; 35] = [
     "app.radius.info_access.partial_permission",
     "application.appuser.mapping.invalid.expression",
     "application.configuration.import_schema",
+    "application.configuration.update",
     "application.integration.api_query",
     "application.integration.transfer_files",
     "application.policy.sign_on.deny_access",
@@ -84,10 +85,14 @@ const FAILURES: [&str; 35] = [
     "application.provision.group.import",
     "application.provision.group.remove",
     "application.provision.group.update",
+    "application.provision.group.verify_exists",
     "application.provision.group_membership.add",
     "application.provision.group_membership.import",
     "application.provision.group_membership.remove",
     "application.provision.group_membership.update",
+    "application.provision.group_push.mapping.created.from.rule.warning.duplicate.name",
+    "application.provision.group_push.mapping.created.from.rule.warning.duplicate.name.tobecreated",
+    "application.provision.group_push.mapping.created.from.rule.warning.upsertGroup.duplicate.name",
     "application.provision.user.password",
     "event_hook.delivery",
     "mim.command.ios.formaterror",
@@ -95,6 +100,9 @@ const FAILURES: [&str; 35] = [
     "security.request.blocked",
     "system.api_token.request_outside_allowed_range",
     "system.iwa_agentless.user.not_found",
+    "system.ldapi.bind",
+    "system.ldapi.search",
+    "system.ldapi.unbind",
     "system.oauth2.token.request_outside_allowed_range",
     "user.account.use_token",
     "user.mfa.okta_verify.deny_push",
@@ -122,12 +130,22 @@ pub(in crate::format) fn is_consequence(event_type: &str) -> bool {
     CONSEQUENCES.contains(&event_type)
 }
 
-/// Words of event types that say how it ended.
+/// Event types that Okta's description calls a skipping: nothing was done, and nothing failed.
+const SKIPPINGS: [&str; 6] = [
+    "app.ad.api.user_import.warn.skipped_",
+    "app.office365.clientplatform.conversion.job.skipping.",
+    "app.office365.dirsync.skipping.",
+    "app.office365.service.principal.cleanup.job.skipping.",
+    "system.csv.import_user",
+    "system.import.entitlement.mismatch",
+];
+/// Okta's word for it.
+const SKIPPED: &str = "SKIPPED";
+
+/// Words of event types that say how it ended, as a segment or in the last one: in another they say what it is, such as the
+/// page for who is denied access.
 const FAILED: [&str; 8] = ["fail", "failed", "failure", "failures", "error", "errors", "denied", "exceeded"];
 const SUCCEEDED: [&str; 2] = ["success", "succeeded"];
-
-/// The texts that an org shows instead of an error.
-const CUSTOM_ERRORS: &str = "system.custom_error";
 
 impl<'a> Outcome<'a> {
     /// How what `event` tells of ended.
@@ -137,11 +155,14 @@ impl<'a> Outcome<'a> {
         if told == Self::Failure && CONSEQUENCES.contains(&event_type) {
             return Self::Success;
         }
-        let says = |words: &[&str]| event_type.split(['.', '_']).any(|word| words.contains(&word));
+        let last = event_type.rsplit('.').next().unwrap_or_default();
+        let says =
+            |words: &[&str]| event_type.split('.').chain(last.split('_')).any(|word| words.contains(&word));
         match told {
             Self::Success | Self::Unknown if FAILURES.contains(&event_type) => Self::Failure,
-            Self::Success | Self::Unknown if says(&FAILED) && !event_type.starts_with(CUSTOM_ERRORS) => {
-                Self::Failure
+            Self::Success | Self::Unknown if says(&FAILED) => Self::Failure,
+            Self::Success | Self::Unknown if SKIPPINGS.iter().any(|known| event_type.starts_with(known)) => {
+                Self::Other(Cow::Borrowed(SKIPPED))
             }
             Self::Unknown if says(&SUCCEEDED) => Self::Success,
             told => told,
@@ -155,6 +176,7 @@ impl<'a> Outcome<'a> {
         match outcome {
             _ if outcome == told => None,
             Self::Failure => Some("the type tells of a failure, whatever the outcome says"),
+            Self::Other(_) => Some("the type tells that it was skipped, whatever the outcome says"),
             _ => Some("what the type tells of took place, whatever the outcome says"),
         }
     }
@@ -206,7 +228,11 @@ mod tests {
             assert_eq!(outcome(event_type, ""), Outcome::Failure, "{event_type}");
         }
         assert_eq!(outcome("app.office365.user.delete.success", ""), Outcome::Success);
-        assert_eq!(outcome("system.custom_error.update", "SUCCESS"), Outcome::Success);
+        for of_a_page in
+            ["system.custom_error.update", "policy.access_denied_page.update", "brand.error_page.delete"]
+        {
+            assert_eq!(outcome(of_a_page, "SUCCESS"), Outcome::Success, "{of_a_page}");
+        }
         assert_eq!(outcome("user.session.start", ""), Outcome::Unknown);
         assert_eq!(outcome("user.session.start", "RATE_LIMIT"), Outcome::Failure);
     }
@@ -217,6 +243,30 @@ mod tests {
             for result in ["SUCCESS", "ALLOW", "FAILURE", ""] {
                 assert_eq!(outcome(event_type, result), Outcome::Failure, "{event_type} {result}");
             }
+        }
+    }
+
+    #[test]
+    fn what_was_skipped_was_neither_done_nor_failed() {
+        for event_type in [
+            "app.ad.api.user_import.warn.skipped_user.missing_required_attribute",
+            "app.office365.dirsync.skipping.systemmailbox",
+            "system.csv.import_user",
+            "system.import.entitlement.mismatch",
+        ] {
+            assert_eq!(outcome(event_type, "SUCCESS"), Outcome::Other("SKIPPED".into()), "{event_type}");
+            assert_eq!(outcome(event_type, "FAILURE"), Outcome::Failure, "{event_type}");
+        }
+    }
+
+    #[test]
+    fn every_type_that_is_named_exists() {
+        let types: Vec<_> = crate::event::catalogue::event_types().collect();
+        for known in FAILURES.iter().chain(&CONSEQUENCES).chain(&REFUSALS) {
+            assert!(types.contains(known), "{known}");
+        }
+        for known in SKIPPINGS {
+            assert!(types.iter().any(|name| name.starts_with(known)), "{known}");
         }
     }
 

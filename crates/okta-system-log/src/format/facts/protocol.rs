@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::format::{log_event::LogEvent, party::Kind};
+use crate::format::{
+    log_event::LogEvent,
+    party::{Kind, lowest},
+};
 
 /// A protocol of a sign-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +29,9 @@ impl<'a> Protocol<'a> {
     /// The protocol that `event` names: how one signs on to the application, else the grant, else the credential.
     pub(in crate::format) fn of(event: &LogEvent<'a>) -> Option<Self> {
         let mode = event.debug_data.peek("signOnMode").or_else(|| {
-            let app = event.target(Kind::App)?;
+            // One without id and name may still tell it.
+            let any = || lowest(event.targets.iter().filter(|target| target.kind == Kind::App));
+            let app = event.target(Kind::App).or_else(any)?;
             app.object.peek_object("detailEntry")?.peek("signOnModeType")
         });
         if let Some(mode) = mode {

@@ -73,7 +73,7 @@ const ADDRESSES: [&str; 2] = ["https://", "http://"];
 const WITHOUT_LEVEL: [&str; 3] = ["issuer", "name", "direction"];
 
 /// Parts of unknown names, in small letters, that may be a level's, and of what is in such an entry.
-const HINTS: [&str; 3] = ["level", "risk", "score"];
+const HINTS: [&str; 6] = ["level", "risk", "score", "severity", "rating", "label"];
 
 /// All levels, and those that nobody may overlook.
 const LEVELS: [Level; 4] = [Level::Low, Level::Medium, Level::High, Level::Critical];
@@ -108,12 +108,15 @@ fn is_level_missed<'n, V: AsRef<str>>(entries: impl Iterator<Item = (&'n str, V)
             Some(part) => {
                 has_known = true;
                 has_level |= part.has_level();
-                has_hint |= matches!(part, Part::Reasons) && mentions(value, &LEVELS);
+                let is_reasons = matches!(part, Part::Reasons);
+                has_hint |= is_reasons && (mentions(value, &LEVELS) || assigns_other_level(value));
+                has_higher |= is_reasons && assigns_other_level(value);
             }
             None => {
                 has_unknown = true;
                 has_hint |= sounds_like_level(name) || sounds_like_level(value);
                 has_higher |= mentions(value, &HIGHER)
+                    || assigns_other_level(value)
                     || is_called_level(name) && Level::read(value.trim_matches('"')).is_none();
             }
         }
@@ -126,6 +129,23 @@ fn is_level_missed<'n, V: AsRef<str>>(entries: impl Iterator<Item = (&'n str, V)
 fn mentions(text: &str, levels: &[Level]) -> bool {
     let is_level = |word: &str| levels.iter().any(|level| level.name().eq_ignore_ascii_case(word));
     text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_level)
+}
+
+/// Whether somewhere in a text a level is set that is not low, or that nobody knows: `A level=HIGH`, `{"level":"SEVERE"}`,
+/// `riskScore=90`.
+fn assigns_other_level(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_around = |letter: char| matches!(letter, '"' | '\'' | '\\' | ' ');
+    let signs = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':'));
+    signs.map(|(at, _)| (&text[..at], &text[at + 1..])).any(|(name, value)| {
+        let name = name.trim_end_matches(is_around);
+        let value = value.trim_start_matches(is_around);
+        let end = value
+            .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .unwrap_or(value.len());
+        let word = &value[..end];
+        is_called_level(name) && !word.is_empty() && !matches!(Level::read(word), Some(Level::Low))
+    })
 }
 
 /// Whether a name ends as that of a level does: `overallRiskLevel`.

@@ -22,8 +22,10 @@ pub(in crate::format) struct Threat<'a> {
 }
 
 /// Where Okta says it; its documents write some members with a capital.
-const SUSPECTED: [&str; 2] = ["threatSuspected", "ThreatSuspected"];
-const DETECTIONS: [&str; 2] = ["threatDetections", "ThreatDetections"];
+pub(in crate::format) const SUSPECTED: [&str; 3] = ["threatSuspected", "ThreatSuspected", "threat_suspected"];
+const DETECTIONS: [&str; 3] = ["threatDetections", "ThreatDetections", "threat_detections"];
+/// A part of either name, in small letters.
+const NAME: &str = "threat";
 
 /// Words for yes and for no.
 const YES: [&str; 3] = ["true", "yes", "1"];
@@ -34,7 +36,7 @@ impl<'a> Threat<'a> {
     /// `{"Password Spray":"HIGH"}` an object, a text with JSON, or Java's `{Password Spray=HIGH}`.
     pub(in crate::format) fn of(event: &LogEvent<'a>) -> Self {
         let mut threat = Self::default();
-        let content = |names: [&str; 2]| {
+        let content = |names: [&str; 3]| {
             names.into_iter().find_map(|name| event.debug_data.raw(name)).and_then(notation::content)
         };
         if let Some(suspected) = content(SUSPECTED) {
@@ -54,6 +56,8 @@ impl<'a> Threat<'a> {
             }
             None => {}
         }
+        // A context that nobody can read hides no threat.
+        threat.is_unread |= event.unread_contexts().any(|json| json.to_ascii_lowercase().contains(NAME));
         threat
     }
 
@@ -184,6 +188,9 @@ mod tests {
             (r#"{"threatSuspected":"maybe"}"#, None, true),
             (r#"{"threatSuspected":{"value":true}}"#, None, true),
             (r#"{"threatSuspected":null}"#, None, false),
+            (r#"{"threat_suspected":"true"}"#, Some(true), false),
+            (r#""{\"threatSuspected\":\"true\",\"x\":\"y""#, None, true),
+            (r#""{threatSuspected=false, threatSuspected=true}""#, None, true),
         ] {
             assert_eq!(threat(data), (is_suspected, None, 0, is_unread), "{data}");
         }

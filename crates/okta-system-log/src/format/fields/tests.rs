@@ -49,7 +49,8 @@ const TEXTS: &str = "uuid version displayMessage legacyEventType \
     outcome.reason \
     securityContext.asOrg securityContext.isp securityContext.domain securityContext.risk.detectionName \
     securityContext.risk.issuer \
-    transaction.id transaction.type transaction.detail.requestApiTokenId request.ipChain.source \
+    transaction.id transaction.type transaction.detail.requestApiTokenId transaction.detail.rootApiTokenId \
+    transaction.detail.requestApiTokenClientId request.ipChain.source \
     debugContext.debugData.requestId debugContext.debugData.requestUri debugContext.debugData.url \
     debugContext.debugData.dtHash debugContext.debugData.deviceFingerprint debugContext.debugData.grantType \
     debugContext.debugData.privilegeGranted debugContext.debugData.privilegeRevoked \
@@ -129,7 +130,11 @@ impl Leaf {
             values: values.clone(),
         });
         let targets = TARGET_TYPES.iter().flat_map(|target_type| {
-            let members: [(&str, [Value; 2]); 6] = [
+            // The same kind of target, whichever way it is spelled.
+            let other_spelling = target_type.to_ascii_lowercase().replace('_', "");
+            let own = if *target_type == "*" { OTHER_TYPE } else { target_type };
+            let members: [(&str, [Value; 2]); 7] = [
+                ("type", [json!(own), json!(other_spelling)]),
                 ("id", [json!("00t1"), json!("00t2")]),
                 ("alternateId", [json!("t1@acme.example"), json!("t2@acme.example")]),
                 ("displayName", [json!("Target One"), json!("Target Two")]),

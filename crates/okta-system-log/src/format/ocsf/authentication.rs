@@ -8,7 +8,7 @@ use super::{
         facts::{Assessment, Factors, Method, Protocol, is_enrollment},
         log_event::LogEvent,
         party::{Kind, Party, lowest},
-        whose,
+        vouching, whose,
         writer::ObjectWriter,
     },
     caption,
@@ -50,7 +50,7 @@ pub(super) fn write<'a>(
         event.debug_data.mark(HOSTNAMES);
     }
     out.object("service", |out| {
-        let app = event.target(Kind::App);
+        let app = vouching::application(event);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();
         if name.is_none() && id.is_none() && server.is_none() && hostname.is_none() {
             out.text("name", "Okta");

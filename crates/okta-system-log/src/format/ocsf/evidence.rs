@@ -97,11 +97,12 @@ struct Users<'e, 'a> {
 
 impl<'e, 'a> Users<'e, 'a> {
     fn of(event: &'e LogEvent<'a>) -> Self {
-        let users = || event.targets.iter().filter(|target| target.kind == Kind::User);
+        let is_user = |target: &&Party<'_>| target.kind == Kind::User && target.is_identified();
+        let users = || event.targets.iter().filter(is_user);
         let several: Vec<_> = if users().nth(1).is_some() { users().collect() } else { Vec::new() };
         let only =
             event.target(Kind::User).filter(|_| several.is_empty()).or_else(|| event.target(Kind::AppUser));
-        Self { only: only.filter(|user| user.is_identified()), several }
+        Self { only, several }
     }
 }
 

@@ -25,6 +25,7 @@ mod user;
 use super::{
     Detail, Input, Payload,
     facts::{Assessment, Factors, Threat},
+    forms,
     log_event::{LogEvent, ODD_TARGETS},
     whose,
     writer::{ObjectWriter, Writer, room_for},
@@ -70,9 +71,8 @@ impl Version {
 }
 
 /// The event in OCSF, with the schema of its class.
-pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
+pub(super) fn render(input: &Input<'_>, parsed: Option<LogEvent<'_>>, options: Options) -> Payload {
     // What is no object is kept whole, as a Base Event.
-    let parsed = LogEvent::read(input.json);
     let (input, options) = match parsed {
         Some(_) => (*input, options),
         None => (Input { detail: Detail::Full, ..*input }, Options { raw_data: true, ..options }),
@@ -87,9 +87,12 @@ pub(super) fn render(input: &Input<'_>, options: Options) -> Payload {
         if event.has_odd_targets {
             notes.tell(ODD_TARGETS);
         }
+        if event.has_other_forms {
+            notes.tell(forms::UNREAD);
+        }
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
-        outcome::write_severity(&event, routing.class, &assessment, &threat, out, &mut notes);
+        outcome::write_severity(&event, event_type, &assessment, &threat, out, &mut notes);
         outcome::write_status(&event, event_type, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_class(&input, &event, &routing, event_type, &assessment, out, &mut notes);

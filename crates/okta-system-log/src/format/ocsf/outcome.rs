@@ -3,6 +3,7 @@
 use super::{
     super::{
         facts::{Assessment, Level, Outcome, Threat, Verdict},
+        findings::Finding,
         log_event::LogEvent,
         severity::{self, Severity},
         writer::ObjectWriter,
@@ -47,7 +48,7 @@ pub(super) fn write_status(
 /// Writes `severity*`. What could not be read is told.
 pub(super) fn write_severity(
     event: &LogEvent<'_>,
-    class: &Class,
+    event_type: &str,
     assessment: &Assessment<'_>,
     threat: &Threat<'_>,
     out: &mut ObjectWriter<'_>,
@@ -56,7 +57,7 @@ pub(super) fn write_severity(
     if severity::is_unread(assessment, threat) {
         notes.tell(severity::UNREAD);
     }
-    let (id, caption) = match Severity::of(event, class.uid == DETECTION_FINDING, assessment, threat) {
+    let (id, caption) = match Severity::of(event, Finding::of(event_type), assessment, threat) {
         Severity::Unknown => (0, "Unknown"),
         Severity::Informational => (1, "Informational"),
         Severity::Low => (2, "Low"),

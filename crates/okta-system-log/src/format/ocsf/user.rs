@@ -6,6 +6,7 @@ use super::{
     super::{
         log_event::LogEvent,
         party::{Kind, Party},
+        vouching,
         whose::Whose,
         words::is_email,
         writer::ObjectWriter,
@@ -227,11 +228,22 @@ pub(super) fn write_actor<'a>(
             None if is_job => out.text("app_name", "Okta"),
             None => User::unknown().write("user", path, out, notes),
         }
-        // An issuer without an actor is left out.
-        if let Some(issuer) = event.issuer.take("id") {
-            out.object("idp", |out| out.text("uid", &issuer));
-        }
+        write_provider(event, out);
     })
+}
+
+/// Writes `idp`: who vouches for the actor. Without an actor it is left out.
+fn write_provider(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    let Some(provider) = vouching::identity_provider(event) else {
+        out.object("idp", |out| out.text_if("uid", event.issuer.take("id").as_deref()));
+        return;
+    };
+    let (uid, name) = (provider.take_id(), provider.take_name());
+    event.issuer.mark_if("id", |issuer| uid.as_deref() == Some(issuer));
+    out.object("idp", |out| {
+        out.text_if("uid", uid.as_deref());
+        out.text_if("name", name.as_deref());
+    });
 }
 
 /// Writes the application that acted: the client that was used, else the actor if it is one; false if there is none. Of an

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{facts::Moment, log_event::ODD_TARGETS, object::Object, severity, writer::ObjectWriter},
+    super::{facts::Moment, forms, log_event::ODD_TARGETS, object::Object, severity, writer::ObjectWriter},
     Scene, labels,
 };
 
@@ -16,6 +16,8 @@ const ORIGINAL: &str = "oktabus.original";
 const NOTE: &str = "oktabus.note";
 /// That something among the targets is none.
 const TARGET_NOTE: &str = "oktabus.note.target";
+/// That a part of the event could not be read.
+const FORM_NOTE: &str = "oktabus.note.form";
 /// That a risk could not be read.
 const RISK_NOTE: &str = "oktabus.note.risk";
 
@@ -40,6 +42,9 @@ pub(super) fn write(scene: &Scene<'_, '_, '_>, original: Option<&str>, out: &mut
         }
         if scene.event.has_odd_targets {
             out.text(TARGET_NOTE, ODD_TARGETS);
+        }
+        if scene.event.has_other_forms {
+            out.text(FORM_NOTE, forms::UNREAD);
         }
         if scene.has_rest() {
             write_rest(scene, out);

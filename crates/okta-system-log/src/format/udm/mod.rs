@@ -93,8 +93,7 @@ impl Scene<'_, '_, '_> {
 }
 
 /// The event in UDM.
-pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
-    let parsed = LogEvent::read(input.json);
+pub(super) fn render(input: &Input<'_>, parsed: Option<LogEvent<'_>>) -> Vec<u8> {
     // What is no object is kept whole: there is nothing else to keep.
     let original = parsed.is_none().then_some(input.raw);
     let detail = if parsed.is_some() { input.detail } else { Detail::Full };

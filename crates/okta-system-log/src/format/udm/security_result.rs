@@ -33,7 +33,7 @@ fn write_event(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
         out.texts("category", ["AUTH_VIOLATION"]);
     }
     out.texts("category_details", event.outcome.take("reason"));
-    let severity = Severity::of(event, finding.is_some(), assessment, threat);
+    let severity = Severity::of(event, *finding, assessment, threat);
     out.text("severity", severity_name(severity));
     out.text_if("severity_details", event.root.take("severity").as_deref());
     // In the notation that rules for Google's own parser look for.

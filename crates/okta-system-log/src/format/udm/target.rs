@@ -9,7 +9,7 @@ use super::{
         log_event::LogEvent,
         ocsf::Routing,
         party::{Kind, Party},
-        rights,
+        rights, vouching,
         whose::{self, Whose},
         writer::{ArrayWriter, ObjectWriter},
     },
@@ -46,7 +46,7 @@ impl<'e, 'a> Target<'e, 'a> {
             ocsf::USER_ACCESS => whose::receiver(event, event_type),
             _ => whose::member(event, event_type).unwrap_or(Whose::Unknown),
         };
-        let app = event.target(Kind::App);
+        let app = vouching::application(event);
         // A workload, an agent or an account on a server that is managed is what the event is about, and nobody's.
         let is_main = |party: &Party<'a>| main.is_some_and(|main| std::ptr::eq(main, party));
         let user = match user {
@@ -102,7 +102,7 @@ impl<'e, 'a> Target<'e, 'a> {
 pub(super) fn write(scene: &Scene<'_, '_, '_>, out: &mut ObjectWriter<'_>) {
     let Scene { target, event, .. } = scene;
     out.object("target", |out| {
-        let app = target.app.and_then(|app| app.object.peek("displayName"));
+        let app = target.app.and_then(Party::name);
         // What is in no application and on no server is at Okta, whose machine is the org's.
         match &target.server {
             Some(server) => server.write(out),

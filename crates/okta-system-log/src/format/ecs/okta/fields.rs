@@ -168,7 +168,7 @@ pub(super) const RISK: [Field; 5] = [
 ];
 
 /// `okta.debug_context.debug_data`, beside `flattened`, which has all of it
-pub(super) const DEBUG_DATA: [Field; 13] = [
+pub(super) const DEBUG_DATA: [Field; 15] = [
     keyword("requestId", "request_id"),
     keyword("requestUri", "request_uri"),
     keyword("url", "url"),
@@ -176,6 +176,8 @@ pub(super) const DEBUG_DATA: [Field; 13] = [
     keyword("dtHash", "dt_hash"),
     keyword("deviceFingerprint", "device_fingerprint"),
     keyword("threatSuspected", "threat_suspected"),
+    keyword("ThreatSuspected", "threat_suspected"),
+    keyword("threat_suspected", "threat_suspected"),
     keyword("factor", "factor"),
     keyword("grantType", "grant_type"),
     keywords("requestedScopes", "requested_scopes"),

@@ -75,6 +75,11 @@ fn no_text_with_a_level_in_it_says_nothing() {
         "{reasons=x|level=High}",
         "{reasons=x&level=high}",
         "Some Risk <level=HIGH, reasons=x>",
+        "{reasons=x, severity=VERY_HIGH}",
+        "{reasons=x, rating=SEVERE}",
+        "{reasons=x, riskLabel=SEVERE}",
+        "reasons=x&level=SEVERE",
+        "reasons: x\nlevel: SEVERE",
     ] {
         let risk = risk(text);
         assert!(risk.level.is_none() && risk.unread.is_some(), "{text}: {risk:?}");
@@ -90,6 +95,12 @@ fn a_low_level_does_not_hide_a_higher_one_under_another_name() {
         r#"{"level":"LOW","finalLevel":"SEVERE"}"#,
         "{level=LOW, overallRisk=HIGH}",
         "{overallRisk=Very high, level=LOW}",
+        r#"{"level":"LOW","user":{"level":"SEVERE"}}"#,
+        r#"{"level":"LOW","user":{"riskScore":90}}"#,
+        "{level=LOW, user={riskScore=90}}",
+        "{level=LOW, reasons=A level=HIGH}",
+        "{level=LOW, reasons=A&level=SEVERE}",
+        r#"{"level":"LOW","reasons":["A level=HIGH"]}"#,
     ] {
         let mut risk = risk(text);
         risk.distrust_low();
@@ -99,6 +110,7 @@ fn a_low_level_does_not_hide_a_higher_one_under_another_name() {
         r#"{"level":"LOW","overallRiskLevel":"LOW","source":"OKTA"}"#,
         r#"{"level":"LOW","previousRiskLevel":"HIGH","reasons":"High velocity"}"#,
         "{level=LOW, priorLevel=HIGH, id=r-1}",
+        "{level=LOW, reasons=New City: far, user={level=LOW}}",
     ] {
         assert_eq!((risk(text).level, risk(text).unread), (Some(Level::Low), None), "{text}");
     }

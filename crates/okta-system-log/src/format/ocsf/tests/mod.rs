@@ -2,4 +2,5 @@
 //! `tests/it/format`.
 
 mod facts;
+mod odd;
 mod parties;

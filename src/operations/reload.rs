@@ -1,0 +1,148 @@
+//! How a reload of the configuration is asked for, and what became of it. What a reload does is `app`'s.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that wait for the reload that is under way; all of them are served by the next one.
+const REQUESTS_MAX: usize = 16;
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum ReloadOutcome {
+    /// The daemon runs by what was loaded.
+    Applied(ConfigChange),
+    /// There is nothing new in it. Secrets were read again.
+    Unchanged,
+    /// The daemon goes on as before.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What differs between two configurations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    /// The keys that say something else.
+    pub settings: Vec<String>,
+    /// Routes and commands that there were not.
+    pub added: Vec<String>,
+    /// Those that were drained and begun again.
+    pub changed: Vec<String>,
+    /// Those that were drained and are gone.
+    pub removed: Vec<String>,
+    /// Those that have noticed nothing.
+    pub kept: Vec<String>,
+}
+
+impl ReloadOutcome {
+    /// The results that there are.
+    pub const RESULTS: [&'static str; 3] = ["applied", "unchanged", "refused"];
+
+    /// The result.
+    pub fn result(&self) -> &'static str {
+        let [applied, unchanged, refused] = Self::RESULTS;
+        match self {
+            Self::Applied(_) => applied,
+            Self::Unchanged => unchanged,
+            Self::Refused { .. } => refused,
+        }
+    }
+}
+
+/// Asks for reloads.
+#[derive(Debug, Clone)]
+pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
+
+/// Where requests for a reload arrive.
+#[derive(Debug)]
+pub struct ReloadRequests(mpsc::Receiver<ReloadRequest>);
+
+/// A request, to be answered.
+type ReloadRequest = oneshot::Sender<ReloadOutcome>;
+
+/// Those who have asked for the same reload.
+#[derive(Debug)]
+pub struct ReloadAudience(Vec<ReloadRequest>);
+
+/// A handle, and where its requests arrive.
+pub fn reload_channel() -> (ReloadHandle, ReloadRequests) {
+    let (requests, arriving) = mpsc::channel(REQUESTS_MAX);
+    (ReloadHandle(requests), ReloadRequests(arriving))
+}
+
+impl ReloadHandle {
+    /// Has the configuration reloaded, after the reload that is under way if there is one. None: the daemon stops.
+    pub async fn reload(&self) -> Option<ReloadOutcome> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+impl ReloadRequests {
+    /// Waits for a request, and takes all that there are: one reload serves them. None: nobody can ask any more. Cancel-safe.
+    pub async fn next(&mut self) -> Option<ReloadAudience> {
+        let mut requests = vec![self.0.recv().await?];
+        while let Ok(request) = self.0.try_recv() {
+            requests.push(request);
+        }
+        Some(ReloadAudience(requests))
+    }
+}
+
+impl ReloadAudience {
+    /// Tells them.
+    pub fn tell(self, outcome: &ReloadOutcome) {
+        for request in self.0 {
+            // Who has left need not know.
+            let _ = request.send(outcome.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_during_a_reload_share_the_next_one() {
+        let (handle, mut requests) = reload_channel();
+        let asking: Vec<_> = (0..5)
+            .map(|_| {
+                let handle = handle.clone();
+                tokio::spawn(async move { handle.reload().await })
+            })
+            .collect();
+        while requests.0.len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        requests.next().await.unwrap().tell(&ReloadOutcome::Unchanged);
+        for told in join_all(asking).await {
+            assert_eq!(told.unwrap(), Some(ReloadOutcome::Unchanged));
+        }
+        let late = tokio::spawn(async move { handle.reload().await });
+        while requests.0.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(requests);
+        assert_eq!(late.await.unwrap(), None, "a daemon that stops reloads nothing");
+    }
+
+    #[test]
+    fn the_answer_is_one_object_that_says_its_result() {
+        let refused = ReloadOutcome::Refused { reason: "no".to_owned() };
+        assert_eq!(serde_json::to_string(&refused).unwrap(), r#"{"result":"refused","reason":"no"}"#);
+        let applied = ReloadOutcome::Applied(ConfigChange::default());
+        let text = serde_json::to_string(&applied).unwrap();
+        assert!(text.starts_with(r#"{"result":"applied","settings":[],"added":[]"#), "{text}");
+        assert_eq!(serde_json::from_str::<ReloadOutcome>(&text).unwrap(), applied);
+        for outcome in [refused, applied, ReloadOutcome::Unchanged] {
+            let json = serde_json::to_value(&outcome).unwrap();
+            assert_eq!(json["result"], outcome.result());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The policy of commands is another one while they are carried out.
+
+use serde_json::{Value, json};
+
+use super::scene::{Scene, essence, until};
+
+const COMMANDS: usize = 200;
+
+fn policy(suspensions: usize, allow: &str) -> String {
+    format!("allow = [{allow}]\nlimits = {{ \"user.suspend\" = \"{suspensions}/1h\" }}\n")
+}
+
+async fn reload(scene: &Scene) -> Value {
+    let said = scene.workplace.oktabus(&["reload", "--json"]).await;
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    serde_json::from_str(&said.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_and_what_is_allowed_change_while_commands_run_and_each_has_one_outcome() {
+    const SOME: &str = "\"user.get\", \"user.suspend\", \"user.unsuspend\"";
+    let scene = Scene::start(&policy(5, SOME)).await;
+    for user in ["a@acme.com", "b@acme.com", "c@acme.com"] {
+        scene.plant_user(user).await;
+    }
+    assert_eq!(essence(&scene.ask("a", "user.suspend", "a@acme.com").await), ("done", ""));
+    assert_eq!(essence(&scene.ask("early", "user.unlock", "a@acme.com").await), ("refused", "not_allowed"));
+
+    let parameters = json!({ "user": "c@acme.com" });
+    for number in 0..COMMANDS {
+        let command = json!({ "id": format!("c-{number}"), "action": "user.get", "parameters": parameters });
+        scene.send(command).await;
+    }
+    // They are at work while this happens, again and again.
+    let more = format!("{SOME}, \"user.unlock\"");
+    let mut scene = scene;
+    for limit in [4, 3, 2, 1] {
+        scene = scene.under(&policy(limit, &more));
+        let answer = reload(&scene).await;
+        assert_eq!(answer["changed"], json!(["commands hr"]), "{answer}");
+    }
+    let of_gets = async || {
+        let all = scene.outcomes().await;
+        all.into_iter().filter(|outcome| outcome["action"] == "user.get").collect::<Vec<_>>()
+    };
+    until(async || of_gets().await.len() >= COMMANDS).await;
+    let outcomes = of_gets().await;
+    assert_eq!(outcomes.len(), COMMANDS);
+    assert!(outcomes.iter().all(|outcome| outcome["status"] == "done" && outcome["repeated"] == false));
+
+    // What was counted before counts on, and what was not allowed is.
+    assert_eq!(essence(&scene.ask("b", "user.suspend", "b@acme.com").await), ("refused", "limit_tripped"));
+    let unlocked = scene.ask("late", "user.unlock", "c@acme.com").await;
+    assert_ne!(essence(&unlocked), ("refused", "not_allowed"), "{unlocked}");
+    assert_eq!(scene.writes().await, ["user.lifecycle.suspend"]);
+
+    // The command line reaches those that are at work now.
+    let listed = scene.by_hand(&["limits", "--json"]).await;
+    assert!(listed.stdout.contains("user.suspend"), "{}{}", listed.stdout, listed.stderr);
+}
