@@ -286,8 +286,10 @@ fn every_alert_has_a_section_in_the_runbook_at_the_address_that_it_names() {
         sections.iter().map(|section| (*section).to_owned()).collect::<BTreeSet<_>>(),
         alerts().into_iter().collect()
     );
+    let addresses = text("deploy/addresses");
+    let site = addresses.lines().find_map(|line| line.strip_prefix("site=")).unwrap();
     for alert in alerts() {
-        let address = format!("runbook.html#{}", alert.to_lowercase());
+        let address = format!(" {site}/runbook.html#{}", alert.to_lowercase());
         assert!(
             rules.lines().any(|line| line.ends_with(&address)),
             "{alert} has no runbook_url with {address}"
