@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn an_example_keeps_its_lines_and_a_note_is_a_paragraph() {
-        let text = "Exit codes: 0 all is well.\n\nKeys: q ends it.\n\nExamples:\n  oktabus top   # look\n  a \\ b";
+        let text =
+            "Exit codes: 0 all is well.\n\nKeys: q ends it.\n\nExamples:\n  oktabus top   # look\n  a \\ b";
         assert_eq!(
             after_the_options(text),
             ".SH NOTES\nExit codes: 0 all is well.\n.PP\nKeys: q ends it.\n.SH EXAMPLES\n.nf\n  oktabus top   # look\n  a \\e b\n.fi\n"

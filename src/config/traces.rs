@@ -114,7 +114,8 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-#[cfg(all(test, feature = "otlp"))]
+#[cfg(feature = "otlp")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -171,7 +171,9 @@ impl Origin {
                 drop(answer.send(LocalAnswer::NotNow("it waits in the state".to_owned())));
             }
             (Self::Local { answer, .. }, Settlement::Dropped) => {
-                drop(answer.send(LocalAnswer::NotNow("the daemon stops, or its configuration is being reloaded".to_owned())));
+                drop(answer.send(LocalAnswer::NotNow(
+                    "the daemon stops, or its configuration is being reloaded".to_owned(),
+                )));
             }
         }
     }

@@ -220,11 +220,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn ask(
-        &mut self,
-        transaction: &mut Transaction,
-        is_released: bool,
-    ) -> Result<Asked, Interruption> {
+    async fn ask(&mut self, transaction: &mut Transaction, is_released: bool) -> Result<Asked, Interruption> {
         let staged = self.stage(transaction).await;
         // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;

@@ -103,8 +103,11 @@ async fn a_search_comes_and_its_schedule_changes() {
     workplace.route("logins/found", |route| route.phase == "at_tail").await;
     let answer = exchange(&workplace, &with_org(&okta, &(both + &search("* * * * *")))).await;
     assert_eq!(names(&answer, "changed"), ["route logins/found"]);
-    let status: serde_json::Value = serde_json::from_str(&workplace.get("/status").await.unwrap().1).unwrap();
-    let of_search =
-        status["routes"].as_array().unwrap().iter().find(|route| route["route"] == "logins/found");
-    assert!(of_search.unwrap()["search"].is_object(), "{status}");
+    eventually("the search to have its schedule", async || {
+        let (_, page) = workplace.get("/status").await.ok()?;
+        let status: serde_json::Value = serde_json::from_str(&page).unwrap();
+        let of_search = status["routes"].as_array()?.iter().find(|route| route["route"] == "logins/found");
+        of_search?["search"].is_object().then_some(())
+    })
+    .await;
 }
