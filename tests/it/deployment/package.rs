@@ -52,6 +52,15 @@ fn the_debian_package_has_what_it_needs_and_the_same_program_makes_the_same_pack
     let version = said(Command::new(root.join("usr/bin/oktabus")).arg("--version"));
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
 
+    let shipped = |path: &str| fs::read_to_string(root.join("usr/share").join(path)).unwrap();
+    let bash = shipped("bash-completion/completions/oktabus");
+    assert!(bash.contains("complete -F _oktabus"), "the completions of bash");
+    assert!(shipped("zsh/vendor-completions/_oktabus").starts_with("#compdef oktabus"));
+    assert!(shipped("fish/vendor_completions.d/oktabus.fish").contains("complete -c oktabus"));
+    let page = root.join("usr/share/man/man1/oktabus-dead-letters-retry.1.gz");
+    let page = said(Command::new("gzip").args(["--decompress", "--stdout"]).arg(page));
+    assert!(page.contains(".SH OPTIONS"), "{page}");
+
     // The unit is the documented one, with the program where the package has it.
     let unit = fs::read_to_string(root.join("usr/lib/systemd/system/oktabus.service")).unwrap();
     assert!(unit.contains("ExecStart=/usr/bin/oktabus run --config /etc/oktabus/oktabus.toml\n"), "{unit}");
