@@ -19,7 +19,6 @@ mod export;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod page;
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is exported"))]
 mod span;
 
 use std::{path::PathBuf, sync::OnceLock};
@@ -52,7 +51,6 @@ pub struct TracesConfig {
 }
 
 /// Where spans go, and which.
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is exported"))]
 #[derive(Debug)]
 pub(crate) struct Tracer {
     spans: mpsc::Sender<Span>,
