@@ -5,14 +5,11 @@
 //! checkpoint in a compacted topic. Only what is read to the end that the topic had after [`TransactionalSink::fence`] is final:
 //! whatever is committed later is ours.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
-use tokio::{
-    sync::oneshot,
-    task::{coop, spawn_blocking},
-};
+use tokio::task::{coop, spawn_blocking};
 
 use super::stall_reason;
 use crate::{
@@ -23,9 +20,7 @@ use crate::{
             client::off_runtime_while_awaited,
             fault::Fault,
             latest::{Latest, LatestReader},
-            ledger::Outcome,
             partition::partition_of,
-            properties::batch_bytes_max,
             record::{Record, RecordWriter, in_trace},
             record_bytes_max,
             topic::{KnownTopics, Topic},
@@ -104,8 +99,6 @@ pub(in crate::sink) struct TransactionalKafka {
     attributes: Attributes,
     /// What a record may have, by the client and the topic.
     record_bytes_max: Option<usize>,
-    /// The ids of staged messages that are alone in their record batches, by ticket: if such a batch is refused, it is for them.
-    alone: BTreeMap<usize, String>,
 }
 
 impl TransactionalKafka {
@@ -135,7 +128,6 @@ impl TransactionalKafka {
             writer: RecordWriter::new(config.encoding),
             attributes: Attributes::default(),
             record_bytes_max,
-            alone: BTreeMap::new(),
         })
     }
 
@@ -192,14 +184,10 @@ impl TransactionalKafka {
     }
 
     async fn stage_all(&mut self, messages: &Messages, range: Range<usize>) -> Result<Vec<Rejected>, Fault> {
-        match self.begin().await {
-            Ok(()) => {}
-            // The commit tells it.
-            Err(TransactionFault::Refused { .. }) => return Ok(Vec::new()),
-            Err(TransactionFault::Broken(fault)) => return Err(fault),
-            Err(TransactionFault::Fenced(reason)) => return Err(Fault::Poisoned(reason)),
-        }
-        let batch_bytes = batch_bytes_max(&self.config.bus, self.record_bytes_max);
+        self.begin().await.map_err(|fault| match fault {
+            TransactionFault::Broken(fault) => fault,
+            TransactionFault::Refused(reason) | TransactionFault::Fenced(reason) => Fault::Poisoned(reason),
+        })?;
         let range = range.start..range.end.min(messages.len());
         let client = self.client.client();
         let (mut ticket, _) = client.context().deliveries.enter(range.clone());
@@ -215,21 +203,8 @@ impl TransactionalKafka {
             self.attributes.fill(&message, &self.config.key);
             let record = self.writer.write(&self.attributes, message.payload);
             let record = record.map(|record| record.with_header(message.traceparent.map(in_trace)));
-            let is_alone =
-                record.as_ref().is_ok_and(|record| batch_bytes.is_some_and(|most| record.bytes() > most));
-            if is_alone {
-                let mut id = String::new();
-                message.write_id(&mut id);
-                self.alone.insert(ticket, id);
-            }
-            match client.hand_over(&topic, ticket, record).await {
-                Ok(Some(reason)) => rejected.push(Rejected { index, reason }),
-                Ok(None) => {}
-                Err(fault) => match self.client.fault(fault).await {
-                    TransactionFault::Refused { .. } => break,
-                    TransactionFault::Broken(fault) => return Err(fault),
-                    TransactionFault::Fenced(reason) => return Err(Fault::Poisoned(reason)),
-                },
+            if let Some(reason) = client.hand_over(&topic, ticket, record).await? {
+                rejected.push(Rejected { index, reason });
             }
             ticket += 1;
             coop::consume_budget().await;
@@ -246,35 +221,21 @@ impl TransactionalKafka {
     }
 
     async fn commit_all(&mut self, checkpoint: Bytes) -> Result<CommitReceipt, TransactionFault> {
-        let last = match self.hand_over_checkpoint(checkpoint).await {
-            Err(TransactionFault::Refused { reason, .. }) => return Err(self.client.refusal(reason).await),
-            handed_over => handed_over?,
-        };
-        let committed = self.client.commit(last);
-        let (name, alone) = (self.config.name.clone(), std::mem::take(&mut self.alone));
-        Ok(Box::pin(async move {
-            let closed = Fault::Unreachable("the sink was closed".to_owned());
-            let committed = committed.await.unwrap_or(Err(TransactionFault::Broken(closed)));
-            committed.map_err(|fault| commit_error(fault, &name, &alone))
-        }))
-    }
-
-    /// Gives what will be told of it.
-    async fn hand_over_checkpoint(
-        &mut self,
-        checkpoint: Bytes,
-    ) -> Result<oneshot::Receiver<Outcome>, TransactionFault> {
         self.begin().await?;
         let client = self.client.client();
         let (ticket, last) = client.context().deliveries.enter(0..1);
         let record = Record::plain(&self.identity, checkpoint, self.partition);
-        match client.hand_over(&self.checkpoint_topic, ticket, Ok(record)).await {
-            Ok(None) => Ok(last),
-            Ok(Some(reason)) => {
-                Err(Fault::Misconfigured(format!("the checkpoint cannot be written: {reason}")).into())
-            }
-            Err(fault) => Err(self.client.fault(fault).await),
+        let handed_over = client.hand_over(&self.checkpoint_topic, ticket, Ok(record)).await;
+        if let Some(reason) = handed_over.map_err(|fault| self.client.fault(fault))? {
+            return Err(Fault::Misconfigured(format!("the checkpoint cannot be written: {reason}")).into());
         }
+        let committed = self.client.commit(last);
+        let name = self.config.name.clone();
+        Ok(Box::pin(async move {
+            let closed = Fault::Unreachable("the sink was closed".to_owned());
+            let committed = committed.await.unwrap_or(Err(TransactionFault::Broken(closed)));
+            committed.map_err(|fault| commit_error(fault, &name))
+        }))
     }
 }
 
@@ -302,8 +263,7 @@ impl TransactionalSink for TransactionalKafka {
 
     fn commit(&mut self, checkpoint: Bytes) -> BoxFuture<'_, Result<CommitReceipt, CommitError>> {
         async move {
-            let committing = self.commit_all(checkpoint).await;
-            committing.map_err(|fault| commit_error(fault, &self.config.name, &self.alone))
+            self.commit_all(checkpoint).await.map_err(|fault| commit_error(fault, &self.config.name))
         }
         .boxed()
     }
@@ -329,7 +289,6 @@ impl TransactionalSink for TransactionalKafka {
             let client = self.connect_again().await.map_err(|fault| self.error(fault))?;
             self.is_fenced = false;
             self.known_topics = KnownTopics::default();
-            self.alone.clear();
             let_go(self.reader.take());
             std::mem::replace(&mut self.client, client).close().await;
             Ok(())
@@ -362,12 +321,9 @@ fn let_go(reader: Option<LatestReader>) {
     }
 }
 
-fn commit_error(fault: TransactionFault, sink: &str, alone: &BTreeMap<usize, String>) -> CommitError {
+fn commit_error(fault: TransactionFault, sink: &str) -> CommitError {
     match fault {
-        TransactionFault::Refused { reason, tickets } => {
-            let ids = tickets.iter().filter_map(|ticket| alone.get(ticket).cloned());
-            CommitError::Refused { reason, ids: ids.collect() }
-        }
+        TransactionFault::Refused(reason) => CommitError::Refused(reason),
         TransactionFault::Fenced(reason) => CommitError::Fenced(reason),
         TransactionFault::Broken(fault) => CommitError::Sink(fault.into_error(sink).into()),
     }
