@@ -221,8 +221,6 @@ impl Route {
         let (prefetch, pages) =
             Prefetch::new(reader, rendering, &self.config, self.status(), until_caught_up);
         let dead_letters = self.seams.dead_letters.clone();
-        // Of a run that delivered exactly once; the local copy says no more than that it may be committed.
-        exactly_once::letters::settle(&dead_letters, |_| true, &self.status, stop).await?;
         let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
         // Prefetching ends at the stop or when it has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));

@@ -5,13 +5,12 @@
 //! on, and it is taken at each start.
 //!
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
-//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `letters.rs` keeps it as a dead letter; `local_copy.rs`
-//! and `check.rs` are for the operator.
+//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` and
+//! `check.rs` are for the operator.
 
 mod check;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
-pub(super) mod letters;
 mod local_copy;
 mod ownership;
 mod record;
@@ -219,24 +218,11 @@ impl Run<'_> {
                 continue;
             }
             self.tell_if_set_back(last.as_ref());
-            self.settle_letters(last.as_ref(), stop).await?;
             return match last {
                 Some(last) if self.ownership.is_ours(&last) => Ok(last),
                 last => self.take_over(last, stop).await,
             };
         }
-    }
-
-    /// What the last session, or the last run, left of a transaction is decided: `last` is final.
-    async fn settle_letters(
-        &mut self,
-        last: Option<&CheckpointRecord>,
-        stop: &CancellationToken,
-    ) -> Result<(), Stopped> {
-        let Continuity { dead_letters, copy, status, .. } = &self.continuity;
-        let base = last.map(CheckpointRecord::number).or_else(|| copy.of_bus());
-        let is_committed = |checkpoint: &BusCheckpoint| letters::is_committed(checkpoint, base.as_ref());
-        letters::settle(dead_letters, is_committed, status, stop).await
     }
 
     async fn last_checkpoint(

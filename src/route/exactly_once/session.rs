@@ -12,7 +12,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    letters,
     local_copy::LocalCopy,
     record::{CheckpointRecord, Generations, Owner, RecordProblem},
     refusals::{Decision, Refusals, RefusedPart, refused_count},
@@ -22,7 +21,7 @@ use crate::{
     halt::Stopped,
     invariant::Invariant,
     message::Messages,
-    retry::Backoff,
+    retry::{Backoff, RetryPolicy, retry_until},
     route::{
         IntoBatch as _, RouteError,
         delivery::{CHECK_EVERY, breaker::Ruling, patient, report_unanswered},
@@ -32,7 +31,7 @@ use crate::{
     sink::{
         CommitError, CommitReceipt, DeadLetters, Rejected, SinkError, TransactionalSink, payload_bytes_max,
     },
-    telemetry::metrics,
+    telemetry::{chain, metrics},
 };
 
 /// Why a session ended before everything was committed.
@@ -138,7 +137,7 @@ impl<'a> Session<'a> {
             let beat_at = self.beat_at();
             tokio::select! {
                 biased;
-                answer = answer(&mut self.outstanding) => self.answered(answer).await?,
+                answer = answer(&mut self.outstanding) => self.answered(answer)?,
                 item = items.recv(), if is_more => match item {
                     Some(item) => self.take(item)?,
                     None => is_more = false,
@@ -194,7 +193,7 @@ impl<'a> Session<'a> {
         // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;
         let refused = staged?;
-        self.judge(&transaction, &refused)?;
+        self.judge(&transaction, &refused).await?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
         cursor.delivered += (transaction.messages() - refused_count(&refused)) as u64;
@@ -209,10 +208,6 @@ impl<'a> Session<'a> {
         let bytes = bytes.map_err(|source| self.unwritable(source))?;
         transaction.committing();
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
-        if !refused.is_empty() {
-            let dead_letters = &self.continuity.dead_letters;
-            letters::keep_uncommitted(dead_letters, &refused, &record.number(), &status, stop).await?;
-        }
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
         let receipt = committing.map_err(|err| self.failed(err, &transaction, &refused))?;
@@ -271,29 +266,25 @@ impl<'a> Session<'a> {
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let answer = patient(&status, stop, &*stall_reason, answer(&mut self.outstanding)).await?;
-        self.answered(answer).await
+        self.answered(answer)
     }
 
     /// The bus has said what became of the outstanding commit.
-    async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
+    fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
         let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
         let Outstanding { transaction, record, refused, .. } = outstanding;
         answer.map_err(|err| self.failed(err, &transaction, &refused))?;
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, dead_letters, copy, refusals, backoff, is_commit_due, waiting, .. } =
+        let Continuity { status, copy, refusals, backoff, is_commit_due, waiting, .. } =
             &mut *self.continuity;
-        if !refused.is_empty() {
-            letters::settle(dead_letters, |_| true, status, self.stop).await?;
-            refused.iter().for_each(|part| status.dead_letters_kept(&part.messages, &part.rejected));
-        }
         *is_commit_due = false;
         if !transaction.parts().is_empty() {
             *waiting = None;
         }
         for part in transaction.parts() {
-            let is_dead_letter = |index| refused.iter().any(|refused| refused.has(&part.messages, index));
+            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
             status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
         }
         let refused = refused_count(&refused);
@@ -344,19 +335,43 @@ impl<'a> Session<'a> {
         Interruption::Failed(RouteError::Checkpoint { route, place, source })
     }
 
-    /// Ends the session if it may be the sink's fault that messages are refused.
-    fn judge(&mut self, transaction: &Transaction, refused: &[RefusedPart]) -> Result<(), Interruption> {
+    /// Keeps what is refused as dead letters, or ends the session if that may be the sink's fault.
+    async fn judge(
+        &mut self,
+        transaction: &Transaction,
+        refused: &[RefusedPart],
+    ) -> Result<(), Interruption> {
         let (messages, refused_messages) = (transaction.messages(), refused_count(refused));
         let is_full = messages - refused_messages >= self.messages_max();
-        match self.continuity.refusals.judge(messages, is_full, refused) {
-            Decision::Keep => Ok(()),
-            Decision::SendMore => Err(Interruption::Regrouped),
+        let Continuity { status, dead_letters, refusals, .. } = &mut *self.continuity;
+        match refusals.judge(messages, is_full, refused) {
+            Decision::Keep => {}
+            Decision::SendMore => return Err(Interruption::Regrouped),
             Decision::Hold(ruling) => {
                 let first = refused.iter().find_map(|part| part.rejected.first());
                 let reason = first.map_or_else(String::new, |first| first.reason.clone());
-                Err(Interruption::Held { ruling, messages: refused_messages, reason })
+                return Err(Interruption::Held { ruling, messages: refused_messages, reason });
             }
         }
+        for part in refused {
+            let rejected = refusals.not_kept(part);
+            let mut backoff = RetryPolicy::STATE.backoff();
+            let attempt = || dead_letters.keep(&part.messages, &rejected);
+            retry_until(&mut backoff, self.stop, attempt, |err| {
+                metrics::state_failure(status.name());
+                if status.state_failed(&chain(err)) {
+                    tracing::error!(
+                        route = status.name(),
+                        error = chain(err),
+                        "dead letters cannot be kept; trying again"
+                    );
+                }
+            })
+            .await?;
+            status.dead_letters_kept(&part.messages, &rejected);
+            refusals.keep(part);
+        }
+        Ok(())
     }
 
     /// Gives a sign of life, and reports a commit that stays outstanding. Stopped: there is one.

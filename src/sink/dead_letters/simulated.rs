@@ -10,7 +10,7 @@ use std::{
 use fastrand::Rng;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{DeadLetters, DeadLettersError, LetterStore, UncommittedLetters};
+use super::{DeadLetters, DeadLettersError, LetterStore};
 use crate::simulation::happens;
 
 /// The dead letters of one simulated route.
@@ -26,27 +26,17 @@ struct Inner {
     /// How often in a thousand the disk is full.
     full: u32,
     ids: Vec<String>,
-    /// The ids of messages whose letters were ever uncommitted.
-    hidden: Vec<String>,
-}
-
-/// The disk of one daemon of the route.
-#[derive(Debug)]
-struct OfDaemon {
-    letters: Arc<SimulatedLetters>,
-    uncommitted: Mutex<Option<UncommittedLetters>>,
 }
 
 impl SimulatedLetters {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
-        let inner = Inner { random: Rng::with_seed(seed), full: 0, ids: Vec::new(), hidden: Vec::new() };
+        let inner = Inner { random: Rng::with_seed(seed), full: 0, ids: Vec::new() };
         Arc::new(Self { path: "simulated".into(), inner: Mutex::new(inner) })
     }
 
-    /// As the route of one daemon uses them, over all its lives.
+    /// As a route uses them.
     pub(crate) fn of_route(self: &Arc<Self>, route: &str) -> DeadLetters {
-        let of_daemon = OfDaemon { letters: Arc::clone(self), uncommitted: Mutex::default() };
-        DeadLetters { route: route.into(), letters: Arc::new(of_daemon) }
+        DeadLetters { route: route.into(), letters: Arc::<Self>::clone(self) }
     }
 
     /// From now on the disk is full so often in a thousand.
@@ -59,18 +49,16 @@ impl SimulatedLetters {
         self.inner().ids.clone()
     }
 
-    /// Whether the message with this id was kept, or will be once its transaction is known to be committed.
+    /// Whether the message with this id was kept.
     pub(crate) fn has(&self, id: &str) -> bool {
-        let inner = self.inner();
-        inner.ids.iter().chain(&inner.hidden).any(|kept| kept == id)
+        self.inner().ids.iter().any(|kept| kept == id)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The disk works at something; it may be full for that.
-    async fn work(&self, is_done: impl FnOnce(&mut Inner)) -> Result<(), DeadLettersError> {
+    async fn kept(&self, lines: &[u8]) -> Result<u64, DeadLettersError> {
         let (before, is_full, after) = {
             let mut inner = self.inner();
             let full = inner.full;
@@ -85,56 +73,22 @@ impl SimulatedLetters {
                 source: io::ErrorKind::StorageFull.into(),
             });
         }
-        is_done(&mut self.inner());
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let letter: serde_json::Value = serde_json::from_slice(line).unwrap();
+            happens("a dead letter is kept");
+            self.inner().ids.push(letter["id"].as_str().unwrap().to_owned());
+        }
         tokio::time::sleep(after).await;
-        Ok(())
+        Ok(0)
     }
 }
 
-impl OfDaemon {
-    fn uncommitted(&self) -> MutexGuard<'_, Option<UncommittedLetters>> {
-        self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl LetterStore for OfDaemon {
+impl LetterStore for SimulatedLetters {
     fn path(&self) -> &Path {
-        &self.letters.path
+        &self.path
     }
 
     fn keep(&self, lines: Vec<u8>) -> BoxFuture<'_, Result<u64, DeadLettersError>> {
-        async move {
-            let kept = self.letters.work(|inner| {
-                happens("a dead letter is kept");
-                inner.ids.extend(ids(&lines));
-            });
-            kept.await.map(|()| 0)
-        }
-        .boxed()
+        async move { self.kept(&lines).await }.boxed()
     }
-
-    fn hide(&self, letters: UncommittedLetters) -> BoxFuture<'_, Result<(), DeadLettersError>> {
-        let hidden = self.letters.work(|inner| {
-            inner.hidden.extend(ids(&letters.lines));
-            *self.uncommitted() = Some(letters);
-        });
-        hidden.boxed()
-    }
-
-    fn hidden(&self) -> BoxFuture<'_, Result<Option<UncommittedLetters>, DeadLettersError>> {
-        async move { Ok(self.uncommitted().clone()) }.boxed()
-    }
-
-    fn forget_hidden(&self) -> BoxFuture<'_, Result<(), DeadLettersError>> {
-        self.letters.work(|_| *self.uncommitted() = None).boxed()
-    }
-}
-
-fn ids(lines: &[u8]) -> Vec<String> {
-    let letters = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let id = |line| {
-        let letter: serde_json::Value = serde_json::from_slice(line).unwrap();
-        letter["id"].as_str().unwrap().to_owned()
-    };
-    letters.map(id).collect()
 }

@@ -26,7 +26,6 @@ use crate::{
         exactly_once::{ExactlyOnce, Owner},
     },
     simulation::{CommitObserver, Death, FailingStore, Mortal, happens},
-    sink::DeadLetters,
     source::{LogSource, simulation::stream_of_one_route},
     state::{Cursor, MemoryStore},
 };
@@ -39,7 +38,6 @@ pub(super) struct Daemon<'a> {
     scenario: &'a Scenario,
     copies: Arc<LocalCopies>,
     store: Arc<FailingStore>,
-    letters: DeadLetters,
 }
 
 /// The local copies of the checkpoint in one daemon's state.
@@ -79,8 +77,7 @@ impl<'a> Daemon<'a> {
             begin..begin + length
         });
         let store = FailingStore::that_hangs(0xc0de ^ number as u64, world.bad_until, hangs, observer);
-        let letters = world.letters.of_route(ROUTE);
-        Self { world, scenario, copies, store, letters }
+        Self { world, scenario, copies, store }
     }
 
     /// Lives all `lives` and one more, in which everything must come to its end.
@@ -183,7 +180,7 @@ impl<'a> Daemon<'a> {
 
     /// A route that begins, and who it is.
     fn route(&self) -> (Route, Owner) {
-        let World { log, checks, .. } = &*self.world;
+        let World { log, letters, checks, .. } = &*self.world;
         let me = Owner::of_this_run();
         let exactly_once = ExactlyOnce {
             factory: self.world.factory(),
@@ -193,7 +190,7 @@ impl<'a> Daemon<'a> {
         let seams = Seams {
             sink: SinkSeam::ExactlyOnce(exactly_once),
             state: self.store.state(),
-            dead_letters: self.letters.clone(),
+            dead_letters: letters.of_route(ROUTE),
         };
         let source = Calming { world: Arc::clone(&self.world) };
         let stream = stream_of_one_route(log.begin(), Arc::new(source));
