@@ -73,8 +73,10 @@ fn lines(workplace: &Workplace, is_wanted: impl Fn(&str) -> bool) -> Vec<String>
 fn try_lines(workplace: &Workplace, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
     let Ok(entries) = fs::read_dir(workplace.path("archive")) else { return Ok(Vec::new()) };
     let paths = entries.map(|entry| entry.unwrap().path());
+    // Hidden files are a sink's own records.
+    let is_archive = |name: &str| !name.starts_with('.') && is_wanted(name);
     let mut paths: Vec<_> =
-        paths.filter(|path| is_wanted(path.file_name().unwrap().to_str().unwrap())).collect();
+        paths.filter(|path| is_archive(path.file_name().unwrap().to_str().unwrap())).collect();
     paths.sort();
     let mut lines = Vec::new();
     for path in paths {
