@@ -20,7 +20,7 @@ mod prefetch;
 mod rendering;
 mod selection;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod state_retry;
 mod status;
 mod trouble;

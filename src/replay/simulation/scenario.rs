@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use okta_system_log::format::{Format, ocsf};
 
 use super::{BAD_FOR, LOGGED_FOR};
 use crate::{
-    config::{RouteConfig, SelectionConfig},
+    config::RouteConfig,
     replay::{Request, plan::Span, progress::Progress},
-    simulation::{Death, Life},
+    route::simulation::scenario::{config, life},
+    simulation::Life,
     sink::simulated::BusPlan,
 };
 
@@ -31,16 +31,7 @@ pub(super) struct Scenario {
 impl Scenario {
     /// One whose events are from `begin` on.
     pub(super) fn of(random: &mut Rng, begin: Timestamp) -> Self {
-        let route = RouteConfig {
-            name: "log/simulated".to_owned(),
-            sink: "simulated".to_owned(),
-            format: Format::Okta,
-            ocsf: ocsf::Options::default(),
-            selection: SelectionConfig::default(),
-            redaction: None,
-            in_flight_pages: random.usize(1..6),
-            in_flight_bytes: random.usize(1..64) << 10,
-        };
+        let route = config(random);
         let bus = BusPlan {
             has_marks: random.bool(),
             breaks: [0, 20, 300][random.usize(..3)],
@@ -74,9 +65,4 @@ fn progress(random: &mut Rng, begin: Timestamp) -> Progress {
         anew: false,
     };
     Progress::new(request, span, [1, 3, 8, 40][random.usize(..4)], "simulated".to_owned())
-}
-
-fn life(random: &mut Rng) -> Life {
-    let death = Death::of(random, Duration::from_secs(100), 11);
-    Life { death, downtime: Duration::from_millis(random.u64(0..30_000)) }
 }

@@ -6,7 +6,7 @@
 mod cursor_check;
 mod judge;
 mod log;
-pub(super) mod scenario;
+pub(crate) mod scenario;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

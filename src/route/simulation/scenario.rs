@@ -46,7 +46,7 @@ impl Scenario {
 }
 
 /// A route that is told little at a time, so that its bounds are felt.
-pub(in crate::route) fn config(random: &mut Rng) -> RouteConfig {
+pub(crate) fn config(random: &mut Rng) -> RouteConfig {
     RouteConfig {
         name: ROUTE.to_owned(),
         sink: "simulated".to_owned(),
@@ -59,7 +59,8 @@ pub(in crate::route) fn config(random: &mut Rng) -> RouteConfig {
     }
 }
 
-fn life(random: &mut Rng) -> Life {
+/// A life of some pages, and a short time until the next.
+pub(crate) fn life(random: &mut Rng) -> Life {
     let death = Death::of(random, Duration::from_secs(100), 11);
     Life { death, downtime: Duration::from_millis(random.u64(0..30_000)) }
 }
