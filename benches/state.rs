@@ -153,6 +153,7 @@ fn beginning() -> Cursor {
         delivered: 0,
         mark: None,
         of_bus: None,
+        left_behind: Vec::new(),
         recent: RecentIds::default(),
     }
 }

@@ -47,6 +47,8 @@ pub struct KeptCheckpoint {
     pub bytes: Bytes,
     /// Where it is and how it is removed, for people.
     pub place: String,
+    /// The same for records, as in [`TransactionalSink::checkpoint_place_id`].
+    pub place_id: String,
 }
 
 /// A sink of one route whose bus commits at a stroke.
@@ -71,6 +73,10 @@ pub trait TransactionalSink: fmt::Debug + Send {
 
     /// Where the checkpoint is and how it is removed, for people.
     fn checkpoint_place(&self) -> String;
+
+    /// The same for records, which are compared with it later: the topic, or the stream and the subject. Not the server or its name
+    /// in the configuration: a bus that was restored on other machines has what the old one had, up to an older time.
+    fn checkpoint_place_id(&self) -> String;
 
     /// Messages that a transaction may have.
     fn messages_max(&self) -> usize;

@@ -113,6 +113,7 @@ impl Stream {
             delivered: 0,
             mark: None,
             of_bus: None,
+            left_behind: Vec::new(),
             recent: RecentIds::default(),
         }
     }

@@ -26,6 +26,10 @@ pub struct Cursor {
     /// The checkpoint in the bus of which this is a copy, or from which the route went on without the bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_bus: Option<BusCheckpoint>,
+    /// The checkpoints that the route left behind in other places, oldest first: if it is moved back to one, it goes on where it
+    /// stands and not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<BusCheckpoint>,
     /// The events delivered last. They are no part of the JSON.
     #[serde(skip)]
     pub recent: RecentIds,
@@ -63,6 +67,9 @@ pub struct BusCheckpoint {
     pub epoch: u64,
     /// How often the checkpoint had moved.
     pub generation: u64,
+    /// The topic or the stream and subject that has it. Older records do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 /// A cursor as it was found on the disk.
@@ -86,6 +93,7 @@ impl Cursor {
             delivered: 3,
             mark: Some(SinkMark::File { name: "a.jsonl".to_owned(), length_bytes: 12 }),
             of_bus: None,
+            left_behind: Vec::new(),
             recent: RecentIds::default(),
         }
     }

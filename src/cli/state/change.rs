@@ -124,7 +124,8 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     // is not known any more.
     let cursor = match stored {
         Some(StoredCursor { cursor, .. }) => {
-            Cursor { mark: cursor.mark, delivered: cursor.delivered, of_bus, ..beginning }
+            let Cursor { mark, delivered, left_behind, .. } = cursor;
+            Cursor { mark, delivered, of_bus, left_behind, ..beginning }
         }
         None => Cursor { of_bus, ..beginning },
     };

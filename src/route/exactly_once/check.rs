@@ -30,7 +30,7 @@ pub async fn look_at_checkpoint(
     origin: &Origin,
 ) -> Result<Option<String>, CheckpointError> {
     let record = record(sink, route, origin).await?;
-    Ok(record.map(|record| described(&record, Timestamp::now())))
+    Ok(record.map(|(record, _)| described(&record, Timestamp::now())))
 }
 
 /// Which checkpoint that is. A local cursor that names it counts more than it does, when the route is taken over next.
@@ -39,18 +39,22 @@ pub async fn checkpoint_in_bus(
     route: &str,
     origin: &Origin,
 ) -> Result<Option<BusCheckpoint>, CheckpointError> {
-    Ok(record(sink, route, origin).await?.map(|record| record.number()))
+    let found = record(sink, route, origin).await?;
+    Ok(found.map(|(record, place_id)| BusCheckpoint { place: Some(place_id), ..record.number() }))
 }
 
+/// The record, and the id of the place that has it.
 async fn record(
     sink: &SinkConfig,
     route: &str,
     origin: &Origin,
-) -> Result<Option<CheckpointRecord>, CheckpointError> {
-    let Some(KeptCheckpoint { bytes, place }) = read_checkpoint(sink, origin).await? else { return Ok(None) };
+) -> Result<Option<(CheckpointRecord, String)>, CheckpointError> {
+    let Some(KeptCheckpoint { bytes, place, place_id }) = read_checkpoint(sink, origin).await? else {
+        return Ok(None);
+    };
     let record = CheckpointRecord::from_bytes(&bytes, &origin.route_identity())
         .map_err(|source| RouteError::Checkpoint { route: route.to_owned(), place, source })?;
-    Ok(Some(record))
+    Ok(Some((record, place_id)))
 }
 
 fn described(record: &CheckpointRecord, now: Timestamp) -> String {

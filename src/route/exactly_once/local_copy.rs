@@ -19,6 +19,9 @@ use crate::{
 
 /// How long the state may take for a copy before the copy is said to be behind.
 const BEHIND_AFTER: Duration = Duration::from_secs(5);
+/// How many places a route remembers that it left.
+const LEFT_BEHIND_MAX: usize = 8;
+
 /// How long the end of a run waits for the last copy, which is where a route goes on that delivers at least once from then on.
 const LAST_COPY_MAX: Duration = Duration::from_secs(5);
 
@@ -26,6 +29,8 @@ const LAST_COPY_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct LocalCopy {
     latest: watch::Sender<Option<Arc<Cursor>>>,
+    /// The id of the place whose checkpoints it follows.
+    place: String,
 }
 
 /// Writes the copies of a route. What comes while it writes is written next, the latest alone.
@@ -39,8 +44,9 @@ pub(super) struct CopyWriter {
 }
 
 impl LocalCopy {
-    /// The copy as it was `found`, and what keeps it up to date.
+    /// The copy as it was `found`, for a route whose checkpoint is in `place` now, and what keeps it up to date.
     pub(super) fn new(
+        place: String,
         state: State,
         status: Arc<RouteStatus>,
         found: Option<StoredCursor>,
@@ -50,7 +56,7 @@ impl LocalCopy {
             None => (0, None),
         };
         let (sender, latest) = watch::channel(cursor);
-        (Self { latest: sender }, CopyWriter { state, status, generation, latest })
+        (Self { latest: sender, place }, CopyWriter { state, status, generation, latest })
     }
 
     /// Where the route stands: by the bus, or by a route that delivered at least once.
@@ -68,10 +74,37 @@ impl LocalCopy {
         self.of_bus().is_some_and(|checkpoint| record.is(&checkpoint))
     }
 
+    /// Whether `record` is what this state's route left behind here when it was moved to another place. Nobody has had the route
+    /// here since, so that it went on there and nowhere else.
+    pub(super) fn left_behind(&self, record: &CheckpointRecord) -> bool {
+        let latest = self.latest.borrow();
+        let Some(cursor) = latest.as_ref() else { return false };
+        cursor.left_behind.iter().any(|left| {
+            left.place.as_ref() == Some(&self.place)
+                && left.owner.as_deref() == Some(record.owner.id())
+                && left.epoch == record.epoch
+                // The last copies may be missing after a crash. An earlier record is that of a bus that was set back.
+                && left.generation <= record.generation
+        })
+    }
+
     /// The bus has `record`, and the copy will be of that.
     pub(super) fn follow(&self, record: &CheckpointRecord) {
-        let cursor = Cursor { of_bus: Some(record.number()), ..record.cursor.clone() };
+        let of_bus = BusCheckpoint { place: Some(self.place.clone()), ..record.number() };
+        let left_behind = self.left_behind_by_now();
+        let cursor = Cursor { of_bus: Some(of_bus), left_behind, ..record.cursor.clone() };
         self.latest.send_replace(Some(Arc::new(cursor)));
+    }
+
+    /// What the route has left behind in other places, if it is in this one.
+    fn left_behind_by_now(&self) -> Vec<BusCheckpoint> {
+        let Some(before) = self.cursor() else { return Vec::new() };
+        let last = before.of_bus.iter().filter(|checkpoint| checkpoint.place.is_some());
+        let elsewhere =
+            before.left_behind.iter().chain(last).filter(|left| left.place.as_ref() != Some(&self.place));
+        let mut left: Vec<_> = elsewhere.cloned().collect();
+        left.drain(..left.len().saturating_sub(LEFT_BEHIND_MAX));
+        left
     }
 }
 
@@ -149,5 +182,59 @@ impl CopyWriter {
                 "the local copy of the checkpoint is not written; the bus has it, so delivery continues"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Owner, *};
+    use crate::route::exactly_once::record::CheckpointRecord;
+
+    fn record(owner: &Owner, epoch: u64, generation: u64) -> CheckpointRecord {
+        let cursor = Cursor::for_tests("https://acme.okta.com/api/v1/logs");
+        CheckpointRecord { owner: owner.clone(), epoch, generation, is_released: false, cursor }
+    }
+
+    /// The copy of a route that has its checkpoint in `place` from now on.
+    fn moved(before: Option<&LocalCopy>, place: &str) -> LocalCopy {
+        let cursor = before.and_then(LocalCopy::cursor);
+        LocalCopy { latest: watch::Sender::new(cursor), place: place.to_owned() }
+    }
+
+    #[test]
+    fn a_route_that_comes_back_knows_what_it_left_behind_and_nothing_else() {
+        let runs: Vec<_> = (0..3).map(|_| Owner::of_this_run()).collect();
+        let here = moved(None, "here");
+        here.follow(&record(&runs[0], 4, 40));
+        let there = moved(Some(&here), "there");
+        assert!(!there.left_behind(&record(&runs[0], 4, 40)), "that was in another place");
+        there.follow(&record(&runs[1], 5, 41));
+        there.follow(&record(&runs[1], 5, 60));
+
+        let back = moved(Some(&there), "here");
+        assert!(back.left_behind(&record(&runs[0], 4, 40)));
+        assert!(back.left_behind(&record(&runs[0], 4, 43)), "the last copies were not written");
+        assert!(!back.left_behind(&record(&runs[0], 4, 39)), "the bus was set back");
+        assert!(!back.left_behind(&record(&runs[2], 5, 44)), "another daemon had the route here");
+        assert!(!back.left_behind(&record(&runs[2], 4, 44)), "at the same time too");
+        back.follow(&record(&runs[2], 6, 61));
+        assert!(!back.left_behind(&record(&runs[0], 4, 40)), "that is what a bus has that was set back");
+
+        let there_again = moved(Some(&back), "there");
+        assert!(there_again.left_behind(&record(&runs[1], 5, 60)));
+    }
+
+    #[test]
+    fn a_route_that_moves_often_remembers_the_last_places_alone() {
+        let run = Owner::of_this_run();
+        let mut copy = moved(None, "0");
+        for number in 1..=30_u64 {
+            copy.follow(&record(&run, number, number));
+            copy = moved(Some(&copy), &number.to_string());
+        }
+        copy.follow(&record(&run, 31, 31));
+        let left = copy.cursor().unwrap().left_behind.clone();
+        let places: Vec<_> = left.iter().filter_map(|left| left.place.as_deref()).collect();
+        assert_eq!(places, ["22", "23", "24", "25", "26", "27", "28", "29"]);
     }
 }

@@ -44,7 +44,7 @@ use crate::{
     retry::RetryPolicy,
     sink::{CommitError, SinkClass, SinkError, TransactionalFactory, TransactionalSink},
     source::{Position, Reader},
-    state::{BusCheckpoint, Cursor},
+    state::Cursor,
     telemetry::metrics,
 };
 use local_copy::LocalCopy;
@@ -93,7 +93,8 @@ pub(super) async fn run(
     let origin = &rendering.origin;
     let sink = open_until(&status, stop, || factory.open(origin)).await?;
     let ownership = Ownership::new(me.clone(), *takeover_after);
-    let (copy, copy_writer) = LocalCopy::new(state.clone(), Arc::clone(&status), found);
+    let (copy, copy_writer) =
+        LocalCopy::new(sink.checkpoint_place_id(), state.clone(), Arc::clone(&status), found);
     let continuity = Continuity {
         dead_letters: route.seams.dead_letters.clone(),
         copy,
@@ -200,7 +201,7 @@ impl Run<'_> {
             match (claim, &found) {
                 (Claim::StepDown, Some(found)) => return Err(Interruption::Superseded(found.owner.clone())),
                 (Claim::StandBy, found) => {
-                    if let Some(found) = found.as_ref().filter(|found| !self.continuity.copy.follows(found)) {
+                    if let Some(found) = found.as_ref().filter(|found| !self.goes_on_at_copy(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
                         self.continuity.copy.follow(found);
                     }
@@ -271,8 +272,13 @@ impl Run<'_> {
     fn claimed(&mut self, last: Option<CheckpointRecord>) -> CheckpointRecord {
         let copy = &self.continuity.copy;
         let found = last.as_ref().map(CheckpointRecord::number);
-        let BusCheckpoint { epoch, generation, .. } = found.or_else(|| copy.of_bus()).unwrap_or_default();
-        let of_bus = last.filter(|last| !copy.follows(last)).map(|last| last.cursor);
+        // Where the route was elsewhere, it has moved on since.
+        let is_elsewhere = last.as_ref().is_none_or(|last| copy.left_behind(last));
+        let copied = copy.of_bus().filter(|_| is_elsewhere);
+        let numbers = found.iter().chain(&copied);
+        let epoch = numbers.clone().map(|number| number.epoch).max().unwrap_or_default();
+        let generation = numbers.map(|number| number.generation).max().unwrap_or_default();
+        let of_bus = last.filter(|last| !self.goes_on_at_copy(last)).map(|last| last.cursor);
         let copied = || copy.cursor().map(|cursor| Cursor::clone(&cursor));
         let cursor = of_bus.or_else(copied).unwrap_or_else(|| self.beginning.clone());
         CheckpointRecord {
@@ -280,8 +286,13 @@ impl Run<'_> {
             epoch: self.ownership.next_epoch(epoch),
             generation: self.continuity.generations.next_after(generation),
             is_released: false,
-            cursor: Cursor { mark: None, of_bus: None, ..cursor },
+            cursor: Cursor { mark: None, of_bus: None, left_behind: Vec::new(), ..cursor },
         }
+    }
+
+    /// Whether the route went on from `record` without the bus, or in another one.
+    fn goes_on_at_copy(&self, record: &CheckpointRecord) -> bool {
+        self.continuity.copy.follows(record) || self.continuity.copy.left_behind(record)
     }
 
     /// Says so if the bus has lost what it had, be it to whoever takes the route over or to its owner.
@@ -293,6 +304,10 @@ impl Run<'_> {
                 generation = copied.generation,
                 "the bus has lost the route's checkpoint: the route goes on at its local copy; nothing is left out, and what was \
                  committed after the copy was written is delivered again"
+            ),
+            (Some(found), Some(_)) if self.continuity.copy.left_behind(found) => tracing::info!(
+                route,
+                "the route was in another place since it was here: it goes on where it stands, and what went there does not come here"
             ),
             (Some(found), Some(copied)) if found.generation < copied.generation => tracing::warn!(
                 route,

@@ -99,6 +99,11 @@ impl Generations {
 }
 
 impl Owner {
+    /// No two runs have the same.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// A new run on this machine.
     pub(crate) fn of_this_run() -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
@@ -114,15 +119,15 @@ impl std::fmt::Display for Owner {
 }
 
 impl CheckpointRecord {
-    /// Which of the route's checkpoints it is.
+    /// Which of the route's checkpoints it is. Of the place, the record knows nothing.
     pub(super) fn number(&self) -> BusCheckpoint {
         let owner = Some(self.owner.id.clone());
-        BusCheckpoint { owner, epoch: self.epoch, generation: self.generation }
+        BusCheckpoint { owner, epoch: self.epoch, generation: self.generation, place: None }
     }
 
     /// Whether it is the one that was noted as `checkpoint`.
     pub(super) fn is(&self, checkpoint: &BusCheckpoint) -> bool {
-        let BusCheckpoint { owner, epoch, generation } = checkpoint;
+        let BusCheckpoint { owner, epoch, generation, .. } = checkpoint;
         let is_of_owner = owner.as_ref().is_none_or(|owner| *owner == self.owner.id);
         is_of_owner && (self.epoch, self.generation) == (*epoch, *generation)
     }

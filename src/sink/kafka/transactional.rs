@@ -59,7 +59,7 @@ pub(in crate::sink) async fn read_checkpoint(
     if !checkpoint_topic::exists(config, topic).await.map_err(of_sink)? {
         return Ok(None);
     }
-    let place = place_of_checkpoint(&identity, topic);
+    let (place, place_id) = (place_of_checkpoint(&identity, topic), id_of_checkpoint_place(topic));
     let (config, topic) = (config.clone(), topic.clone());
     let name = config.name.clone();
     let read = off_runtime_while_awaited(move |token| {
@@ -69,13 +69,17 @@ pub(in crate::sink) async fn read_checkpoint(
         Ok(reader.latest().and_then(|latest| latest.value.clone()))
     });
     let bytes = read.await.map_err(|fault: Fault| fault.into_error(&name))?;
-    Ok(bytes.map(|bytes| KeptCheckpoint { bytes, place }))
+    Ok(bytes.map(|bytes| KeptCheckpoint { bytes, place, place_id }))
 }
 
 fn place_of_checkpoint(identity: &str, topic: &str) -> String {
     format!(
         "the last record with the key `{identity}` in the topic `{topic}`, which a tombstone (a record without a value) removes"
     )
+}
+
+fn id_of_checkpoint_place(topic: &str) -> String {
+    format!("kafka {topic}")
 }
 
 /// A Kafka topic to commit to, or several, and the topic of checkpoints.
@@ -270,6 +274,10 @@ impl TransactionalSink for TransactionalKafka {
 
     fn checkpoint_place(&self) -> String {
         place_of_checkpoint(&self.identity, &self.checkpoint_topic)
+    }
+
+    fn checkpoint_place_id(&self) -> String {
+        id_of_checkpoint_place(&self.checkpoint_topic)
     }
 
     fn messages_max(&self) -> usize {

@@ -482,6 +482,10 @@ impl TransactionalSink for SimulatedTransactions {
         "the last checkpoint of the simulated bus".to_owned()
     }
 
+    fn checkpoint_place_id(&self) -> String {
+        "simulated".to_owned()
+    }
+
     fn messages_max(&self) -> usize {
         self.bus.plan.messages_max
     }

@@ -31,6 +31,7 @@ fn cursor_at(generation: u64) -> Cursor {
         delivered: generation * 1_000,
         mark: None,
         of_bus: None,
+        left_behind: Vec::new(),
         recent,
     }
 }

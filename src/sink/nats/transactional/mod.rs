@@ -63,7 +63,8 @@ pub(in crate::sink) async fn read_checkpoint(
     let last = checkpoint::read_last(&connection.link, sink, &stream, &subject).await;
     connection.end();
     let place = place_of_checkpoint(&sink.stream, &subject);
-    Ok(last?.bytes.map(|bytes| KeptCheckpoint { bytes, place }))
+    let place_id = id_of_checkpoint_place(&sink.stream, &subject);
+    Ok(last?.bytes.map(|bytes| KeptCheckpoint { bytes, place, place_id }))
 }
 
 fn place_of_checkpoint(stream: &str, subject: &str) -> String {
@@ -71,6 +72,10 @@ fn place_of_checkpoint(stream: &str, subject: &str) -> String {
         "the last message of the subject `{subject}` in the stream `{stream}`, which `nats stream purge {stream} --subject \
          {subject}` removes"
     )
+}
+
+fn id_of_checkpoint_place(stream: &str, subject: &str) -> String {
+    format!("jetstream {stream} {subject}")
 }
 
 /// Where the messages and the checkpoint of a route go.
@@ -138,6 +143,10 @@ impl TransactionalSink for TransactionalNats {
 
     fn checkpoint_place(&self) -> String {
         place_of_checkpoint(&self.place.sink.stream, &self.place.checkpoint_subject)
+    }
+
+    fn checkpoint_place_id(&self) -> String {
+        id_of_checkpoint_place(&self.place.sink.stream, &self.place.checkpoint_subject)
     }
 
     fn messages_max(&self) -> usize {

@@ -1,7 +1,11 @@
 //! From at least once to exactly once and back, and what happens when the bus and the local copy differ.
 
 use super::{STREAM, assert_each_once, in_jetstream};
-use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta};
+use crate::support::{
+    daemon::{Workplace, uuid},
+    nats::NatsServer,
+    okta::Okta,
+};
 
 fn configuration(nats: &NatsServer, delivery: &str) -> String {
     format!(
@@ -134,4 +138,36 @@ async fn a_route_that_is_reset_begins_at_its_new_place_and_not_at_the_checkpoint
     nats.restart().await;
     workplace.catch_up().await;
     assert_eq!(in_jetstream(&nats).await.len(), twice.len());
+}
+
+/// What a consumer of this stream's events sees.
+async fn in_stream(nats: &NatsServer, stream: &str) -> Vec<String> {
+    let stored = nats.stored(stream).await;
+    let events = stored.iter().filter(|stored| stored.subject.contains(".okta."));
+    events.map(|stored| uuid(str::from_utf8(&stored.payload).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_route_that_is_moved_to_another_stream_and_back_goes_on_where_it_stands() {
+    let (okta, nats) = (Okta::with_backlog(300).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, "");
+    let org = format!(
+        "[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n",
+        okta.url()
+    );
+    let mut from = 0;
+    for stream in ["OKTA", "OTHER", "OKTA", "OTHER"] {
+        let sink = configuration(&nats, "exactly_once")
+            .replace("stream = \"OKTA\"", &format!("stream = \"{stream}\""))
+            .replace("subject = \"okta.", &format!("subject = \"{}.", stream.to_lowercase()));
+        workplace.configure(&format!("{org}{sink}"));
+        workplace.catch_up().await;
+        more(&okta, from).await;
+        from += 250;
+        workplace.catch_up().await;
+    }
+    let (okta_stream, other) = (in_stream(&nats, "OKTA").await, in_stream(&nats, "OTHER").await);
+    assert_eq!((okta_stream.len(), other.len()), (300 + 250 + 250, 250 + 250));
+    assert_each_once("both streams", &okta.uuids().await, &[okta_stream, other].concat());
+    assert!(workplace.log().contains("was in another place since"), "{}", workplace.log());
 }
