@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{RouteWorld, World, note_check::id, scenario::Scenario};
 use crate::{
-    config::{Emit, Empty, Missed, Overlap},
+    config::{Emit, Empty, Missed, Overlap, WindowConfig},
     source::simulation::log::uuid,
 };
 
@@ -29,9 +31,10 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
 /// With nothing left out by the configuration, every slot runs; and windows leave nothing out between them.
 fn slots(route: &RouteWorld, scenario: &Scenario) -> Option<String> {
     let runs = route.notes.runs();
+    let is_gapless = matches!(scenario.config.window, WindowConfig::SinceLast { .. });
     let mut covered = None;
     for (run, _) in runs.values() {
-        if covered.is_some_and(|covered| run.since > covered) {
+        if is_gapless && covered.is_some_and(|covered| run.since > covered) {
             return Some(format!(
                 "the window of {} begins at {}, behind what was covered",
                 run.slot, run.since
@@ -58,10 +61,15 @@ fn events(
     route: &RouteWorld,
     delivered: &BTreeSet<String>,
 ) -> Option<String> {
-    let covered = route.notes.kept()?.progress.covered;
-    // What came into the log after the last window was read is for the next one.
-    let end = covered - scenario.lag_max;
-    let due = world.log.events.iter().enumerate().filter(|(_, event)| event.published < end);
+    let (runs, covered) = (route.notes.runs(), route.notes.kept()?.progress.covered);
+    let is_due = |published: Timestamp| match scenario.config.window {
+        // What came into the log after the last window was read is for the next one.
+        WindowConfig::SinceLast { .. } => published < covered - scenario.lag_max,
+        WindowConfig::LookBack { .. } => {
+            runs.values().any(|(run, _)| (run.since..run.until).contains(&published))
+        }
+    };
+    let due = world.log.events.iter().enumerate().filter(|(_, event)| is_due(event.published));
     let lost = due.map(|(index, _)| format!("acme:{}", uuid(index))).find(|id| !delivered.contains(id));
     lost.map(|lost| format!("{lost} is lost"))
 }

@@ -14,7 +14,7 @@ use crate::{
         SelectionConfig, Start, WindowConfig,
     },
     schedule::Schedule,
-    simulation::{Death, Life},
+    simulation::{Death, Life, happens},
     sink::simulated::BusPlan,
 };
 
@@ -38,7 +38,8 @@ impl Scenario {
             Duration::from_secs(60 * choice[random.usize(..choice.len())])
         };
         let (settle, overlap) = (minutes(random, [0, 1, 4]), minutes(random, [0, 2, 12]));
-        let schedule = ["*/5 * * * *", "*/15 * * * *", "7 * * * *"][random.usize(..3)];
+        let (schedule, every) =
+            [("*/5 * * * *", 5), ("*/15 * * * *", 15), ("7 * * * *", 60)][random.usize(..3)];
         let query = SearchQuery { page_size: [2, 10, 1_000][random.usize(..3)], ..SearchQuery::default() };
         let routes: Vec<_> = (0..random.usize(1..3)).map(|number| route(random, number)).collect();
         let lag_max = if random.bool() { settle } else { settle + overlap };
@@ -55,6 +56,13 @@ impl Scenario {
             routes,
         };
         let lives = (0..random.usize(..6)).map(|_| life(random)).collect();
+        let (mut config, mut lag_max) = (config, lag_max);
+        if random.u8(..4) == 0 {
+            happens("windows look back");
+            // No further than to the slot before: what is found in two windows comes twice.
+            config.window = WindowConfig::LookBack { look_back: Duration::from_secs(60 * every), settle };
+            lag_max = settle;
+        }
         Self { config, buses, lag_max, disk_full: [0, 300][random.usize(..2)], lives }
     }
 }
