@@ -117,6 +117,14 @@ def parts():
             yield f"  - type: replace_string\n{change}{OF_OKTA}{of_field(okta)}"
 
 
+def spelled(rows):
+    """Names in small letters alone, as collectors write them that fold case, and rules that were written for those."""
+    names = sorted({row["okta"] for row in rows})
+    small = {name.lower(): name for name in names if name.lower() != name}
+    lines = "".join(f"      {written}: {name}\n" for written, name in small.items() if written not in names)
+    return f"  - type: field_name_mapping\n    mapping:\n{lines}{OF_OKTA}"
+
+
 def refused():
     """What no event of Okta's has."""
     expression = quoted(rf"^(?!({'|'.join(ROOTS)})(\.|$))")
@@ -137,7 +145,7 @@ def pipeline(form, rows):
     values = {"ocsf": flags(rows), "ecs": parts()}[form]
     field, value = ORIGINS[form]
     text = f"# Made by generate.py from `oktabus schema --what fields`: do not edit.\nname: {TITLES[form]}\npriority: 20\n"
-    text += "transformations:\n" + refused() + "".join(values)
+    text += "transformations:\n" + spelled(rows) + refused() + "".join(values)
     text += f"  - id: okta_{form}_fields\n    type: field_name_mapping\n    mapping:\n{fields}{OF_OKTA}"
     text += f"  - id: okta_{form}_members\n    type: field_name_prefix_mapping\n    mapping:\n"
     text += "".join(f"      {beginning}: {there}\n" for beginning, there in RESTS[form].items()) + OF_OKTA

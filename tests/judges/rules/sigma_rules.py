@@ -8,12 +8,26 @@ from sigma.backends.elasticsearch import LuceneBackend
 from sigma.collection import SigmaCollection
 from sigma.conditions import ConditionAND, ConditionFieldEqualsValueExpression, ConditionNOT, ConditionOR
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
-from sigma.processing.transformations import ValueListPlaceholderTransformation
+from sigma.processing.transformations import FieldMappingTransformation, ValueListPlaceholderTransformation
 from sigma.types import SigmaBool, SigmaNull, SigmaNumber, SigmaRegularExpression, SigmaString, SpecialChars
 
 from conditions import All, Any, Demand, opposite
+from okta_event import BASE
 
 PLACEHOLDER = "placeholder.example"
+
+
+def paths(value, path=""):
+    for part in value if isinstance(value, list) else [value]:
+        if isinstance(part, dict):
+            for name, inner in part.items():
+                yield from paths(inner, f"{path}.{name}" if path else name)
+        else:
+            yield path
+
+
+# Rules that were written for collectors that fold case have Okta's names in small letters.
+NAMES = {path.lower(): path for path in paths(BASE) if path.lower() != path}
 
 
 def placeholders(path):
@@ -31,6 +45,8 @@ def query(rule_path, pipeline_path):
     pipeline = placeholders(rule_path)
     if pipeline_path:
         pipeline += ProcessingPipeline.from_yaml(pathlib.Path(pipeline_path).read_text())
+    else:
+        pipeline += ProcessingPipeline([ProcessingItem(FieldMappingTransformation(NAMES))])
     [text] = LuceneBackend(processing_pipeline=pipeline).convert(SigmaCollection.load_ruleset([rule_path]))
     # Lucene takes a hyphen at the end of a set of characters for a range, and anchors for characters.
     text = re.sub(r"(?<=[/(|])\^", "", text.replace("-]", r"\-]"))
@@ -51,7 +67,7 @@ def of_condition(node):
     if isinstance(node, ConditionNOT):
         return opposite(of_condition(node.args[0]))
     if isinstance(node, ConditionFieldEqualsValueExpression):
-        return of_value(node.field, node.value)
+        return of_value(NAMES.get(node.field, node.field), node.value)
     raise NotImplementedError(type(node).__name__)
 
 
