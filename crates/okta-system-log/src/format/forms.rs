@@ -39,8 +39,8 @@ const OBJECTS: [&[&str]; 15] = [
 const LISTS: [&[&str]; 2] = [&["target"], &["request", "ipChain"]];
 /// A member of such an object that is one.
 const DETAIL: &str = "detailEntry";
-/// The part that is a text.
-const ADDRESS: &[&str] = &["client", "ipAddress"];
+/// The parts that are texts and decide what an event means.
+const TEXTS: [&[&str]; 2] = [&["client", "ipAddress"], &["outcome", "result"]];
 
 /// What is in a part may be in another form too.
 const PASSES: usize = 3;
@@ -103,8 +103,8 @@ fn restored(event: Value<'_, '_>) -> Option<String> {
             _ => replace(list, objects(list.raw())),
         }
     }
-    if let Some(address) = find(ADDRESS) {
-        replace(address, only_text(address));
+    for text in TEXTS.into_iter().filter_map(find) {
+        replace(text, only_text(text));
     }
     if edits.is_empty() {
         return None;
@@ -206,8 +206,18 @@ fn objects(json: &str) -> Option<String> {
     Some(["[", &object(json, DEPTH_MAX)?, "]"].concat())
 }
 
-/// The only text in a list or an object.
+/// Whether the JSON of what should be a text says it in another form.
+pub(super) fn is_other_text(json: &str) -> bool {
+    json.starts_with(['[', '{']) || json.starts_with("\"\\\"")
+}
+
+/// The text that `value` says in another form: the JSON of a text in a text, or the only one in an object or a list.
 fn only_text(value: Value<'_, '_>) -> Option<String> {
+    if value.first_byte() == b'"' {
+        let text = value.string()?;
+        let inside = text.trim_ascii().strip_prefix('"')?.strip_suffix('"')?;
+        return Some(quoted(inside));
+    }
     let mut inside = value.items();
     let text = inside.next().filter(|text| text.first_byte() == b'"')?;
     inside.next().is_none().then(|| text.raw().to_owned())
@@ -298,6 +308,14 @@ mod tests {
                 assert_eq!(event.client.peek("ipAddress").as_deref(), Some("198.51.100.7"), "{address}");
             });
         }
+        for result in [r#"["FAILURE"]"#, r#"{"value":"FAILURE"}"#, r#""\"FAILURE\"""#] {
+            for outcome in [format!(r#"{{"result":{result}}}"#), format!(r#"[{{"result":{result}}}]"#)] {
+                read(&format!(r#"{{"outcome":{outcome}}}"#), |event| {
+                    assert_eq!(event.outcome.peek("result").as_deref(), Some("FAILURE"), "{outcome}");
+                    assert!(!event.has_other_forms, "{outcome}");
+                });
+            }
+        }
     }
 
     #[test]
@@ -312,6 +330,7 @@ mod tests {
             r#"{"debugContext":{"debugData":"the risk is high"}}"#,
             r#"{"client":{"ipAddress":["198.51.100.7","198.51.100.8"]}}"#,
             r#"{"client":{"ipAddress":{"ip":"198.51.100.7","port":1}}}"#,
+            r#"{"outcome":{"result":["SUCCESS","FAILURE"]}}"#,
             r#"{"request":{"ipChain":["198.51.100.7"]}}"#,
             r#"{"target":[{"detailEntry":[1]}]}"#,
         ] {

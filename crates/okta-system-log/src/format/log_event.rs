@@ -107,7 +107,8 @@ impl<'a> LogEvent<'a> {
         opened.into_iter().any(|(whole, name, part)| part.is_empty() && is_other(whole, name))
             || self.targets.iter().any(Party::has_other_detail)
             || self.ip_chain.is_empty() && self.request.raw("ipChain").is_some_and(|json| json != "[]")
-            || self.client.raw("ipAddress").is_some_and(|json| json.starts_with(['[', '{']))
+            || self.client.raw("ipAddress").is_some_and(forms::is_other_text)
+            || self.outcome.raw("result").is_some_and(forms::is_other_text)
     }
 
     /// The contexts that are in a form which nobody can read, and may tell of a risk or of a threat.

@@ -218,7 +218,7 @@ impl<'a> Object<'a> {
     }
 
     fn peek_named(&self, name: Name<'_>) -> Option<Cow<'a, str>> {
-        text(self.find(name)?.value).filter(|text| !is_missing(text))
+        text(self.find(name)?.value).filter(|text| !says_nothing(text))
     }
 
     /// Like [`Self::peek`], and takes the member.
@@ -232,7 +232,7 @@ impl<'a> Object<'a> {
         let member = self.find(name)?;
         let text = text(member.value)?;
         self.taken.set(member.index);
-        (!is_missing(&text)).then_some(text)
+        (!says_nothing(&text)).then_some(text)
     }
 
     /// The truth value of a member, which may be a text, taken.
@@ -273,7 +273,7 @@ impl<'a> Object<'a> {
         if are_all {
             self.taken.set(member.index);
         }
-        texts.into_iter().filter(|text| !is_missing(text)).collect()
+        texts.into_iter().filter(|text| !says_nothing(text)).collect()
     }
 
     /// The object that the member is, taken only if it has no members but `known` ones; an empty one if it is none.
@@ -341,7 +341,7 @@ impl<'a> Object<'a> {
 
     fn mark_member_if(&self, member: Member<'a, '_>, is_the_same: impl FnOnce(&str) -> bool) {
         let Some(own) = text(member.value) else { return };
-        if is_missing(&own) || is_the_same(&own) {
+        if says_nothing(&own) || is_the_same(&own) {
             self.taken.set(member.index);
         }
     }
@@ -380,6 +380,12 @@ impl<'a> Object<'a> {
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.present().map(|member| (member.name(), member.json()))
     }
+}
+
+/// Whether nobody can see anything in `text`, or only a word for what is missing.
+#[inline]
+fn says_nothing(text: &str) -> bool {
+    is_missing(text.trim_ascii())
 }
 
 /// The truth value that `json` is, or that is the text in it, in any case of its letters.
@@ -422,8 +428,10 @@ mod tests {
 
     #[test]
     fn words_for_nothing_are_nothing_and_are_not_left() {
-        let object = Object::read(r#"{"a":"unknown","b":"NULL","c":"","d":"None","e":"nonet"}"#).unwrap();
-        for name in ["a", "b", "c", "d"] {
+        let object =
+            Object::read(r#"{"a":"unknown","b":"NULL","c":"","d":"None","e":"nonet","f":" \t","g":" null"}"#)
+                .unwrap();
+        for name in ["a", "b", "c", "d", "f", "g"] {
             assert_eq!(object.take(name), None, "{name}");
         }
         assert_eq!(rest(&object), r#"{"e":"nonet"}"#);

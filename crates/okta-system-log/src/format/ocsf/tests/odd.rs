@@ -80,7 +80,10 @@ fn a_target_without_id_and_name_displaces_no_other() {
         ),
     ] {
         let named = target("zNamed", kind);
-        for nobody in [json!({"type": kind}), json!({"type": kind, "id": null, "displayName": "unknown"})] {
+        let blank = json!({"type": kind, "id": " ", "displayName": " ", "alternateId": "\t"});
+        for nobody in
+            [json!({"type": kind}), json!({"type": kind, "id": null, "displayName": "unknown"}), blank]
+        {
             for targets in [json!([named, nobody]), json!([nobody, named])] {
                 let [in_ocsf, in_ecs, in_udm] = all(event_type, &json!({"target": targets}));
                 for (rendered, path) in [(in_ocsf, ocsf), (in_ecs, ecs), (in_udm, udm)] {
