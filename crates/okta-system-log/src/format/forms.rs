@@ -157,21 +157,33 @@ fn merged(elements: &[&str], depth: usize) -> Option<String> {
     let parts = parts?;
     let parts: Option<Vec<_>> = parts.iter().map(|part| Object::read(part.as_str())).collect();
     let parts = parts.filter(|parts| !parts.is_empty())?;
-    let members: Option<Vec<_>> = parts.iter().map(named_value).collect();
-    match members {
-        Some(members) => written(members.into_iter().map(|(name, json)| (name, Cow::Borrowed(json)))),
-        None => {
+    let members: Vec<_> = parts.iter().filter_map(named_value).collect();
+    match members.len() {
+        named if named == parts.len() => {
+            written(members.into_iter().map(|(name, json)| (name, Cow::Borrowed(json))))
+        }
+        1.. => None,
+        0 => {
             let members = parts.iter().flat_map(Object::members);
             written(members.map(|(name, json)| (Cow::Borrowed(name), Cow::Borrowed(json))))
         }
     }
 }
 
-/// The member that `{"name":"risk","value":"HIGH"}` tells of.
+/// The member that `{"name":"risk","value":"HIGH"}` tells of, in any case of its letters.
 fn named_value<'a>(member: &Object<'a>) -> Option<(Cow<'a, str>, &'a str)> {
-    let name = member.peek("name").or_else(|| member.peek("key"))?;
-    let value = member.raw("value")?;
-    (member.members().count() == 2).then_some((name, value))
+    let (mut name, mut value) = (None, None);
+    for (known, json) in member.members() {
+        let is_any = |names: [&str; 3]| names.iter().any(|name| known.trim().eq_ignore_ascii_case(name));
+        if is_any(["name", "key", "k"]) {
+            name = notation::content(json);
+        } else if is_any(["value", "val", "v"]) {
+            value = Some(json);
+        } else if !is_any(["type", "dataType", "@type"]) {
+            return None;
+        }
+    }
+    Some((name?, value?))
 }
 
 /// An object with these members; None if a name is there twice, since nobody knows which is meant.
@@ -315,6 +327,59 @@ mod tests {
                     assert!(!event.has_other_forms, "{outcome}");
                 });
             }
+        }
+    }
+
+    #[test]
+    fn a_text_in_which_something_could_hide_is_no_map() {
+        let high = "risk={level=HIGH}";
+        for text in [
+            format!("{{requestId=R1; {high}}}"),
+            format!("requestId=R1\n{high}\nthreatSuspected=true"),
+            "{a=1, threatSuspected: true, riskLevel: HIGH}".to_owned(),
+            "{a=1, my.risk=HIGH, b=2}".to_owned(),
+            "{a=1; riskLevel: HIGH}".to_owned(),
+            "a=1&threatSuspected=true&riskLevel=HIGH".to_owned(),
+            "a=1|riskLevel=HIGH".to_owned(),
+            r#"a="1" threatSuspected="true" risk="HIGH""#.to_owned(),
+            "{x=1, 'risk'='HIGH'}".to_owned(),
+            format!("{{url=/a?q={{, threatSuspected=true, {high}, ua=}}, x=1}}"),
+            format!("{{url=/a?q=[, threatSuspected=true, {high}, ua=}}, x=1}}"),
+            format!("{{{high}, url=/a?{{, riskLevel=HIGH, y=}}}}"),
+            format!("{{{high} x=y}}"),
+            "eyJ0aHJlYXQiOjF9Cg==".to_owned(),
+        ] {
+            let quoted = serde_json::to_string(&text).unwrap();
+            for event in [
+                format!(r#"{{"debugContext":{{"debugData":{quoted}}}}}"#),
+                format!(r#"{{"securityContext":{quoted}}}"#),
+                format!(r#"{{"actor":[{quoted}]}}"#),
+            ] {
+                read(&event, |read| assert!(read.has_other_forms, "{event}"));
+            }
+        }
+        let plain = "{url=/oauth2/v1/authorize?client_id=0oa1&state=a%3D, rawUserAgent=Mozilla/5.0 (X11; Linux; rv:1.0) (KHTML, like \
+            Gecko), dtHash=f0==, at=2026-11-01T10:00:00Z, city=Paris, 12:30, empty=, ids=[a, b], risk={level=HIGH, reasons=A: b, C}}";
+        let event = serde_json::json!({"debugContext": {"debugData": plain}}).to_string();
+        read(&event, |read| {
+            assert!(!read.has_other_forms);
+            assert_eq!(read.debug_data.peek("dtHash").as_deref(), Some("f0=="));
+            assert_eq!(read.debug_data.peek("risk").as_deref(), Some("{level=HIGH, reasons=A: b, C}"));
+        });
+    }
+
+    #[test]
+    fn a_list_of_names_and_values_is_read_however_these_are_called() {
+        for (list, is_read) in [
+            (r#"[{"Key":"threatSuspected","Value":"true"}]"#, true),
+            (r#"[{"k":"threatSuspected","v":"true"},{"k":"x","v":"null"}]"#, true),
+            (r#"[{"name":"threatSuspected","value":"true","type":"string"}]"#, true),
+            (r#"[{"name":"threatSuspected","value":"true"},{"risk":"HIGH"}]"#, false),
+        ] {
+            read(&format!(r#"{{"debugContext":{{"debugData":{list}}}}}"#), |event| {
+                assert_eq!(event.has_other_forms, !is_read, "{list}");
+                assert_eq!(event.debug_data.peek("threatSuspected").is_some(), is_read, "{list}");
+            });
         }
     }
 

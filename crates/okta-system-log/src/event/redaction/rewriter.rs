@@ -25,7 +25,7 @@ pub(super) fn rewrite(
     out: &mut String,
 ) {
     let (start, copied) = (out.len(), event.place().start);
-    let mut rewriting = Rewriting { text, pseudonyms, out, copied, stack: Vec::new() };
+    let mut rewriting = Rewriting { text, root, pseudonyms, out, copied, stack: Vec::new() };
     if rewriting.walk(event, root).is_none() {
         out.truncate(start);
         out.push_str(NULL);
@@ -35,6 +35,7 @@ pub(super) fn rewrite(
 /// The event that is being copied, as far as that has come.
 struct Rewriting<'e, 'o> {
     text: &'e str,
+    root: &'e Node,
     pseudonyms: Option<&'e Pseudonyms>,
     out: &'o mut String,
     /// The text up to here is in the output, or is left out.
@@ -172,7 +173,12 @@ impl<'e> Rewriting<'e, '_> {
         let first = value.first_byte();
         let (is_container, is_text) = (matches!(first, b'{' | b'['), first == b'"');
         let has_rules = node.is_some_and(Node::has_rules);
+        // What is no object itself is no event, and stays.
+        let is_part = |node: &Node| !std::ptr::eq(node, self.root) && node.redacts_parts();
+        let is_in_other_form =
+            || has_rules && (is_text || is_named_value(value)) && node.is_some_and(is_part);
         match action {
+            None | Some(Action::Keep) if is_in_other_form() => other_form(value),
             _ if is_container && has_rules => Fate::Open,
             None | Some(Action::Keep) => Fate::Leave,
             Some(Action::Drop) => Fate::Remove,
@@ -182,6 +188,27 @@ impl<'e> Rewriting<'e, '_> {
             Some(Action::Mask | Action::Pseudonymize) => Fate::Replace(if is_text { MASK } else { NULL }),
         }
     }
+}
+
+/// What becomes of an object that has become a text or a list, some of whose members are to be redacted: nobody here knows which
+/// of its bytes they are.
+fn other_form(value: Value<'_, '_>) -> Fate {
+    match value.first_byte() {
+        b'"' if is_missing(plain(value).trim_ascii()) => Fate::Leave,
+        b'"' => Fate::Replace(MASK),
+        _ => Fate::Replace(NULL),
+    }
+}
+
+/// Whether `value` is `{"name":"clientSecret","value":"x"}`: a member of an object that has become a list.
+fn is_named_value(value: Value<'_, '_>) -> bool {
+    let is_any = |names: [&str; 4]| {
+        value.members().any(|member| names.iter().any(|name| member.name().trim().eq_ignore_ascii_case(name)))
+    };
+    value.first_byte() == b'{'
+        && value.items().count() <= 3
+        && is_any(["name", "key", "field", "k"])
+        && is_any(["value", "v", "val", "values"])
 }
 
 /// Where there are rules by type, those for the type of the object `value`.

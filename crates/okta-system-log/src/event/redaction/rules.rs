@@ -184,10 +184,29 @@ pub(super) struct Node {
     types: BTreeMap<String, Node>,
 }
 
+/// `name` without blanks around it and with a small letter at its beginning; None if that is how it is written.
+fn as_documented(name: &str) -> Option<String> {
+    let trimmed = name.trim_ascii();
+    let first = trimmed.chars().next()?;
+    if trimmed.len() == name.len() && !first.is_ascii_uppercase() {
+        return None;
+    }
+    Some(first.to_lowercase().chain(trimmed.chars().skip(1)).collect())
+}
+
 impl Node {
-    /// The rules for the member `name` of an object; without any it goes the way of the object.
+    /// The rules for the member `name` of an object; without any it goes the way of the object. What readers take for a name that
+    /// Okta's documents write, with a capital or a blank, is redacted as that name.
     pub(super) fn member(&self, name: &str) -> Option<&Self> {
-        self.members.get(name).or(self.any.as_deref())
+        self.members.get(name).or_else(|| self.members.get(&*as_documented(name)?)).or(self.any.as_deref())
+    }
+
+    /// Whether a part of the value is to be redacted that is no member of the rest.
+    pub(super) fn redacts_parts(&self) -> bool {
+        let parts = self.members.values().chain(self.any.as_deref()).chain(self.types.values());
+        parts
+            .into_iter()
+            .any(|part| part.action.is_some_and(|action| action != Action::Keep) || part.redacts_parts())
     }
 
     /// The rules for an object of type `name`, where they differ from those for any other.

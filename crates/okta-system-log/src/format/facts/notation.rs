@@ -98,12 +98,12 @@ pub(in crate::format) fn printed_map(text: &str) -> Option<Vec<(&str, &str)>> {
         }
         true
     };
-    let (mut depth, mut start) = (0_usize, 0);
+    let (mut open, mut start) = (Vec::new(), 0);
     for (at, byte) in inside.bytes().enumerate() {
         match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.checked_sub(1)?,
-            b',' if depth == 0 => {
+            b'{' | b'[' => open.push(byte),
+            b'}' | b']' if open.pop()? != byte - 2 => return None,
+            b',' if open.is_empty() => {
                 if !add(start..at) {
                     return None;
                 }
@@ -112,9 +112,54 @@ pub(in crate::format) fn printed_map(text: &str) -> Option<Vec<(&str, &str)>> {
             _ => {}
         }
     }
-    let is_whole = depth == 0 && add(start..inside.len());
+    let is_whole = open.is_empty() && add(start..inside.len());
     let entries = entries.into_iter().map(|(name, value)| (name, inside[value].trim_ascii()));
-    is_whole.then(|| entries.collect()).filter(|entries: &Vec<_>| !entries.is_empty())
+    let entries: Vec<_> = entries.collect();
+    (is_whole && !entries.is_empty() && entries.iter().all(|(_, value)| is_one_value(value)))
+        .then_some(entries)
+}
+
+/// Whether nothing in `value`, which stands between two entries, may be an entry too: one that is told apart by another sign than
+/// a comma, or whose name is no plain word.
+fn is_one_value(value: &str) -> bool {
+    if value.starts_with(['{', '[']) {
+        return is_closed_at_its_end(value);
+    }
+    let unpadded = value.trim_end_matches('=');
+    if unpadded.is_empty() {
+        return value.is_empty();
+    }
+    // Only an address has this sign in it, and neither blanks nor brackets.
+    let is_address = || unpadded.starts_with('/') || unpadded.contains("://");
+    let ends_address = |letter: char| letter.is_whitespace() || ",;{}[]".contains(letter);
+    if unpadded.contains('=') && (!is_address() || unpadded.contains(ends_address)) {
+        return false;
+    }
+    !value.split([',', ';', '\n', '\r']).skip(1).any(begins_like_an_entry)
+}
+
+/// Whether the bracket with which `value` begins is closed at its end and not before.
+fn is_closed_at_its_end(value: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut ends = value.bytes().enumerate().filter_map(|(at, byte)| {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        (depth == 0).then_some(at + 1)
+    });
+    ends.next() == Some(value.len())
+}
+
+/// Whether `piece` begins with a name and a colon.
+fn begins_like_an_entry(piece: &str) -> bool {
+    let Some((name, _)) = piece.split_once(':') else { return false };
+    let name = name.trim_ascii().trim_matches(['"', '\'']);
+    // Browsers write `(X11; Linux x86_64; rv:109.0)`.
+    name != "rv"
+        && name.contains(|letter: char| letter.is_alphabetic())
+        && name.split(['.', '-']).all(is_word)
 }
 
 fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t str, &'t str)> {
@@ -242,7 +287,7 @@ mod tests {
             ),
             ("{name=Levi, Dana, id=1}", vec![("name", "Levi, Dana"), ("id", "1")]),
             ("risk={level=HIGH}", vec![("risk", "{level=HIGH}")]),
-            ("a=b=c", vec![("a", "b=c")]),
+            ("url=/a?b=c", vec![("url", "/a?b=c")]),
         ] {
             assert_eq!(printed_map(text), Some(expected), "{text}");
         }

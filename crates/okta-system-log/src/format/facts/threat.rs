@@ -36,25 +36,28 @@ impl<'a> Threat<'a> {
     /// `{"Password Spray":"HIGH"}` an object, a text with JSON, or Java's `{Password Spray=HIGH}`.
     pub(in crate::format) fn of(event: &LogEvent<'a>) -> Self {
         let mut threat = Self::default();
-        let content = |names: [&str; 3]| {
-            names.into_iter().find_map(|name| event.debug_data.raw(name)).and_then(notation::content)
+        // Of several spellings the one that tells of a threat counts.
+        let contents = |names: [&'static str; 3]| {
+            names.into_iter().filter_map(|name| event.debug_data.raw(name)).filter_map(notation::content)
         };
-        if let Some(suspected) = content(SUSPECTED) {
+        for suspected in contents(SUSPECTED) {
             let is = |words: [&str; 3]| words.iter().any(|word| suspected.eq_ignore_ascii_case(word));
-            threat.is_suspected = if is(YES) { Some(true) } else { is(NO).then_some(false) };
-            threat.is_unread = threat.is_suspected.is_none();
+            let told = if is(YES) { Some(true) } else { is(NO).then_some(false) };
+            threat.is_unread |= told.is_none();
+            threat.is_suspected = threat.is_suspected.max(told);
         }
-        match content(DETECTIONS) {
-            Some(Cow::Borrowed(content)) => threat.add(content),
-            Some(Cow::Owned(content)) => {
-                let mut found = Threat::default();
-                found.add(&content);
-                threat.level = found.level;
-                threat.is_unread |= found.is_unread;
-                let names = found.detections.into_iter().map(|name| Cow::Owned(name.into_owned()));
-                threat.detections = names.collect();
+        for detections in contents(DETECTIONS) {
+            match detections {
+                Cow::Borrowed(content) => threat.add(content),
+                Cow::Owned(content) => {
+                    let mut found = Threat::default();
+                    found.add(&content);
+                    threat.level = threat.level.max(found.level);
+                    threat.is_unread |= found.is_unread;
+                    let names = found.detections.into_iter().map(|name| Cow::Owned(name.into_owned()));
+                    threat.detections.extend(names);
+                }
             }
-            None => {}
         }
         // A context that nobody can read hides no threat.
         threat.is_unread |= event.unread_contexts().any(|json| json.to_ascii_lowercase().contains(NAME));
