@@ -90,10 +90,28 @@ impl Limits {
         limits.iter().any(|limit| limit.is_about(action) && has_tripped(limit))
     }
 
-    /// Removes the counts of limits that are not among `limits`.
-    pub fn keep_only(&mut self, limits: &[LimitConfig]) {
-        self.0.retain(|pattern, _| limits.iter().any(|limit| limit.pattern.to_string() == *pattern));
+    /// Leaves out the counts of limits that are not among `limits`.
+    #[must_use]
+    pub fn among(mut self, limits: &[LimitConfig]) -> Self {
+        self.0.retain(|pattern, _| is_among(limits, pattern));
+        self
     }
+
+    /// Forgets limits that are not among `limits`, once they have not tripped and their time is over: a limit that is taken out of the
+    /// configuration and put back is as it was.
+    pub fn forget_unused(&mut self, limits: &[LimitConfig], now: Timestamp) {
+        self.0.retain(|pattern, window| {
+            if is_among(limits, pattern) || window.tripped_at.is_some() {
+                return true;
+            }
+            window.move_to(window.part_ms, now);
+            window.sum() > 0
+        });
+    }
+}
+
+fn is_among(limits: &[LimitConfig], pattern: &str) -> bool {
+    limits.iter().any(|limit| limit.pattern.to_string() == pattern)
 }
 
 impl Window {

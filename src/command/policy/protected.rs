@@ -75,7 +75,7 @@ impl Protected {
                 let mut emails = name.emails().filter(|email| self.names.contains(&folded(email)));
                 logins.next().or_else(|| emails.next())
             }
-            NewName::Group(name) => self.groups.contains(name).then_some(name),
+            NewName::Group(name) => self.is_group_protected(name).then_some(name),
         };
         protected.map(|name| format!("the name `{name}` is protected"))
     }
@@ -85,6 +85,12 @@ impl Protected {
         let login = folded(login);
         let short = login.split_once('@').map_or("", |(short, _)| short);
         self.users.contains(&login) || self.users.contains(short)
+    }
+
+    /// Whether a protected name or id may mean this group, whatever Okta makes of case and of blanks around a name.
+    fn is_group_protected(&self, name: &str) -> bool {
+        let name = folded(name);
+        self.groups.iter().any(|group| folded(group) == name)
     }
 
     /// Why the addresses that `request` blocks are protected, if it blocks any.
@@ -104,13 +110,17 @@ impl Protected {
         if user.id.is_none() && self.is_login_protected(&user.name) {
             return Some(format!("the name of the user `{}` is protected", user.name));
         }
+        // Who has got such a login at Okta is not known as protected before the next look at Okta.
+        if user.login.as_ref().is_some_and(|login| self.is_login_protected(login)) {
+            return Some(format!("the login of the user `{}` is protected", user.name));
+        }
         let group = self.members.get(user.id.as_ref()?)?;
         Some(format!("the user `{}` is protected as a member of the group `{group}`", user.name))
     }
 
     fn why_group(&self, group: &GroupSubject) -> Option<String> {
         let names = [Some(&group.name), group.id.as_ref(), group.okta_name.as_ref()];
-        let is_protected = names.into_iter().flatten().any(|name| self.groups.contains(name));
+        let is_protected = names.into_iter().flatten().any(|name| self.is_group_protected(name));
         is_protected.then(|| format!("the group `{}` is protected", group.name))
     }
 

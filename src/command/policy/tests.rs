@@ -189,6 +189,7 @@ fn nobody_gets_the_name_of_one_who_is_protected() {
         ("user.update", json!({ "user": "eve", "profile": { "login": "Breakglass@acme.com" } }), "protected"),
         ("user.update", json!({ "user": "eve", "profile": { "title": "breakglass@acme.com" } }), "ok"),
         ("group.update", json!({ "group": "Staff", "name": "Administrators" }), "protected"),
+        ("group.create", json!({ "name": " ADMINISTRATORS\t" }), "protected"),
         ("group.update", json!({ "group": "Staff", "profile": { "name": "Administrators" } }), "protected"),
         ("group.update", json!({ "group": "Staff", "description": "Administrators" }), "ok"),
     ] {
@@ -371,8 +372,30 @@ fn reads_count_where_a_limit_is_about_reads_alone_and_a_list_counts_each() {
     limits.take(&rules, Action::UserGet, 1, at(0)).unwrap();
     assert!(limits.take(&rules, Action::UserGet, 1, at(0)).is_err());
     assert!(limits.take(&rules, Action::GroupAddUser, 2, at(0)).is_err());
-    limits.keep_only(&rules[..2]);
-    assert_eq!(limits.tripped().count(), 2);
+    assert_eq!(limits.among(&rules[..2]).tripped().count(), 2);
+}
+
+#[test]
+fn a_limit_that_leaves_the_configuration_and_comes_back_is_as_it_was() {
+    let (suspends, deletes) = (limit("user.suspend", 2, HOUR), limit("user.delete", 5, HOUR));
+    let others = [limit("user.*", 100, HOUR)];
+    let mut limits = Limits::default();
+    limits.take(&[suspends.clone(), deletes.clone()], Action::UserDelete, 4, at(0)).unwrap();
+    assert!(limits.take(&[suspends.clone()], Action::UserSuspend, 3, at(0)).is_err());
+    limits.take(&others, Action::UserClearSessions, 1, at(60)).unwrap();
+    limits.forget_unused(&others, at(60));
+    assert!(
+        limits.take(&[suspends.clone()], Action::UserSuspend, 1, at(120)).is_err(),
+        "nobody has released it"
+    );
+    assert!(
+        limits.clone().take(&[deletes.clone()], Action::UserDelete, 2, at(120)).is_err(),
+        "four of five are taken"
+    );
+    // What did not trip is forgotten when its time is over.
+    limits.forget_unused(&others, at(7_200));
+    limits.take(&[deletes], Action::UserDelete, 5, at(7_200)).unwrap();
+    assert!(limits.release("user.suspend"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Limiter {
             self.keep(&mut known, next, limits).await?;
             return Ok(Err(tripped));
         }
-        next.limits.keep_only(limits);
+        next.limits.forget_unused(limits, self.clock.now());
         let note = self.note(&next)?;
         // If this is dropped, the result of the write is unknown: the next call reads the state again.
         *known = None;
@@ -96,9 +96,7 @@ impl Limiter {
     /// The saved counts. Also updates the status.
     pub(in super::super) async fn load(&self, limits: &[LimitConfig]) -> Result<Limits, EngineError> {
         let mut saved = self.saved.lock().await;
-        let mut known = self.known(&mut saved).await?.limits;
-        known.keep_only(limits);
-        Ok(known)
+        Ok(self.known(&mut saved).await?.limits.among(limits))
     }
 
     async fn known(&self, saved: &mut Option<SavedLimits>) -> Result<SavedLimits, EngineError> {
@@ -122,12 +120,12 @@ impl Limiter {
         mut next: SavedLimits,
         limits: &[LimitConfig],
     ) -> Result<(), EngineError> {
-        next.limits.keep_only(limits);
+        next.limits.forget_unused(limits, self.clock.now());
         let note = self.note(&next)?;
         *saved = None;
         self.journal.save_note(&note).await?;
         next.generation += 1;
-        self.status.tripped(tripped(&next.limits));
+        self.status.tripped(tripped(&next.limits.clone().among(limits)));
         *saved = Some(next);
         Ok(())
     }
