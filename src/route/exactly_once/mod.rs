@@ -5,12 +5,13 @@
 //! on, and it is taken at each start.
 //!
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
-//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` and
-//! `check.rs` are for the operator.
+//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `letters.rs` keeps it as a dead letter; `local_copy.rs`
+//! and `check.rs` are for the operator.
 
 mod check;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+pub(super) mod letters;
 mod local_copy;
 mod ownership;
 mod record;
@@ -47,6 +48,7 @@ use crate::{
     state::Cursor,
     telemetry::metrics,
 };
+use letters::TransactionLetters;
 use local_copy::LocalCopy;
 use ownership::{Claim, Ownership};
 use record::{CheckpointRecord, Generations};
@@ -96,7 +98,8 @@ pub(super) async fn run(
     let (copy, copy_writer) =
         LocalCopy::new(sink.checkpoint_place_id(), state.clone(), Arc::clone(&status), found);
     let continuity = Continuity {
-        dead_letters: route.seams.dead_letters.clone(),
+        letters: TransactionLetters::open(route.seams.dead_letters.clone(), Arc::clone(&status), stop)
+            .await?,
         copy,
         status,
         refusals: Refusals::default(),
@@ -199,8 +202,12 @@ impl Run<'_> {
             let found = self.last_checkpoint(stop).await?;
             let claim = self.ownership.judge(found.as_ref(), Instant::now());
             match (claim, &found) {
-                (Claim::StepDown, Some(found)) => return Err(Interruption::Superseded(found.owner.clone())),
+                (Claim::StepDown, Some(found)) => {
+                    self.continuity.letters.seen(Some(found), stop).await?;
+                    return Err(Interruption::Superseded(found.owner.clone()));
+                }
                 (Claim::StandBy, found) => {
+                    self.continuity.letters.seen(found.as_ref(), stop).await?;
                     if let Some(found) = found.as_ref().filter(|found| !self.goes_on_at_copy(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
                         self.continuity.copy.follow(found);
@@ -219,6 +226,7 @@ impl Run<'_> {
                 continue;
             }
             self.tell_if_set_back(last.as_ref());
+            self.continuity.letters.found(last.as_ref(), stop).await?;
             return match last {
                 Some(last) if self.ownership.is_ours(&last) => Ok(last),
                 last => self.take_over(last, stop).await,
@@ -244,7 +252,13 @@ impl Run<'_> {
         last: Option<CheckpointRecord>,
         stop: &CancellationToken,
     ) -> Result<CheckpointRecord, Interruption> {
+        let before = last.as_ref().map(|last| (last.cursor.link.clone(), last.cursor.recent.clone()));
         let record = self.claimed(last);
+        if before.is_none_or(|before| before != (record.cursor.link.clone(), record.cursor.recent.clone())) {
+            // The route goes on elsewhere than at what the bus has: it may not come to these messages again.
+            self.continuity.letters.count(stop).await?;
+        }
+        self.continuity.letters.committing(record.number(), stop).await?;
         let identity = &self.continuity.identity;
         let bytes = record.to_bytes(identity).map_err(|source| self.unusable(source))?;
         let (status, stall_reason) = (self.route.status(), self.sink.stall_reason());
@@ -255,6 +269,7 @@ impl Run<'_> {
             CommitError::Refused(reason) => Interruption::Fenced(reason),
             CommitError::Sink(err) => Interruption::Sink(err),
         })?;
+        self.continuity.letters.committed(&record, stop).await?;
         status.enter(Phase::Starting);
         tracing::info!(
             route = self.route.name(),

@@ -7,14 +7,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    slice,
     sync::Arc,
 };
 
 use super::transaction::Transaction;
 use crate::{
     message::Messages,
-    route::delivery::breaker::{Answer, CircuitBreaker, Ruling, SUSPICION_MAX},
+    route::delivery::breaker::{Answer, CircuitBreaker, Ruling},
     sink::Rejected,
 };
 
@@ -32,20 +31,14 @@ pub(super) struct Refusals {
     more: usize,
     /// The ids of messages that were refused before, so that this is the second time.
     tried: BTreeSet<String>,
-    /// The ids of messages that are dead letters already, of a transaction that is not committed.
-    kept: BTreeSet<String>,
-    /// How many of them the breaker knows.
-    suspected: usize,
     /// What is thought of the transaction that the bus is asked to commit.
     asked: Option<Answer>,
-    /// The bus refused more than was thought, and has taken nothing since.
-    is_unproved: bool,
 }
 
 /// What is done about the messages of a transaction that are refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// They become dead letters, and the others are committed.
+    /// The others are committed, and they are dead letters then.
     Keep,
     /// Another transaction is made at once, which leaves them out and sends others in their place.
     SendMore,
@@ -66,6 +59,14 @@ pub(super) struct RefusedPart {
     pub(super) rejected: Vec<Rejected>,
 }
 
+impl RefusedPart {
+    /// Whether the message at `index` of `messages` is among them.
+    pub(super) fn has(&self, messages: &Arc<Messages>, index: usize) -> bool {
+        Arc::ptr_eq(&self.messages, messages)
+            && self.rejected.binary_search_by_key(&index, |rejected| rejected.index).is_ok()
+    }
+}
+
 impl Default for Refusals {
     fn default() -> Self {
         Self {
@@ -74,10 +75,7 @@ impl Default for Refusals {
             left_out: BTreeMap::new(),
             more: 0,
             tried: BTreeSet::new(),
-            kept: BTreeSet::new(),
-            suspected: 0,
             asked: None,
-            is_unproved: false,
         }
     }
 }
@@ -92,12 +90,7 @@ impl Refusals {
     pub(super) fn narrow(&mut self, transaction: &Transaction, refused: &[RefusedPart], reason: String) {
         let sent = transaction.messages() - refused_count(refused);
         self.messages_max = (sent / 2).max(1);
-        // Messages became dead letters because the bus was thought to take the others, and it does not.
-        if self.asked.take().is_some_and(|asked| !asked.refused.is_empty()) {
-            self.is_unproved = true;
-            self.breaker.suspect(self.kept.len() - self.suspected);
-            self.suspected = self.kept.len();
-        }
+        self.asked = None;
         if sent != 1 {
             return;
         }
@@ -128,7 +121,6 @@ impl Refusals {
         let indices = refused.iter().flat_map(in_transaction);
         let answer = Answer { messages, refused: indices.collect(), is_tried_again };
         match self.breaker.judge(&answer, []) {
-            Ruling::Odd if self.is_unproved && self.would_keep_many(&ids) => self.hold(Ruling::Open, ids),
             Ruling::Odd => {
                 self.asked = Some(answer);
                 Decision::Keep
@@ -147,12 +139,6 @@ impl Refusals {
         self.left_out.clear();
         self.more = 0;
         Decision::Hold(ruling)
-    }
-
-    /// Whether there would be more dead letters, and many, if the messages with these ids became some.
-    fn would_keep_many(&self, ids: &[String]) -> bool {
-        let more = ids.iter().filter(|id| !self.kept.contains(*id)).count();
-        more > 0 && self.kept.len() + more >= SUSPICION_MAX
     }
 
     /// Whether there is any message that is left out from now on.
@@ -176,23 +162,6 @@ impl Refusals {
         is_wider
     }
 
-    /// Those of `part` that are to be kept as dead letters and are not yet.
-    pub(super) fn not_kept<'a>(&'a self, part: &'a RefusedPart) -> Vec<Rejected> {
-        let is_kept = |rejected: &&Rejected| self.is_kept(&part.messages, rejected.index);
-        part.rejected.iter().filter(|rejected| !is_kept(rejected)).cloned().collect()
-    }
-
-    /// Whether the message at `index` of `messages` is a dead letter.
-    pub(super) fn is_kept(&self, messages: &Messages, index: usize) -> bool {
-        !self.kept.is_empty() && id(messages, index).is_some_and(|id| self.kept.contains(&id))
-    }
-
-    /// The refused messages of `part` are dead letters.
-    pub(super) fn keep(&mut self, part: &RefusedPart) {
-        let ids: Vec<_> = ids(slice::from_ref(part)).collect();
-        self.kept.extend(ids);
-    }
-
     /// The transaction that was judged last is committed, with so many messages delivered.
     pub(super) fn committed(&mut self, delivered: usize) {
         if let Some(asked) = self.asked.take() {
@@ -200,13 +169,10 @@ impl Refusals {
             if !asked.refused.is_empty() {
                 self.left_out.clear();
                 self.tried.clear();
-                self.kept.clear();
-                self.suspected = 0;
             }
         }
         if delivered > 0 {
             self.messages_max = self.messages_max.saturating_mul(2);
-            self.is_unproved = false;
             self.more = 0;
         }
     }

@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    letters::TransactionLetters,
     local_copy::LocalCopy,
     record::{CheckpointRecord, Generations, Owner, RecordProblem},
     refusals::{Decision, Refusals, RefusedPart, refused_count},
@@ -21,17 +22,15 @@ use crate::{
     halt::Stopped,
     invariant::Invariant,
     message::Messages,
-    retry::{Backoff, RetryPolicy, retry_until},
+    retry::Backoff,
     route::{
         IntoBatch as _, RouteError,
         delivery::{CHECK_EVERY, breaker::Ruling, patient, report_unanswered},
         pages::PageInFlight,
         status::{RouteStatus, RouteTask, Undelivered},
     },
-    sink::{
-        CommitError, CommitReceipt, DeadLetters, Rejected, SinkError, TransactionalSink, payload_bytes_max,
-    },
-    telemetry::{chain, metrics},
+    sink::{CommitError, CommitReceipt, Rejected, SinkError, TransactionalSink, payload_bytes_max},
+    telemetry::metrics,
 };
 
 /// Why a session ended before everything was committed.
@@ -57,7 +56,7 @@ pub(super) enum Interruption {
 #[derive(Debug)]
 pub(super) struct Continuity {
     pub(super) status: Arc<RouteStatus>,
-    pub(super) dead_letters: DeadLetters,
+    pub(super) letters: TransactionLetters,
     pub(super) copy: LocalCopy,
     pub(super) refusals: Refusals,
     /// Grows with each session that committed nothing.
@@ -123,6 +122,7 @@ impl<'a> Session<'a> {
         let mut check = tokio::time::interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_more = true;
+        self.decide_letters().await?;
         loop {
             while let Ok(item) = items.try_recv() {
                 self.take(item)?;
@@ -137,7 +137,7 @@ impl<'a> Session<'a> {
             let beat_at = self.beat_at();
             tokio::select! {
                 biased;
-                answer = answer(&mut self.outstanding) => self.answered(answer)?,
+                answer = answer(&mut self.outstanding) => self.answered(answer).await?,
                 item = items.recv(), if is_more => match item {
                     Some(item) => self.take(item)?,
                     None => is_more = false,
@@ -148,6 +148,15 @@ impl<'a> Session<'a> {
                 _ = check.tick() => self.check_stall()?,
             }
         }
+    }
+
+    /// Commits the checkpoint once more if a transaction of the session before, with letters, may still be committed in its place.
+    async fn decide_letters(&mut self) -> Result<(), Interruption> {
+        if !self.continuity.letters.are_undecided() {
+            return Ok(());
+        }
+        self.commit(Transaction::empty(), false).await?;
+        self.settle().await
     }
 
     /// What goes to the sink next: a full transaction at any time, a smaller one when the bus has nothing to commit. So
@@ -193,7 +202,7 @@ impl<'a> Session<'a> {
         // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;
         let refused = staged?;
-        self.judge(&transaction, &refused).await?;
+        self.judge(&transaction, &refused)?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
         cursor.delivered += (transaction.messages() - refused_count(&refused)) as u64;
@@ -208,6 +217,12 @@ impl<'a> Session<'a> {
         let bytes = bytes.map_err(|source| self.unwritable(source))?;
         transaction.committing();
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
+        let letters = &mut self.continuity.letters;
+        if refused.is_empty() {
+            letters.committing(record.number(), stop).await?;
+        } else {
+            letters.keep(&refused, record.number(), self.record.number(), stop).await?;
+        }
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
         let receipt = committing.map_err(|err| self.failed(err, &transaction, &refused))?;
@@ -266,25 +281,33 @@ impl<'a> Session<'a> {
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let answer = patient(&status, stop, &*stall_reason, answer(&mut self.outstanding)).await?;
-        self.answered(answer)
+        self.answered(answer).await
     }
 
     /// The bus has said what became of the outstanding commit.
-    fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
+    async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
         let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
         let Outstanding { transaction, record, refused, .. } = outstanding;
         answer.map_err(|err| self.failed(err, &transaction, &refused))?;
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, copy, refusals, backoff, is_commit_due, waiting, .. } =
+        let Continuity { status, letters, copy, refusals, backoff, is_commit_due, waiting, .. } =
             &mut *self.continuity;
+        let is_about_letters = transaction.parts().is_empty() && letters.are_undecided();
+        letters.committed(&self.record, self.stop).await?;
+        copy.follow(&self.record);
+        if is_about_letters {
+            // It shows nothing of whether the sink takes messages.
+            return Ok(());
+        }
+        refused.iter().for_each(|part| status.dead_letters_kept(&part.messages, &part.rejected));
         *is_commit_due = false;
         if !transaction.parts().is_empty() {
             *waiting = None;
         }
         for part in transaction.parts() {
-            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
+            let is_dead_letter = |index| refused.iter().any(|refused| refused.has(&part.messages, index));
             status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
         }
         let refused = refused_count(&refused);
@@ -300,7 +323,6 @@ impl<'a> Session<'a> {
         }
         // What is committed needs no permit any more.
         transaction.committed();
-        copy.follow(&self.record);
         Ok(())
     }
 
@@ -335,43 +357,19 @@ impl<'a> Session<'a> {
         Interruption::Failed(RouteError::Checkpoint { route, place, source })
     }
 
-    /// Keeps what is refused as dead letters, or ends the session if that may be the sink's fault.
-    async fn judge(
-        &mut self,
-        transaction: &Transaction,
-        refused: &[RefusedPart],
-    ) -> Result<(), Interruption> {
+    /// Ends the session if it may be the sink's fault that messages are refused.
+    fn judge(&mut self, transaction: &Transaction, refused: &[RefusedPart]) -> Result<(), Interruption> {
         let (messages, refused_messages) = (transaction.messages(), refused_count(refused));
         let is_full = messages - refused_messages >= self.messages_max();
-        let Continuity { status, dead_letters, refusals, .. } = &mut *self.continuity;
-        match refusals.judge(messages, is_full, refused) {
-            Decision::Keep => {}
-            Decision::SendMore => return Err(Interruption::Regrouped),
+        match self.continuity.refusals.judge(messages, is_full, refused) {
+            Decision::Keep => Ok(()),
+            Decision::SendMore => Err(Interruption::Regrouped),
             Decision::Hold(ruling) => {
                 let first = refused.iter().find_map(|part| part.rejected.first());
                 let reason = first.map_or_else(String::new, |first| first.reason.clone());
-                return Err(Interruption::Held { ruling, messages: refused_messages, reason });
+                Err(Interruption::Held { ruling, messages: refused_messages, reason })
             }
         }
-        for part in refused {
-            let rejected = refusals.not_kept(part);
-            let mut backoff = RetryPolicy::STATE.backoff();
-            let attempt = || dead_letters.keep(&part.messages, &rejected);
-            retry_until(&mut backoff, self.stop, attempt, |err| {
-                metrics::state_failure(status.name());
-                if status.state_failed(&chain(err)) {
-                    tracing::error!(
-                        route = status.name(),
-                        error = chain(err),
-                        "dead letters cannot be kept; trying again"
-                    );
-                }
-            })
-            .await?;
-            status.dead_letters_kept(&part.messages, &rejected);
-            refusals.keep(part);
-        }
-        Ok(())
     }
 
     /// Gives a sign of life, and reports a commit that stays outstanding. Stopped: there is one.
