@@ -160,3 +160,136 @@ fn report(status: &RouteStatus, err: &DeadLettersError) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use super::{super::record::Owner, *};
+    use crate::{
+        message::tests::batch,
+        sink::{Rejected, SimulatedLetters},
+        state::Cursor,
+    };
+
+    fn record(owner: &Owner, epoch: u64, generation: u64) -> CheckpointRecord {
+        let cursor = Cursor::for_tests("https://acme.okta.com/api/v1/logs");
+        CheckpointRecord { owner: owner.clone(), epoch, generation, is_released: false, cursor }
+    }
+
+    /// The letters of a daemon over its lives, with one that waits for `record`, which was to follow `before`.
+    struct Scene {
+        disk: Arc<SimulatedLetters>,
+        of_route: DeadLetters,
+        letters: TransactionLetters,
+        stop: CancellationToken,
+        me: Owner,
+    }
+
+    impl Scene {
+        async fn waiting() -> Self {
+            let (disk, stop, me) = (SimulatedLetters::new(1), CancellationToken::new(), Owner::of_this_run());
+            let of_route = disk.of_route("log/siem");
+            let letters = opened(&of_route, &stop).await;
+            let mut scene = Self { disk, of_route, letters, stop, me };
+            let rejected = vec![Rejected { index: 0, reason: "too large".to_owned() }];
+            let messages = Arc::new(batch(r#"[{"uuid":"a"}]"#));
+            let refused = RefusedPart { messages, offset: 0, from: 0, rejected };
+            let (checkpoint, before) = (scene.own(6).number(), scene.own(5).number());
+            let refused = slice::from_ref(&refused);
+            scene.letters.keep(refused, checkpoint, before, &scene.stop).await.unwrap();
+            scene
+        }
+
+        fn own(&self, generation: u64) -> CheckpointRecord {
+            record(&self.me, 2, generation)
+        }
+
+        async fn found(&mut self, record: Option<&CheckpointRecord>) {
+            self.letters.found(record, &self.stop).await.unwrap();
+        }
+
+        async fn dies(&mut self) {
+            self.letters = opened(&self.of_route, &self.stop).await;
+        }
+
+        /// Whether it waits, and whether it is a dead letter.
+        fn fate(&self) -> (bool, bool) {
+            (self.letters.are_undecided(), !self.disk.ids().is_empty())
+        }
+    }
+
+    async fn opened(of_route: &DeadLetters, stop: &CancellationToken) -> TransactionLetters {
+        let status = Arc::new(RouteStatus::new("log/siem"));
+        TransactionLetters::open(of_route.clone(), status, stop).await.unwrap()
+    }
+
+    const WAITS: (bool, bool) = (true, false);
+    const COUNTS: (bool, bool) = (false, true);
+    const IS_FORGOTTEN: (bool, bool) = (false, false);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_letter_counts_when_the_bus_is_seen_to_have_its_checkpoint() {
+        for dies in [false, true] {
+            let mut scene = Scene::waiting().await;
+            if dies {
+                scene.dies().await;
+            }
+            assert_eq!(scene.fate(), WAITS);
+            let own = scene.own(6);
+            if dies {
+                scene.found(Some(&own)).await;
+            } else {
+                scene.letters.committed(&own, &scene.stop).await.unwrap();
+            }
+            assert_eq!(scene.fate(), COUNTS);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_letter_is_forgotten_when_something_else_is_committed_in_its_place_and_no_sooner() {
+        let mut scene = Scene::waiting().await;
+        let before = scene.own(5);
+        scene.found(Some(&before)).await;
+        assert_eq!(scene.fate(), WAITS, "it may still be committed");
+        // Two runs claim the route, and the first never hears of its claim.
+        let claims = [3, 4].map(|epoch| record(&Owner::of_this_run(), epoch, 7));
+        for claim in &claims {
+            scene.dies().await;
+            scene.found(Some(&before)).await;
+            scene.letters.committing(claim.number(), &scene.stop).await.unwrap();
+            assert_eq!(scene.fate(), WAITS);
+        }
+        scene.dies().await;
+        scene.found(Some(&claims[0])).await;
+        assert_eq!(scene.fate(), WAITS, "that was committed in its place");
+        let last = record(&Owner::of_this_run(), 5, 8);
+        scene.letters.committing(last.number(), &scene.stop).await.unwrap();
+        scene.letters.committed(&last, &scene.stop).await.unwrap();
+        assert_eq!(scene.fate(), IS_FORGOTTEN);
+        scene.dies().await;
+        assert_eq!(scene.fate(), IS_FORGOTTEN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_can_know_it_a_letter_counts() {
+        let other = Owner::of_this_run();
+        let mut of_nobody = Scene::waiting().await;
+        of_nobody.found(None).await;
+        assert_eq!(of_nobody.fate(), COUNTS, "the checkpoint is lost");
+        for generation in [4, 7] {
+            let mut scene = Scene::waiting().await;
+            let own = scene.own(generation);
+            scene.found(Some(&own)).await;
+            assert_eq!(scene.fate(), COUNTS, "the bus was set back, or nobody knows how it came to that");
+        }
+        for (epoch, expected) in [(1, WAITS), (2, COUNTS), (3, COUNTS)] {
+            let mut scene = Scene::waiting().await;
+            let others = record(&other, epoch, 9);
+            scene.letters.seen(Some(&others), &scene.stop).await.unwrap();
+            assert_eq!(scene.fate(), expected, "another daemon has it in epoch {epoch}");
+            scene.found(Some(&others)).await;
+            assert_eq!(scene.fate(), COUNTS);
+        }
+    }
+}

@@ -58,6 +58,9 @@ use session::{Continuity, Interruption, Session};
 /// How often a standby looks whether the owner lives.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
+/// How long it may take to find the messages for which the bus refuses transactions before that is told.
+const NARROWING_USUAL: Duration = Duration::from_secs(5);
+
 /// What a route that delivers exactly once runs on.
 #[derive(Debug)]
 pub(super) struct ExactlyOnce {
@@ -108,6 +111,7 @@ pub(super) async fn run(
         generations: Generations::default(),
         heartbeat: ownership.heartbeat(),
         is_commit_due: false,
+        narrowing_since: None,
         waiting: None,
     };
     let beginning = route.stream.cursor_at(route.stream.start());
@@ -160,6 +164,7 @@ impl Run<'_> {
                     }
                     self.continuity.backoff.wait(stop).await?;
                 }
+                Err(Interruption::Narrowed { reason }) => self.report_narrowed(&reason),
                 Err(Interruption::Regrouped) => {}
             }
             self.recover(stop).await?;
@@ -207,6 +212,8 @@ impl Run<'_> {
                     return Err(Interruption::Superseded(found.owner.clone()));
                 }
                 (Claim::StandBy, found) => {
+                    // It is for the owner to deliver.
+                    self.continuity.waiting = None;
                     self.continuity.letters.seen(found.as_ref(), stop).await?;
                     if let Some(found) = found.as_ref().filter(|found| !self.goes_on_at_copy(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
@@ -266,7 +273,7 @@ impl Run<'_> {
         let committing = async move { sink.commit(bytes).await?.await };
         patient(&status, stop, &*stall_reason, committing).await?.map_err(|err| match err {
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
-            CommitError::Refused(reason) => Interruption::Fenced(reason),
+            CommitError::Refused { reason, .. } => Interruption::Fenced(reason),
             CommitError::Sink(err) => Interruption::Sink(err),
         })?;
         self.continuity.letters.committed(&record, stop).await?;
@@ -355,6 +362,22 @@ impl Run<'_> {
 
     fn report(&self, error: &SinkError) {
         report_sink(&self.route.status, error, "delivery failed; trying again");
+    }
+
+    /// An odd message is found soon; that it takes longer is worth a word.
+    fn report_narrowed(&mut self, reason: &str) {
+        let Continuity { status, narrowing_since, .. } = &mut self.continuity;
+        if narrowing_since.get_or_insert_with(Instant::now).elapsed() < NARROWING_USUAL {
+            return;
+        }
+        let class = class_name(SinkClass::Configuration);
+        metrics::sink_failure(status.name(), class);
+        let trouble = format!(
+            "the bus refuses transactions, and the messages for which it does are looked for: {reason}"
+        );
+        if status.sink_failed(&trouble) {
+            tracing::warn!(route = status.name(), class, "{trouble}");
+        }
     }
 
     fn report_held(&self, ruling: Ruling, messages: usize, reason: &str) {

@@ -42,9 +42,12 @@ pub(super) enum Interruption {
     Sink(SinkError),
     /// Somebody else writes, or a late commit of our own was applied.
     Fenced(String),
-    /// The bus refuses a message: what is sent next is another transaction.
+    /// What is sent next is another transaction.
     Regrouped,
-    /// The sink refuses messages, and it is not known yet whether they or the sink are wrong.
+    /// The bus refuses messages, and so the same.
+    Narrowed { reason: String },
+    /// The sink refuses messages, and it is not known yet whether they or the sink are wrong. So many wait, those behind them
+    /// included.
     Held { ruling: Ruling, messages: usize, reason: String },
     /// Somebody else has taken the route over for good.
     Superseded(Owner),
@@ -67,6 +70,8 @@ pub(super) struct Continuity {
     pub(super) heartbeat: Option<Duration>,
     /// A commit failed, and none has been applied since.
     pub(super) is_commit_due: bool,
+    /// Since when the bus refuses transactions and has applied none.
+    pub(super) narrowing_since: Option<Instant>,
     /// What the last session left for this one.
     pub(super) waiting: Option<Undelivered>,
 }
@@ -83,6 +88,13 @@ pub(super) struct Session<'a> {
     pages: WaitingPages,
     outstanding: Option<Outstanding>,
     committed_at: Instant,
+}
+
+/// A commit that the bus is asked for.
+struct Asked {
+    receipt: CommitReceipt,
+    record: CheckpointRecord,
+    refused: Vec<RefusedPart>,
 }
 
 /// A commit of which the bus has not said whether it is applied.
@@ -112,10 +124,14 @@ impl<'a> Session<'a> {
     pub(super) async fn run(mut self, mut items: mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
         let ended = self.commit_all(&mut items).await;
         if ended.is_err() {
-            // The next session reads these pages again; until it has, the route is as far behind as now.
-            self.continuity.waiting = self.continuity.status.still_undelivered();
+            self.wait_on();
         }
         ended
+    }
+
+    /// The next session reads what waits again; until it has, the route is as far behind as now.
+    fn wait_on(&mut self) {
+        self.continuity.waiting = self.continuity.status.still_undelivered();
     }
 
     async fn commit_all(&mut self, items: &mut mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
@@ -198,11 +214,26 @@ impl<'a> Session<'a> {
 
     /// Hands a transaction to the sink, and to the bus once the one before is committed.
     async fn commit(&mut self, mut transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
-        let staged = self.stage(&transaction).await;
+        match self.ask(&mut transaction, is_released).await {
+            Ok(Asked { receipt, record, refused }) => {
+                let waited = Duration::ZERO;
+                self.outstanding = Some(Outstanding { receipt, transaction, record, refused, waited });
+                Ok(())
+            }
+            Err(interruption) => {
+                // While its pages count.
+                self.wait_on();
+                Err(interruption)
+            }
+        }
+    }
+
+    async fn ask(&mut self, transaction: &mut Transaction, is_released: bool) -> Result<Asked, Interruption> {
+        let staged = self.stage(transaction).await;
         // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;
         let refused = staged?;
-        self.judge(&transaction, &refused)?;
+        self.judge(transaction, &refused)?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
         cursor.delivered += (transaction.messages() - refused_count(&refused)) as u64;
@@ -225,10 +256,8 @@ impl<'a> Session<'a> {
         }
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
-        let receipt = committing.map_err(|err| self.failed(err, &transaction, &refused))?;
-        let waited = Duration::ZERO;
-        self.outstanding = Some(Outstanding { receipt, transaction, record, refused, waited });
-        Ok(())
+        let receipt = committing.map_err(|err| self.failed(err, transaction, &refused))?;
+        Ok(Asked { receipt, record, refused })
     }
 
     /// Hands the messages of a transaction over. Gives those that are refused.
@@ -288,17 +317,31 @@ impl<'a> Session<'a> {
     async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
         let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
         let Outstanding { transaction, record, refused, .. } = outstanding;
-        answer.map_err(|err| self.failed(err, &transaction, &refused))?;
+        if let Err(err) = answer {
+            let interruption = self.failed(err, &transaction, &refused);
+            self.wait_on();
+            return Err(interruption);
+        }
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, letters, copy, refusals, backoff, is_commit_due, waiting, .. } =
-            &mut *self.continuity;
+        let Continuity {
+            status,
+            letters,
+            copy,
+            refusals,
+            backoff,
+            is_commit_due,
+            narrowing_since,
+            waiting,
+            ..
+        } = &mut *self.continuity;
         let is_about_letters = transaction.parts().is_empty() && letters.are_undecided();
         letters.committed(&self.record, self.stop).await?;
         copy.follow(&self.record);
         if is_about_letters {
             // It shows nothing of whether the sink takes messages.
+            status.cursor_moved(self.record.generation, &self.record.cursor, 0);
             return Ok(());
         }
         refused.iter().for_each(|part| status.dead_letters_kept(&part.messages, &part.rejected));
@@ -314,6 +357,7 @@ impl<'a> Session<'a> {
         let delivered = transaction.messages() - refused;
         refusals.committed(delivered);
         backoff.reset();
+        *narrowing_since = None;
         status.hold(0);
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
         metrics::page_delivered(status.name(), delivered as u64, refused as u64);
@@ -334,16 +378,22 @@ impl<'a> Session<'a> {
     ) -> Interruption {
         match error {
             // There is nothing to leave out.
-            CommitError::Refused(reason) if transaction.messages() == refused_count(refused) => {
-                Interruption::Held { ruling: Ruling::Open, messages: 0, reason }
+            CommitError::Refused { reason, .. } if transaction.messages() == refused_count(refused) => {
+                Interruption::Held { ruling: Ruling::Open, messages: self.waiting(transaction), reason }
             }
-            CommitError::Refused(reason) => {
-                self.continuity.refusals.narrow(transaction, refused, reason);
-                Interruption::Regrouped
+            CommitError::Refused { reason, ids } => {
+                self.continuity.is_commit_due = true;
+                self.continuity.refusals.narrow(transaction, refused, reason.clone(), ids);
+                Interruption::Narrowed { reason }
             }
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
             CommitError::Sink(err) => self.failed_with(err),
         }
+    }
+
+    /// Messages that wait for `transaction`, with its own.
+    fn waiting(&self, transaction: &Transaction) -> usize {
+        transaction.messages() + self.pages.messages()
     }
 
     fn failed_with(&mut self, error: SinkError) -> Interruption {
@@ -363,11 +413,11 @@ impl<'a> Session<'a> {
         let is_full = messages - refused_messages >= self.messages_max();
         match self.continuity.refusals.judge(messages, is_full, refused) {
             Decision::Keep => Ok(()),
-            Decision::SendMore => Err(Interruption::Regrouped),
+            Decision::CommitFront | Decision::SendMore => Err(Interruption::Regrouped),
             Decision::Hold(ruling) => {
                 let first = refused.iter().find_map(|part| part.rejected.first());
                 let reason = first.map_or_else(String::new, |first| first.reason.clone());
-                Err(Interruption::Held { ruling, messages: refused_messages, reason })
+                Err(Interruption::Held { ruling, messages: self.waiting(transaction), reason })
             }
         }
     }
