@@ -46,6 +46,8 @@ pub struct FoundLetters {
     pub total: u64,
     /// Lines that are no dead letters of this version.
     pub unreadable: u64,
+    /// Messages that become dead letters or are sent again, whichever it is, when their routes have asked the bus. Of all routes.
+    pub uncommitted: u64,
 }
 
 /// What was dropped.
@@ -159,6 +161,7 @@ fn find(kept: &KeptLetters, filter: &LetterFilter) -> io::Result<FoundLetters> {
         ControlFlow::Continue(())
     })?;
     found.letters = latest.into();
+    found.uncommitted = kept.uncommitted()?;
     Ok(found)
 }
 

@@ -221,6 +221,8 @@ impl Route {
         let (prefetch, pages) =
             Prefetch::new(reader, rendering, &self.config, self.status(), until_caught_up);
         let dead_letters = self.seams.dead_letters.clone();
+        // Of a run that delivered exactly once: of those that wait, nobody asks the bus any more.
+        exactly_once::letters::count_all(&dead_letters, &self.status, stop).await?;
         let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
         // Prefetching ends at the stop or when it has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));

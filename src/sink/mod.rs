@@ -39,7 +39,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 #[cfg(test)]
 pub(crate) use dead_letters::SimulatedLetters;
-pub(crate) use dead_letters::{DeadLetterFiles, KeptLetters};
+pub(crate) use dead_letters::{DeadLetterFiles, KeptLetters, UncommittedTransaction};
 pub use dead_letters::{DeadLetters, DeadLettersError, LetterId};
 pub use error::{SinkClass, SinkError, Stall};
 pub use proof::{BatchError, Delivered, Rejected, Settled};

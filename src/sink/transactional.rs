@@ -30,8 +30,13 @@ pub type CommitReceipt = BoxFuture<'static, Result<(), CommitError>>;
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// The bus refuses one of the messages for what it is, and has told so. Nothing was committed.
-    #[error("the bus refuses a message: {0}")]
-    Refused(String),
+    #[error("the bus refuses a message: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+        /// The ids of the messages that it refuses, as far as it has told which; the others may be in order.
+        ids: Vec<String>,
+    },
     /// Somebody else writes for this route: this sink commits nothing any more until it fences.
     #[error("another writer has taken the route over: {0}")]
     Fenced(String),
@@ -61,7 +66,8 @@ pub trait TransactionalSink: fmt::Debug + Send {
     fn fence(&mut self) -> BoxFuture<'_, Result<(), SinkError>>;
 
     /// Adds these messages, in their order, to the transaction. Gives those that can never be delivered, as far as that is
-    /// known before the bus is asked: they are no part of it. Waits for room.
+    /// known before the bus is asked: they are no part of it. Waits for room. What a bus refuses while more is staged is told by
+    /// `commit`.
     fn stage<'a>(
         &'a mut self,
         messages: &'a Arc<Messages>,

@@ -52,6 +52,8 @@ struct State {
     entries: VecDeque<Entry>,
     /// Why this client can no longer be used; the first reason that says more than that the cluster is away.
     fault: Option<Fault>,
+    /// The tickets of messages whose record batches the cluster refused for one of their records.
+    refused: Vec<usize>,
     /// When a message was last settled, or was handed over with no other on its way.
     moved_at: Option<Instant>,
 }
@@ -111,6 +113,11 @@ impl Ledger {
         self.state().entries.is_empty()
     }
 
+    /// The tickets of messages whose record batches the cluster refused for one of their records.
+    pub(crate) fn refused(&self) -> Vec<usize> {
+        self.state().refused.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,6 +162,9 @@ impl State {
         self.moved_at = Some(Instant::now());
         if let Verdict::Undelivered(fault) = &verdict {
             self.note(fault);
+            if matches!(fault, Fault::RefusedBatch(_)) {
+                self.refused.push(ticket);
+            }
         }
         let after = self.entries.partition_point(|entry| entry.first_ticket <= ticket);
         if let Some(entry) = after.checked_sub(1).and_then(|at| self.entries.get_mut(at)) {
@@ -294,6 +304,7 @@ mod tests {
         ledger.settle(ticket + 1, Verdict::Undelivered(refused.clone()));
         ledger.settle(ticket + 2, Verdict::Undelivered(Fault::Poisoned("later".to_owned())));
         assert_eq!(ledger.fault(), Some(refused));
+        assert_eq!(ledger.refused(), [ticket + 1]);
     }
 
     #[test]

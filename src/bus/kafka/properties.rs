@@ -147,9 +147,15 @@ pub(super) fn of_transactions(
 /// The size of record batches for topics that take `record_bytes_max`: no larger, so that none refuses records together that
 /// it would take one by one.
 pub(crate) fn batch_bytes(bus: &KafkaBus, record_bytes_max: Option<usize>) -> Option<(&'static str, String)> {
+    record_bytes_max?;
+    Some((BATCH_BYTES_NAME, batch_bytes_max(bus, record_bytes_max)?.to_string()))
+}
+
+/// Bytes of a record batch of such a client. A record that is larger is alone in its batch.
+pub(crate) fn batch_bytes_max(bus: &KafkaBus, record_bytes_max: Option<usize>) -> Option<usize> {
     let set = bus.options.get(BATCH_BYTES_NAME).map_or(DEFAULT_BATCH_BYTES, String::as_str);
-    let (set, bytes_max) = (set.parse::<usize>().ok()?, record_bytes_max?);
-    Some((BATCH_BYTES_NAME, set.min(bytes_max).to_string()))
+    let set = set.parse::<usize>().ok()?;
+    Some(record_bytes_max.map_or(set, |bytes_max| set.min(bytes_max)))
 }
 
 /// The properties of a consumer of `bus` in `group`. Reads the secrets, which is blocking I/O on small files.

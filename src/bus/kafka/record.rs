@@ -2,7 +2,7 @@
 //! CloudEvents. Knows neither events nor commands.
 
 use bytes::Bytes;
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 
 use crate::{
     config::Encoding,
@@ -36,6 +36,13 @@ impl<'a> Record<'a> {
     /// One without headers.
     pub(crate) fn plain(key: &'a str, value: Bytes, partition: Option<i32>) -> Self {
         Self { key: Some(key), headers: OwnedHeaders::new(), value, partition }
+    }
+
+    /// Bytes of which the client puts no fewer on the wire.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers = headers.map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len));
+        self.key.map_or(0, str::len) + self.value.len() + headers.sum::<usize>()
     }
 
     /// Like the above, with one more header, if there is one.

@@ -35,6 +35,8 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 /// The same while the client is closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client may take to tell why it takes nothing more.
+const REPORT_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a leader may take to tell where its partition ends.
 const ENDS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long one call of the client blocks.
@@ -48,7 +50,12 @@ const REPEAT_AFTER: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TransactionFault {
     /// A topic refuses one of the records for what it is, and the transaction was aborted.
-    Refused(String),
+    Refused {
+        /// Why.
+        reason: String,
+        /// The tickets of all records that were refused together.
+        tickets: Vec<usize>,
+    },
     /// Another client has taken the transactional id over.
     Fenced(String),
     /// The client or the cluster cannot be used.
@@ -57,7 +64,10 @@ pub(crate) enum TransactionFault {
 
 impl From<Fault> for TransactionFault {
     fn from(fault: Fault) -> Self {
-        Self::Broken(fault)
+        match fault {
+            Fault::RefusedBatch(reason) => Self::Refused { reason, tickets: Vec::new() },
+            fault => Self::Broken(fault),
+        }
     }
 }
 
@@ -150,7 +160,7 @@ impl TransactionalClient {
             let verdict = match &result {
                 Ok(()) => Verdict::Delivered,
                 Err(TransactionFault::Broken(fault)) => Verdict::Undelivered(fault.clone()),
-                Err(TransactionFault::Refused(reason) | TransactionFault::Fenced(reason)) => {
+                Err(TransactionFault::Refused { reason, .. } | TransactionFault::Fenced(reason)) => {
                     Verdict::Undelivered(Fault::Poisoned(reason.clone()))
                 }
             };
@@ -162,11 +172,35 @@ impl TransactionalClient {
     }
 
     /// What `fault`, which the client gave for a record, means for its transactions.
-    pub(crate) fn fault(&self, fault: Fault) -> TransactionFault {
+    pub(crate) async fn fault(&self, fault: Fault) -> TransactionFault {
         let begun_at = self.begun_at.unwrap_or_else(Instant::now);
-        match self.client.producer.client().fatal_error() {
-            Some((code, told)) => self.transactions().fatal(code, &told, begun_at),
-            None => fault.into(),
+        if let Some((code, told)) = self.client.producer.client().fatal_error() {
+            return self.transactions().fatal(code, &told, begun_at);
+        }
+        // The client takes nothing more once a record is refused, which it may tell a moment later.
+        let ledger = &self.client.context().deliveries;
+        let asked_at = Instant::now();
+        while ledger.fault().is_none() && !fault.is_specific() && asked_at.elapsed() < REPORT_PATIENCE {
+            ledger.settled_some().await;
+        }
+        match ledger.fault() {
+            Some(refused @ Fault::RefusedBatch(_)) => refused.into(),
+            _ => fault.into(),
+        }
+    }
+
+    /// The refusal of a record of the open transaction, with all that the cluster has to say of others. Ends the transaction.
+    pub(crate) async fn refusal(&mut self, reason: String) -> TransactionFault {
+        let transactions = self.transactions();
+        self.begun_at = None;
+        let aborting = off_runtime(move || {
+            // What is not aborted is so by the next client.
+            let _ = transactions.abort(ABORT_PATIENCE, &transactions.given_up);
+            Ok(transactions.ledger().refused())
+        });
+        match aborting.await {
+            Ok(tickets) => TransactionFault::Refused { reason, tickets },
+            Err(fault) => fault.into(),
         }
     }
 
@@ -229,7 +263,9 @@ impl Transactions {
         }
         done.map_err(|err| match self.fault(err.as_ref(), begun_at) {
             TransactionFault::Broken(fault) => fault,
-            TransactionFault::Fenced(reason) | TransactionFault::Refused(reason) => Fault::Poisoned(reason),
+            TransactionFault::Fenced(reason) | TransactionFault::Refused { reason, .. } => {
+                Fault::Poisoned(reason)
+            }
         })
     }
 
@@ -266,11 +302,14 @@ impl Transactions {
         };
         let last = last.try_recv().ok().and_then(|outcome| outcome.undelivered);
         match (fault, aborted, last) {
-            (TransactionFault::Refused(_), _, Some((_, Fault::RefusedBatch(reason)))) => {
+            (TransactionFault::Refused { .. }, _, Some((_, Fault::RefusedBatch(reason)))) => {
                 // No message is to blame.
                 Fault::Misconfigured(reason).into()
             }
-            (TransactionFault::Refused(_), Err(fault), _) => fault.into(),
+            (TransactionFault::Refused { .. }, Err(fault), _) => fault.into(),
+            (TransactionFault::Refused { reason, .. }, Ok(()), _) => {
+                TransactionFault::Refused { reason, tickets: self.ledger().refused() }
+            }
             (fault, _, _) => fault,
         }
     }
@@ -290,7 +329,7 @@ impl Transactions {
         }
         let noted = self.ledger().fault();
         if let Some(Fault::RefusedBatch(reason)) = noted {
-            return TransactionFault::Refused(reason);
+            return TransactionFault::Refused { reason, tickets: Vec::new() };
         }
         let candidates = [noted, self.producer.context().last_error(), err.map(told)];
         let specific = candidates.iter().flatten().find(|fault| fault.is_specific());

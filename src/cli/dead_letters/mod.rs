@@ -202,6 +202,13 @@ fn list(found: &FoundLetters, json: bool) -> Exit {
     if found.unreadable > 0 {
         note(&format!("{} line(s) in the files are no dead letters of this version", found.unreadable));
     }
+    if found.uncommitted > 0 {
+        note(&format!(
+            "{} message(s) of routes that deliver exactly once are none yet: they become some, or are sent again, when it is known \
+             whether the transaction that leaves them out is committed",
+            found.uncommitted
+        ));
+    }
     Exit::Done
 }
 

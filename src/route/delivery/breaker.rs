@@ -73,11 +73,6 @@ impl CircuitBreaker {
         }
     }
 
-    /// So many messages were let through, and what followed them was not taken.
-    pub(in crate::route) fn suspect(&mut self, messages: usize) {
-        self.suspicion = (self.suspicion + messages).min(SUSPICION_MAX - 1);
-    }
-
     /// The oldest batch was let through.
     pub(in crate::route) fn pass(&mut self, oldest: &Answer) {
         let mut walk = Walk { suspicion: self.suspicion, ..Walk::default() };

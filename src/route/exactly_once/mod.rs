@@ -5,12 +5,13 @@
 //! on, and it is taken at each start.
 //!
 //! `record.rs` is the checkpoint as bytes; `ownership.rs` says who may write; `transaction.rs` makes transactions of pages;
-//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `local_copy.rs` and
-//! `check.rs` are for the operator.
+//! `session.rs` commits them; `refusals.rs` finds the message that a bus refuses; `letters.rs` keeps it as a dead letter; `local_copy.rs`
+//! and `check.rs` are for the operator.
 
 mod check;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+pub(super) mod letters;
 mod local_copy;
 mod ownership;
 mod record;
@@ -47,6 +48,7 @@ use crate::{
     state::Cursor,
     telemetry::metrics,
 };
+use letters::TransactionLetters;
 use local_copy::LocalCopy;
 use ownership::{Claim, Ownership};
 use record::{CheckpointRecord, Generations};
@@ -55,6 +57,9 @@ use session::{Continuity, Interruption, Session};
 
 /// How often a standby looks whether the owner lives.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it may take to find the messages for which the bus refuses transactions before that is told.
+const NARROWING_USUAL: Duration = Duration::from_secs(5);
 
 /// What a route that delivers exactly once runs on.
 #[derive(Debug)]
@@ -96,7 +101,8 @@ pub(super) async fn run(
     let (copy, copy_writer) =
         LocalCopy::new(sink.checkpoint_place_id(), state.clone(), Arc::clone(&status), found);
     let continuity = Continuity {
-        dead_letters: route.seams.dead_letters.clone(),
+        letters: TransactionLetters::open(route.seams.dead_letters.clone(), Arc::clone(&status), stop)
+            .await?,
         copy,
         status,
         refusals: Refusals::default(),
@@ -105,6 +111,7 @@ pub(super) async fn run(
         generations: Generations::default(),
         heartbeat: ownership.heartbeat(),
         is_commit_due: false,
+        narrowing_since: None,
         waiting: None,
     };
     let beginning = route.stream.cursor_at(route.stream.start());
@@ -157,6 +164,7 @@ impl Run<'_> {
                     }
                     self.continuity.backoff.wait(stop).await?;
                 }
+                Err(Interruption::Narrowed { reason }) => self.report_narrowed(&reason),
                 Err(Interruption::Regrouped) => {}
             }
             self.recover(stop).await?;
@@ -199,8 +207,14 @@ impl Run<'_> {
             let found = self.last_checkpoint(stop).await?;
             let claim = self.ownership.judge(found.as_ref(), Instant::now());
             match (claim, &found) {
-                (Claim::StepDown, Some(found)) => return Err(Interruption::Superseded(found.owner.clone())),
+                (Claim::StepDown, Some(found)) => {
+                    self.continuity.letters.seen(Some(found), stop).await?;
+                    return Err(Interruption::Superseded(found.owner.clone()));
+                }
                 (Claim::StandBy, found) => {
+                    // It is for the owner to deliver.
+                    self.continuity.waiting = None;
+                    self.continuity.letters.seen(found.as_ref(), stop).await?;
                     if let Some(found) = found.as_ref().filter(|found| !self.goes_on_at_copy(found)) {
                         // Should the bus lose it, and the owner be gone, this is where the route stands.
                         self.continuity.copy.follow(found);
@@ -219,6 +233,7 @@ impl Run<'_> {
                 continue;
             }
             self.tell_if_set_back(last.as_ref());
+            self.continuity.letters.found(last.as_ref(), stop).await?;
             return match last {
                 Some(last) if self.ownership.is_ours(&last) => Ok(last),
                 last => self.take_over(last, stop).await,
@@ -244,7 +259,13 @@ impl Run<'_> {
         last: Option<CheckpointRecord>,
         stop: &CancellationToken,
     ) -> Result<CheckpointRecord, Interruption> {
+        let before = last.as_ref().map(|last| (last.cursor.link.clone(), last.cursor.recent.clone()));
         let record = self.claimed(last);
+        if before.is_none_or(|before| before != (record.cursor.link.clone(), record.cursor.recent.clone())) {
+            // The route goes on elsewhere than at what the bus has: it may not come to these messages again.
+            self.continuity.letters.count(stop).await?;
+        }
+        self.continuity.letters.committing(record.number(), stop).await?;
         let identity = &self.continuity.identity;
         let bytes = record.to_bytes(identity).map_err(|source| self.unusable(source))?;
         let (status, stall_reason) = (self.route.status(), self.sink.stall_reason());
@@ -252,9 +273,10 @@ impl Run<'_> {
         let committing = async move { sink.commit(bytes).await?.await };
         patient(&status, stop, &*stall_reason, committing).await?.map_err(|err| match err {
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
-            CommitError::Refused(reason) => Interruption::Fenced(reason),
+            CommitError::Refused { reason, .. } => Interruption::Fenced(reason),
             CommitError::Sink(err) => Interruption::Sink(err),
         })?;
+        self.continuity.letters.committed(&record, stop).await?;
         status.enter(Phase::Starting);
         tracing::info!(
             route = self.route.name(),
@@ -340,6 +362,22 @@ impl Run<'_> {
 
     fn report(&self, error: &SinkError) {
         report_sink(&self.route.status, error, "delivery failed; trying again");
+    }
+
+    /// An odd message is found soon; that it takes longer is worth a word.
+    fn report_narrowed(&mut self, reason: &str) {
+        let Continuity { status, narrowing_since, .. } = &mut self.continuity;
+        if narrowing_since.get_or_insert_with(Instant::now).elapsed() < NARROWING_USUAL {
+            return;
+        }
+        let class = class_name(SinkClass::Configuration);
+        metrics::sink_failure(status.name(), class);
+        let trouble = format!(
+            "the bus refuses transactions, and the messages for which it does are looked for: {reason}"
+        );
+        if status.sink_failed(&trouble) {
+            tracing::warn!(route = status.name(), class, "{trouble}");
+        }
     }
 
     fn report_held(&self, ruling: Ruling, messages: usize, reason: &str) {

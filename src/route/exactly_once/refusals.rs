@@ -1,20 +1,19 @@
 //! Messages that the sink refuses, over all sessions of a run: which one of a transaction it is, and whether it may go to the dead
 //! letters.
 //!
-//! A bus that refuses a transaction for one of its messages need not say which: transactions get smaller until one message is
-//! sent alone. What is known to be refused is left out of the next transaction, and more messages are sent in its place, until
+//! A bus that refuses a transaction for some of its messages may say which; if it does not, transactions get smaller until one
+//! message is sent alone. What is known to be refused is left out of the next transaction, and more messages are sent in its place, until
 //! enough of them are taken to show that the sink is right.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    slice,
     sync::Arc,
 };
 
 use super::transaction::Transaction;
 use crate::{
     message::Messages,
-    route::delivery::breaker::{Answer, CircuitBreaker, Ruling, SUSPICION_MAX},
+    route::delivery::breaker::{Answer, CircuitBreaker, Ruling},
     sink::Rejected,
 };
 
@@ -32,21 +31,17 @@ pub(super) struct Refusals {
     more: usize,
     /// The ids of messages that were refused before, so that this is the second time.
     tried: BTreeSet<String>,
-    /// The ids of messages that are dead letters already, of a transaction that is not committed.
-    kept: BTreeSet<String>,
-    /// How many of them the breaker knows.
-    suspected: usize,
     /// What is thought of the transaction that the bus is asked to commit.
     asked: Option<Answer>,
-    /// The bus refused more than was thought, and has taken nothing since.
-    is_unproved: bool,
 }
 
 /// What is done about the messages of a transaction that are refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// They become dead letters, and the others are committed.
+    /// The others are committed, and they are dead letters then.
     Keep,
+    /// What stands before the first of them is committed first.
+    CommitFront,
     /// Another transaction is made at once, which leaves them out and sends others in their place.
     SendMore,
     /// They are tried again after a while: `Doubtful` or `Open`.
@@ -66,6 +61,14 @@ pub(super) struct RefusedPart {
     pub(super) rejected: Vec<Rejected>,
 }
 
+impl RefusedPart {
+    /// Whether the message at `index` of `messages` is among them.
+    pub(super) fn has(&self, messages: &Arc<Messages>, index: usize) -> bool {
+        Arc::ptr_eq(&self.messages, messages)
+            && self.rejected.binary_search_by_key(&index, |rejected| rejected.index).is_ok()
+    }
+}
+
 impl Default for Refusals {
     fn default() -> Self {
         Self {
@@ -74,10 +77,7 @@ impl Default for Refusals {
             left_out: BTreeMap::new(),
             more: 0,
             tried: BTreeSet::new(),
-            kept: BTreeSet::new(),
-            suspected: 0,
             asked: None,
-            is_unproved: false,
         }
     }
 }
@@ -87,17 +87,23 @@ impl Refusals {
         self.messages_max
     }
 
-    /// The bus refused `transaction` for one of its messages that were sent, which are all but the `refused` ones. Nothing of
-    /// it is committed.
-    pub(super) fn narrow(&mut self, transaction: &Transaction, refused: &[RefusedPart], reason: String) {
+    /// The bus refused `transaction` for some of its messages that were sent, which are all but the `refused` ones: for those
+    /// with the ids `told`, or for one that it does not tell. Nothing of it is committed.
+    pub(super) fn narrow(
+        &mut self,
+        transaction: &Transaction,
+        refused: &[RefusedPart],
+        reason: String,
+        told: Vec<String>,
+    ) {
+        self.asked = None;
+        let before = self.left_out.len();
+        self.left_out.extend(told.into_iter().map(|id| (id, reason.clone())));
+        if self.left_out.len() > before {
+            return;
+        }
         let sent = transaction.messages() - refused_count(refused);
         self.messages_max = (sent / 2).max(1);
-        // Messages became dead letters because the bus was thought to take the others, and it does not.
-        if self.asked.take().is_some_and(|asked| !asked.refused.is_empty()) {
-            self.is_unproved = true;
-            self.breaker.suspect(self.kept.len() - self.suspected);
-            self.suspected = self.kept.len();
-        }
         if sent != 1 {
             return;
         }
@@ -127,12 +133,14 @@ impl Refusals {
         };
         let indices = refused.iter().flat_map(in_transaction);
         let answer = Answer { messages, refused: indices.collect(), is_tried_again };
+        let has_front = answer.refused.first().is_some_and(|first| *first > 0);
         match self.breaker.judge(&answer, []) {
-            Ruling::Odd if self.is_unproved && self.would_keep_many(&ids) => self.hold(Ruling::Open, ids),
             Ruling::Odd => {
                 self.asked = Some(answer);
                 Decision::Keep
             }
+            // From now on they are left out, and so it ends before them.
+            _ if has_front && self.leave_out(refused) => Decision::CommitFront,
             Ruling::Open if self.more < MORE_MAX && self.leave_out(refused) | self.widen(is_full) => {
                 self.more += 1;
                 Decision::SendMore
@@ -147,12 +155,6 @@ impl Refusals {
         self.left_out.clear();
         self.more = 0;
         Decision::Hold(ruling)
-    }
-
-    /// Whether there would be more dead letters, and many, if the messages with these ids became some.
-    fn would_keep_many(&self, ids: &[String]) -> bool {
-        let more = ids.iter().filter(|id| !self.kept.contains(*id)).count();
-        more > 0 && self.kept.len() + more >= SUSPICION_MAX
     }
 
     /// Whether there is any message that is left out from now on.
@@ -176,23 +178,6 @@ impl Refusals {
         is_wider
     }
 
-    /// Those of `part` that are to be kept as dead letters and are not yet.
-    pub(super) fn not_kept<'a>(&'a self, part: &'a RefusedPart) -> Vec<Rejected> {
-        let is_kept = |rejected: &&Rejected| self.is_kept(&part.messages, rejected.index);
-        part.rejected.iter().filter(|rejected| !is_kept(rejected)).cloned().collect()
-    }
-
-    /// Whether the message at `index` of `messages` is a dead letter.
-    pub(super) fn is_kept(&self, messages: &Messages, index: usize) -> bool {
-        !self.kept.is_empty() && id(messages, index).is_some_and(|id| self.kept.contains(&id))
-    }
-
-    /// The refused messages of `part` are dead letters.
-    pub(super) fn keep(&mut self, part: &RefusedPart) {
-        let ids: Vec<_> = ids(slice::from_ref(part)).collect();
-        self.kept.extend(ids);
-    }
-
     /// The transaction that was judged last is committed, with so many messages delivered.
     pub(super) fn committed(&mut self, delivered: usize) {
         if let Some(asked) = self.asked.take() {
@@ -200,13 +185,10 @@ impl Refusals {
             if !asked.refused.is_empty() {
                 self.left_out.clear();
                 self.tried.clear();
-                self.kept.clear();
-                self.suspected = 0;
             }
         }
         if delivered > 0 {
             self.messages_max = self.messages_max.saturating_mul(2);
-            self.is_unproved = false;
             self.more = 0;
         }
     }
@@ -225,4 +207,96 @@ fn id(messages: &Messages, index: usize) -> Option<String> {
     let mut id = String::new();
     messages.get(index)?.write_id(&mut id);
     Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::transaction::end_of_part, *};
+    use crate::message::tests::batch;
+
+    /// Messages of a transaction of which a bus says at once that it refuses them.
+    const TOLD_MAX: usize = 5;
+
+    /// What became of the messages of a page.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Played {
+        delivered: usize,
+        dead_letters: usize,
+        /// How often the bus refused a transaction.
+        refusals: usize,
+        holds: usize,
+    }
+
+    /// Delivers a page, of which the bus takes `.` and refuses `x`. Ends when it is held for the `holds_max`th time.
+    fn play(page: &str, tells: bool, holds_max: usize) -> Played {
+        let events: Vec<_> = (0..page.len()).map(|number| format!(r#"{{"uuid":"{number}"}}"#)).collect();
+        let messages = Arc::new(batch(&format!("[{}]", events.join(","))));
+        let is_refused = |index: &usize| page.as_bytes()[*index] == b'x';
+        let (mut refusals, mut played, mut begin) = (Refusals::default(), Played::default(), 0);
+        while begin < page.len() && played.holds < holds_max {
+            assert!(played.refusals < 200, "{played:?}");
+            let is_left_out = |messages: &Messages, index| refusals.reason(messages, index).is_some();
+            let (messages_max, leaves_out) = (refusals.messages_max(), is_left_out(&messages, begin));
+            let mut room = messages_max;
+            let end = end_of_part(&messages, begin, &mut room, leaves_out, &is_left_out);
+            let (left_out, sent): (Vec<_>, Vec<_>) =
+                (begin..end).partition(|index| is_left_out(&messages, *index));
+            let rejected =
+                left_out.iter().map(|index| Rejected { index: *index, reason: "large".to_owned() });
+            let rejected: Vec<_> = rejected.collect();
+            let part = RefusedPart { messages: Arc::clone(&messages), offset: 0, from: begin, rejected };
+            match refusals.judge(end - begin, sent.len() >= messages_max, std::slice::from_ref(&part)) {
+                Decision::CommitFront | Decision::SendMore => continue,
+                Decision::Hold(_) => {
+                    played.holds += 1;
+                    continue;
+                }
+                Decision::Keep => {}
+            }
+            let told: Vec<_> = sent.iter().copied().filter(is_refused).take(TOLD_MAX).collect();
+            if told.is_empty() {
+                refusals.committed(sent.len());
+                played.delivered += sent.len();
+                played.dead_letters += left_out.len();
+                begin = end;
+                continue;
+            }
+            played.refusals += 1;
+            let told = told.into_iter().filter(|_| tells).filter_map(|index| id(&messages, index));
+            let transaction = Transaction::of(&messages, begin..end);
+            refusals.narrow(&transaction, &[part], "large".to_owned(), told.collect());
+        }
+        played
+    }
+
+    #[test]
+    fn what_the_bus_tells_is_left_out_at_once() {
+        for page in ["xxxx........", "....xxxx....", "x.x.x.x.", "..x.........x..."] {
+            let dead_letters = page.matches('x').count();
+            let expected =
+                Played { delivered: page.len() - dead_letters, dead_letters, refusals: 1, holds: 0 };
+            assert_eq!(play(page, true, 5), expected, "{page}");
+        }
+    }
+
+    #[test]
+    fn four_in_a_row_that_the_bus_does_not_tell_are_found_one_by_one() {
+        for page in ["xxxx........", "....xxxx........"] {
+            let played = play(page, false, 5);
+            assert_eq!((played.delivered, played.dead_letters), (page.len() - 4, 4), "{played:?}");
+            assert!(played.refusals <= 24 && played.holds <= 3, "{played:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_those_that_hold_the_route_is_delivered() {
+        for (page, tells) in [("...xxxxx", true), ("...xxxxx..", true), ("...xxxxx", false)] {
+            let played = play(page, tells, 5);
+            assert_eq!(
+                (played.delivered, played.dead_letters, played.holds),
+                (3, 0, 5),
+                "{page}: {played:?}"
+            );
+        }
+    }
 }

@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    letters::TransactionLetters,
     local_copy::LocalCopy,
     record::{CheckpointRecord, Generations, Owner, RecordProblem},
     refusals::{Decision, Refusals, RefusedPart, refused_count},
@@ -21,17 +22,15 @@ use crate::{
     halt::Stopped,
     invariant::Invariant,
     message::Messages,
-    retry::{Backoff, RetryPolicy, retry_until},
+    retry::Backoff,
     route::{
         IntoBatch as _, RouteError,
         delivery::{CHECK_EVERY, breaker::Ruling, patient, report_unanswered},
         pages::PageInFlight,
         status::{RouteStatus, RouteTask, Undelivered},
     },
-    sink::{
-        CommitError, CommitReceipt, DeadLetters, Rejected, SinkError, TransactionalSink, payload_bytes_max,
-    },
-    telemetry::{chain, metrics},
+    sink::{CommitError, CommitReceipt, Rejected, SinkError, TransactionalSink, payload_bytes_max},
+    telemetry::metrics,
 };
 
 /// Why a session ended before everything was committed.
@@ -43,9 +42,12 @@ pub(super) enum Interruption {
     Sink(SinkError),
     /// Somebody else writes, or a late commit of our own was applied.
     Fenced(String),
-    /// The bus refuses a message: what is sent next is another transaction.
+    /// What is sent next is another transaction.
     Regrouped,
-    /// The sink refuses messages, and it is not known yet whether they or the sink are wrong.
+    /// The bus refuses messages, and so the same.
+    Narrowed { reason: String },
+    /// The sink refuses messages, and it is not known yet whether they or the sink are wrong. So many wait, those behind them
+    /// included.
     Held { ruling: Ruling, messages: usize, reason: String },
     /// Somebody else has taken the route over for good.
     Superseded(Owner),
@@ -57,7 +59,7 @@ pub(super) enum Interruption {
 #[derive(Debug)]
 pub(super) struct Continuity {
     pub(super) status: Arc<RouteStatus>,
-    pub(super) dead_letters: DeadLetters,
+    pub(super) letters: TransactionLetters,
     pub(super) copy: LocalCopy,
     pub(super) refusals: Refusals,
     /// Grows with each session that committed nothing.
@@ -68,6 +70,8 @@ pub(super) struct Continuity {
     pub(super) heartbeat: Option<Duration>,
     /// A commit failed, and none has been applied since.
     pub(super) is_commit_due: bool,
+    /// Since when the bus refuses transactions and has applied none.
+    pub(super) narrowing_since: Option<Instant>,
     /// What the last session left for this one.
     pub(super) waiting: Option<Undelivered>,
 }
@@ -84,6 +88,13 @@ pub(super) struct Session<'a> {
     pages: WaitingPages,
     outstanding: Option<Outstanding>,
     committed_at: Instant,
+}
+
+/// A commit that the bus is asked for.
+struct Asked {
+    receipt: CommitReceipt,
+    record: CheckpointRecord,
+    refused: Vec<RefusedPart>,
 }
 
 /// A commit of which the bus has not said whether it is applied.
@@ -113,16 +124,21 @@ impl<'a> Session<'a> {
     pub(super) async fn run(mut self, mut items: mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
         let ended = self.commit_all(&mut items).await;
         if ended.is_err() {
-            // The next session reads these pages again; until it has, the route is as far behind as now.
-            self.continuity.waiting = self.continuity.status.still_undelivered();
+            self.wait_on();
         }
         ended
+    }
+
+    /// The next session reads what waits again; until it has, the route is as far behind as now.
+    fn wait_on(&mut self) {
+        self.continuity.waiting = self.continuity.status.still_undelivered();
     }
 
     async fn commit_all(&mut self, items: &mut mpsc::Receiver<PageInFlight>) -> Result<(), Interruption> {
         let mut check = tokio::time::interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_more = true;
+        self.decide_letters().await?;
         loop {
             while let Ok(item) = items.try_recv() {
                 self.take(item)?;
@@ -137,7 +153,7 @@ impl<'a> Session<'a> {
             let beat_at = self.beat_at();
             tokio::select! {
                 biased;
-                answer = answer(&mut self.outstanding) => self.answered(answer)?,
+                answer = answer(&mut self.outstanding) => self.answered(answer).await?,
                 item = items.recv(), if is_more => match item {
                     Some(item) => self.take(item)?,
                     None => is_more = false,
@@ -148,6 +164,15 @@ impl<'a> Session<'a> {
                 _ = check.tick() => self.check_stall()?,
             }
         }
+    }
+
+    /// Commits the checkpoint once more if a transaction of the session before, with letters, may still be committed in its place.
+    async fn decide_letters(&mut self) -> Result<(), Interruption> {
+        if !self.continuity.letters.are_undecided() {
+            return Ok(());
+        }
+        self.commit(Transaction::empty(), false).await?;
+        self.settle().await
     }
 
     /// What goes to the sink next: a full transaction at any time, a smaller one when the bus has nothing to commit. So
@@ -189,11 +214,26 @@ impl<'a> Session<'a> {
 
     /// Hands a transaction to the sink, and to the bus once the one before is committed.
     async fn commit(&mut self, mut transaction: Transaction, is_released: bool) -> Result<(), Interruption> {
-        let staged = self.stage(&transaction).await;
+        match self.ask(&mut transaction, is_released).await {
+            Ok(Asked { receipt, record, refused }) => {
+                let waited = Duration::ZERO;
+                self.outstanding = Some(Outstanding { receipt, transaction, record, refused, waited });
+                Ok(())
+            }
+            Err(interruption) => {
+                // While its pages count.
+                self.wait_on();
+                Err(interruption)
+            }
+        }
+    }
+
+    async fn ask(&mut self, transaction: &mut Transaction, is_released: bool) -> Result<Asked, Interruption> {
+        let staged = self.stage(transaction).await;
         // A bus that has refused what is outstanding takes nothing behind it: the reason is in that answer.
         self.settle().await?;
         let refused = staged?;
-        self.judge(&transaction, &refused).await?;
+        self.judge(transaction, &refused)?;
 
         let mut cursor = transaction.cursor_after(&self.record.cursor, self.question);
         cursor.delivered += (transaction.messages() - refused_count(&refused)) as u64;
@@ -208,12 +248,16 @@ impl<'a> Session<'a> {
         let bytes = bytes.map_err(|source| self.unwritable(source))?;
         transaction.committing();
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
+        let letters = &mut self.continuity.letters;
+        if refused.is_empty() {
+            letters.committing(record.number(), stop).await?;
+        } else {
+            letters.keep(&refused, record.number(), self.record.number(), stop).await?;
+        }
         let stall_reason = self.sink.stall_reason();
         let committing = patient(&status, stop, &*stall_reason, self.sink.commit(bytes)).await?;
-        let receipt = committing.map_err(|err| self.failed(err, &transaction, &refused))?;
-        let waited = Duration::ZERO;
-        self.outstanding = Some(Outstanding { receipt, transaction, record, refused, waited });
-        Ok(())
+        let receipt = committing.map_err(|err| self.failed(err, transaction, &refused))?;
+        Ok(Asked { receipt, record, refused })
     }
 
     /// Hands the messages of a transaction over. Gives those that are refused.
@@ -266,31 +310,54 @@ impl<'a> Session<'a> {
         let (status, stop) = (Arc::clone(&self.continuity.status), self.stop);
         let stall_reason = self.sink.stall_reason();
         let answer = patient(&status, stop, &*stall_reason, answer(&mut self.outstanding)).await?;
-        self.answered(answer)
+        self.answered(answer).await
     }
 
     /// The bus has said what became of the outstanding commit.
-    fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
+    async fn answered(&mut self, answer: Result<(), CommitError>) -> Result<(), Interruption> {
         let Some(outstanding) = self.outstanding.take() else { return Ok(()) };
         let Outstanding { transaction, record, refused, .. } = outstanding;
-        answer.map_err(|err| self.failed(err, &transaction, &refused))?;
+        if let Err(err) = answer {
+            let interruption = self.failed(err, &transaction, &refused);
+            self.wait_on();
+            return Err(interruption);
+        }
         Invariant::GenerationIncreases.check(record.generation > self.record.generation);
         self.record = record;
         self.committed_at = Instant::now();
-        let Continuity { status, copy, refusals, backoff, is_commit_due, waiting, .. } =
-            &mut *self.continuity;
+        let Continuity {
+            status,
+            letters,
+            copy,
+            refusals,
+            backoff,
+            is_commit_due,
+            narrowing_since,
+            waiting,
+            ..
+        } = &mut *self.continuity;
+        let is_about_letters = transaction.parts().is_empty() && letters.are_undecided();
+        letters.committed(&self.record, self.stop).await?;
+        copy.follow(&self.record);
+        if is_about_letters {
+            // It shows nothing of whether the sink takes messages.
+            status.cursor_moved(self.record.generation, &self.record.cursor, 0);
+            return Ok(());
+        }
+        refused.iter().for_each(|part| status.dead_letters_kept(&part.messages, &part.rejected));
         *is_commit_due = false;
         if !transaction.parts().is_empty() {
             *waiting = None;
         }
         for part in transaction.parts() {
-            let is_dead_letter = |index| refusals.is_kept(&part.messages, index);
+            let is_dead_letter = |index| refused.iter().any(|refused| refused.has(&part.messages, index));
             status.tap().pass(&part.messages, part.range.clone(), is_dead_letter);
         }
         let refused = refused_count(&refused);
         let delivered = transaction.messages() - refused;
         refusals.committed(delivered);
         backoff.reset();
+        *narrowing_since = None;
         status.hold(0);
         status.cursor_moved(self.record.generation, &self.record.cursor, refused as u64);
         metrics::page_delivered(status.name(), delivered as u64, refused as u64);
@@ -300,7 +367,6 @@ impl<'a> Session<'a> {
         }
         // What is committed needs no permit any more.
         transaction.committed();
-        copy.follow(&self.record);
         Ok(())
     }
 
@@ -312,16 +378,22 @@ impl<'a> Session<'a> {
     ) -> Interruption {
         match error {
             // There is nothing to leave out.
-            CommitError::Refused(reason) if transaction.messages() == refused_count(refused) => {
-                Interruption::Held { ruling: Ruling::Open, messages: 0, reason }
+            CommitError::Refused { reason, .. } if transaction.messages() == refused_count(refused) => {
+                Interruption::Held { ruling: Ruling::Open, messages: self.waiting(transaction), reason }
             }
-            CommitError::Refused(reason) => {
-                self.continuity.refusals.narrow(transaction, refused, reason);
-                Interruption::Regrouped
+            CommitError::Refused { reason, ids } => {
+                self.continuity.is_commit_due = true;
+                self.continuity.refusals.narrow(transaction, refused, reason.clone(), ids);
+                Interruption::Narrowed { reason }
             }
             CommitError::Fenced(reason) => Interruption::Fenced(reason),
             CommitError::Sink(err) => self.failed_with(err),
         }
+    }
+
+    /// Messages that wait for `transaction`, with its own.
+    fn waiting(&self, transaction: &Transaction) -> usize {
+        transaction.messages() + self.pages.messages()
     }
 
     fn failed_with(&mut self, error: SinkError) -> Interruption {
@@ -335,43 +407,19 @@ impl<'a> Session<'a> {
         Interruption::Failed(RouteError::Checkpoint { route, place, source })
     }
 
-    /// Keeps what is refused as dead letters, or ends the session if that may be the sink's fault.
-    async fn judge(
-        &mut self,
-        transaction: &Transaction,
-        refused: &[RefusedPart],
-    ) -> Result<(), Interruption> {
+    /// Ends the session if it may be the sink's fault that messages are refused.
+    fn judge(&mut self, transaction: &Transaction, refused: &[RefusedPart]) -> Result<(), Interruption> {
         let (messages, refused_messages) = (transaction.messages(), refused_count(refused));
         let is_full = messages - refused_messages >= self.messages_max();
-        let Continuity { status, dead_letters, refusals, .. } = &mut *self.continuity;
-        match refusals.judge(messages, is_full, refused) {
-            Decision::Keep => {}
-            Decision::SendMore => return Err(Interruption::Regrouped),
+        match self.continuity.refusals.judge(messages, is_full, refused) {
+            Decision::Keep => Ok(()),
+            Decision::CommitFront | Decision::SendMore => Err(Interruption::Regrouped),
             Decision::Hold(ruling) => {
                 let first = refused.iter().find_map(|part| part.rejected.first());
                 let reason = first.map_or_else(String::new, |first| first.reason.clone());
-                return Err(Interruption::Held { ruling, messages: refused_messages, reason });
+                Err(Interruption::Held { ruling, messages: self.waiting(transaction), reason })
             }
         }
-        for part in refused {
-            let rejected = refusals.not_kept(part);
-            let mut backoff = RetryPolicy::STATE.backoff();
-            let attempt = || dead_letters.keep(&part.messages, &rejected);
-            retry_until(&mut backoff, self.stop, attempt, |err| {
-                metrics::state_failure(status.name());
-                if status.state_failed(&chain(err)) {
-                    tracing::error!(
-                        route = status.name(),
-                        error = chain(err),
-                        "dead letters cannot be kept; trying again"
-                    );
-                }
-            })
-            .await?;
-            status.dead_letters_kept(&part.messages, &rejected);
-            refusals.keep(part);
-        }
-        Ok(())
     }
 
     /// Gives a sign of life, and reports a commit that stays outstanding. Stopped: there is one.

@@ -61,16 +61,19 @@ impl WaitingPages {
         self.pages.iter().map(|page| page.messages.len() - page.taken).sum()
     }
 
-    /// The next transaction, with at most so many messages that are not left out. None: nothing waits.
+    /// The next transaction, with at most so many messages that are not left out. If it begins with such a message, it ends
+    /// before the first that is left out, so that nothing waits for what is behind it. None: nothing waits.
     pub(super) fn next_transaction(
         &mut self,
         messages_max: usize,
         is_left_out: impl Fn(&Messages, usize) -> bool,
     ) -> Option<Transaction> {
         let (mut parts, mut room) = (Vec::new(), messages_max.max(1));
+        let first = self.pages.iter().find(|page| page.taken < page.messages.len());
+        let leaves_out = first.is_some_and(|page| is_left_out(&page.messages, page.taken));
         while let Some(mut page) = self.pages.pop_front() {
             let begin = page.taken;
-            let until = end_of_part(&page.messages, begin, &mut room, &is_left_out);
+            let until = end_of_part(&page.messages, begin, &mut room, leaves_out, &is_left_out);
             let messages = Arc::clone(&page.messages);
             if until < page.messages.len() {
                 page.taken = until;
@@ -86,18 +89,21 @@ impl WaitingPages {
     }
 }
 
-/// Where the part of a page ends that begins at `begin` and for which there is `room`. What is left out needs none.
-fn end_of_part(
+/// Where the part of a page ends that begins at `begin` and for which there is `room`. What is left out needs none, or ends the
+/// transaction unless that `leaves_out` messages.
+pub(super) fn end_of_part(
     messages: &Messages,
     begin: usize,
     room: &mut usize,
+    leaves_out: bool,
     is_left_out: &impl Fn(&Messages, usize) -> bool,
 ) -> usize {
-    for index in (begin..messages.len()).filter(|index| !is_left_out(messages, *index)) {
-        if *room == 0 {
-            return index;
+    for index in begin..messages.len() {
+        match (is_left_out(messages, index), leaves_out, *room) {
+            (true, true, _) => {}
+            (true, false, _) | (false, _, 0) => return index,
+            (false, _, _) => *room -= 1,
         }
-        *room -= 1;
     }
     messages.len()
 }
@@ -118,6 +124,12 @@ impl Transaction {
     /// One that moves nothing.
     pub(super) fn empty() -> Self {
         Self { parts: Vec::new() }
+    }
+
+    /// A part of one page.
+    #[cfg(test)]
+    pub(super) fn of(messages: &Arc<Messages>, range: Range<usize>) -> Self {
+        Self { parts: vec![Part { messages: Arc::clone(messages), range, end: None }] }
     }
 
     pub(super) fn parts(&self) -> &[Part] {

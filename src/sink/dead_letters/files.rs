@@ -51,6 +51,19 @@ impl Files {
         Ok(removed)
     }
 
+    /// Whether `lines` are the newest letters.
+    pub(super) fn end_with(&self, lines: &[u8]) -> io::Result<bool> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(err) => return Err(err),
+        };
+        let Some(begin) = file.metadata()?.len().checked_sub(lines.len() as u64) else { return Ok(false) };
+        let mut end = vec![0; lines.len()];
+        file.read_exact_at(&mut end, begin)?;
+        Ok(end == lines)
+    }
+
     fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }

@@ -16,7 +16,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::files::{FILE_MODE, lock, lock_shared};
+use super::{
+    files::{FILE_MODE, lock, lock_shared},
+    uncommitted,
+};
 
 /// Bytes of the digest in an id.
 const ID_BYTES: usize = 8;
@@ -181,6 +184,23 @@ impl KeptLetters {
         Ok(bytes)
     }
 
+    /// How many messages may become letters yet, when it is known what became of their transactions.
+    pub(crate) fn uncommitted(&self) -> io::Result<u64> {
+        if self.open()?.is_none() {
+            return Ok(0);
+        }
+        let mut messages = 0;
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            if path.as_os_str().as_encoded_bytes().ends_with(uncommitted::EXTENSION.as_bytes()) {
+                let lines = BufReader::new(File::open(&path)?).split(b'\n');
+                // The first one says of which transaction.
+                messages += lines.map_while(Result::ok).skip(1).count() as u64;
+            }
+        }
+        Ok(messages)
+    }
+
     fn open(&self) -> io::Result<Option<File>> {
         match File::open(&self.directory) {
             Ok(directory) => Ok(Some(directory)),
@@ -244,6 +264,7 @@ mod tests {
         fs::write(path("a.b.jsonl.10"), "three\nfour\n").unwrap();
         fs::write(path("c.jsonl"), "two\n").unwrap();
         fs::write(path("c.jsonl.other"), "two\n").unwrap();
+        assert_eq!(KeptLetters::new(directory.path()).uncommitted().unwrap(), 0);
         let letters = KeptLetters::new(directory.path());
         assert_eq!(lines(&letters), ["one", "two", "three", "four", "five", "six", "two"]);
 
@@ -266,7 +287,7 @@ mod tests {
     fn where_there_never_was_a_letter_there_is_none() {
         let directory = tempfile::tempdir().unwrap();
         let letters = KeptLetters::new(&directory.path().join("none"));
-        assert!(all(&letters).is_empty());
+        assert!(all(&letters).is_empty() && letters.uncommitted().unwrap() == 0);
         assert!(letters.remove(&BTreeSet::from([LetterId::of(b"x")])).unwrap().is_empty());
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use fastrand::Rng;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{DeadLetters, DeadLettersError, LetterStore};
+use super::{DeadLetters, DeadLettersError, LetterStore, UncommittedLetters};
 use crate::simulation::happens;
 
 /// The dead letters of one simulated route.
@@ -26,17 +26,29 @@ struct Inner {
     /// How often in a thousand the disk is full.
     full: u32,
     ids: Vec<String>,
+    /// Those of each daemon that wait for their transaction.
+    uncommitted: Vec<Option<UncommittedLetters>>,
+}
+
+/// The disk of one daemon of the route.
+#[derive(Debug)]
+struct OfDaemon {
+    letters: Arc<SimulatedLetters>,
+    number: usize,
 }
 
 impl SimulatedLetters {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
-        let inner = Inner { random: Rng::with_seed(seed), full: 0, ids: Vec::new() };
+        let inner = Inner { random: Rng::with_seed(seed), full: 0, ids: Vec::new(), uncommitted: Vec::new() };
         Arc::new(Self { path: "simulated".into(), inner: Mutex::new(inner) })
     }
 
-    /// As a route uses them.
+    /// As the route of one daemon uses them, over all its lives.
     pub(crate) fn of_route(self: &Arc<Self>, route: &str) -> DeadLetters {
-        DeadLetters { route: route.into(), letters: Arc::<Self>::clone(self) }
+        let mut inner = self.inner();
+        let of_daemon = OfDaemon { letters: Arc::clone(self), number: inner.uncommitted.len() };
+        inner.uncommitted.push(None);
+        DeadLetters { route: route.into(), letters: Arc::new(of_daemon) }
     }
 
     /// From now on the disk is full so often in a thousand.
@@ -49,16 +61,19 @@ impl SimulatedLetters {
         self.inner().ids.clone()
     }
 
-    /// Whether the message with this id was kept.
+    /// Whether the message with this id was kept, or waits to be.
     pub(crate) fn has(&self, id: &str) -> bool {
-        self.inner().ids.iter().any(|kept| kept == id)
+        let inner = self.inner();
+        let waits = |letters: &UncommittedLetters| ids(&letters.lines).iter().any(|waits| waits == id);
+        inner.ids.iter().any(|kept| kept == id) || inner.uncommitted.iter().flatten().any(waits)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn kept(&self, lines: &[u8]) -> Result<u64, DeadLettersError> {
+    /// The disk works at something; it may be full for that.
+    async fn work(&self, is_done: impl FnOnce(&mut Inner)) -> Result<(), DeadLettersError> {
         let (before, is_full, after) = {
             let mut inner = self.inner();
             let full = inner.full;
@@ -73,22 +88,65 @@ impl SimulatedLetters {
                 source: io::ErrorKind::StorageFull.into(),
             });
         }
-        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let letter: serde_json::Value = serde_json::from_slice(line).unwrap();
-            happens("a dead letter is kept");
-            self.inner().ids.push(letter["id"].as_str().unwrap().to_owned());
-        }
+        is_done(&mut self.inner());
         tokio::time::sleep(after).await;
-        Ok(0)
+        Ok(())
     }
 }
 
-impl LetterStore for SimulatedLetters {
+impl LetterStore for OfDaemon {
     fn path(&self) -> &Path {
-        &self.path
+        &self.letters.path
     }
 
     fn keep(&self, lines: Vec<u8>) -> BoxFuture<'_, Result<u64, DeadLettersError>> {
-        async move { self.kept(&lines).await }.boxed()
+        async move {
+            let kept = self.letters.work(|inner| {
+                happens("a dead letter is kept");
+                inner.ids.extend(ids(&lines));
+            });
+            kept.await.map(|()| 0)
+        }
+        .boxed()
     }
+
+    fn end_with(&self, lines: Vec<u8>) -> BoxFuture<'_, Result<bool, DeadLettersError>> {
+        let is_end = self.letters.inner().ids.ends_with(&ids(&lines));
+        std::future::ready(Ok(is_end)).boxed()
+    }
+
+    fn hide(&self, letters: UncommittedLetters) -> BoxFuture<'_, Result<(), DeadLettersError>> {
+        let hidden = self.letters.work(|inner| {
+            if !letters.transaction.instead.is_empty() {
+                happens("a commit decides on the letters of the one before");
+            }
+            inner.uncommitted[self.number] = Some(letters);
+        });
+        hidden.boxed()
+    }
+
+    fn hidden(&self) -> BoxFuture<'_, Result<Option<UncommittedLetters>, DeadLettersError>> {
+        let letters = self.letters.inner().uncommitted[self.number].clone();
+        std::future::ready(Ok(letters)).boxed()
+    }
+
+    fn forget_hidden(&self) -> BoxFuture<'_, Result<(), DeadLettersError>> {
+        let forgotten = self.letters.work(|inner| {
+            let letters = inner.uncommitted[self.number].take();
+            let waited = letters.map_or_else(Vec::new, |letters| ids(&letters.lines));
+            if waited.iter().any(|id| !inner.ids.contains(id)) {
+                happens("the letters of a transaction that is not committed are forgotten");
+            }
+        });
+        forgotten.boxed()
+    }
+}
+
+fn ids(lines: &[u8]) -> Vec<String> {
+    let letters = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let id = |line| {
+        let letter: serde_json::Value = serde_json::from_slice(line).unwrap();
+        letter["id"].as_str().unwrap().to_owned()
+    };
+    letters.map(id).collect()
 }

@@ -5,11 +5,14 @@
 //! checkpoint in a compacted topic. Only what is read to the end that the topic had after [`TransactionalSink::fence`] is final:
 //! whatever is committed later is ours.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
-use tokio::task::{coop, spawn_blocking};
+use tokio::{
+    sync::oneshot,
+    task::{coop, spawn_blocking},
+};
 
 use super::stall_reason;
 use crate::{
@@ -20,7 +23,9 @@ use crate::{
             client::off_runtime_while_awaited,
             fault::Fault,
             latest::{Latest, LatestReader},
+            ledger::Outcome,
             partition::partition_of,
+            properties::batch_bytes_max,
             record::{Record, RecordWriter, in_trace},
             record_bytes_max,
             topic::{KnownTopics, Topic},
@@ -103,6 +108,8 @@ pub(in crate::sink) struct TransactionalKafka {
     attributes: Attributes,
     /// What a record may have, by the client and the topic.
     record_bytes_max: Option<usize>,
+    /// The ids of staged messages that are alone in their record batches, by ticket: if such a batch is refused, it is for them.
+    alone: BTreeMap<usize, String>,
 }
 
 impl TransactionalKafka {
@@ -132,6 +139,7 @@ impl TransactionalKafka {
             writer: RecordWriter::new(config.encoding),
             attributes: Attributes::default(),
             record_bytes_max,
+            alone: BTreeMap::new(),
         })
     }
 
@@ -188,10 +196,14 @@ impl TransactionalKafka {
     }
 
     async fn stage_all(&mut self, messages: &Messages, range: Range<usize>) -> Result<Vec<Rejected>, Fault> {
-        self.begin().await.map_err(|fault| match fault {
-            TransactionFault::Broken(fault) => fault,
-            TransactionFault::Refused(reason) | TransactionFault::Fenced(reason) => Fault::Poisoned(reason),
-        })?;
+        match self.begin().await {
+            Ok(()) => {}
+            // The commit tells it.
+            Err(TransactionFault::Refused { .. }) => return Ok(Vec::new()),
+            Err(TransactionFault::Broken(fault)) => return Err(fault),
+            Err(TransactionFault::Fenced(reason)) => return Err(Fault::Poisoned(reason)),
+        }
+        let batch_bytes = batch_bytes_max(&self.config.bus, self.record_bytes_max);
         let range = range.start..range.end.min(messages.len());
         let client = self.client.client();
         let (mut ticket, _) = client.context().deliveries.enter(range.clone());
@@ -207,8 +219,21 @@ impl TransactionalKafka {
             self.attributes.fill(&message, &self.config.key);
             let record = self.writer.write(&self.attributes, message.payload);
             let record = record.map(|record| record.with_header(message.traceparent.map(in_trace)));
-            if let Some(reason) = client.hand_over(&topic, ticket, record).await? {
-                rejected.push(Rejected { index, reason });
+            let is_alone =
+                record.as_ref().is_ok_and(|record| batch_bytes.is_some_and(|most| record.bytes() > most));
+            if is_alone {
+                let mut id = String::new();
+                message.write_id(&mut id);
+                self.alone.insert(ticket, id);
+            }
+            match client.hand_over(&topic, ticket, record).await {
+                Ok(Some(reason)) => rejected.push(Rejected { index, reason }),
+                Ok(None) => {}
+                Err(fault) => match self.client.fault(fault).await {
+                    TransactionFault::Refused { .. } => break,
+                    TransactionFault::Broken(fault) => return Err(fault),
+                    TransactionFault::Fenced(reason) => return Err(Fault::Poisoned(reason)),
+                },
             }
             ticket += 1;
             coop::consume_budget().await;
@@ -225,21 +250,35 @@ impl TransactionalKafka {
     }
 
     async fn commit_all(&mut self, checkpoint: Bytes) -> Result<CommitReceipt, TransactionFault> {
+        let last = match self.hand_over_checkpoint(checkpoint).await {
+            Err(TransactionFault::Refused { reason, .. }) => return Err(self.client.refusal(reason).await),
+            handed_over => handed_over?,
+        };
+        let committed = self.client.commit(last);
+        let (name, alone) = (self.config.name.clone(), std::mem::take(&mut self.alone));
+        Ok(Box::pin(async move {
+            let closed = Fault::Unreachable("the sink was closed".to_owned());
+            let committed = committed.await.unwrap_or(Err(TransactionFault::Broken(closed)));
+            committed.map_err(|fault| commit_error(fault, &name, &alone))
+        }))
+    }
+
+    /// Gives what will be told of it.
+    async fn hand_over_checkpoint(
+        &mut self,
+        checkpoint: Bytes,
+    ) -> Result<oneshot::Receiver<Outcome>, TransactionFault> {
         self.begin().await?;
         let client = self.client.client();
         let (ticket, last) = client.context().deliveries.enter(0..1);
         let record = Record::plain(&self.identity, checkpoint, self.partition);
-        let handed_over = client.hand_over(&self.checkpoint_topic, ticket, Ok(record)).await;
-        if let Some(reason) = handed_over.map_err(|fault| self.client.fault(fault))? {
-            return Err(Fault::Misconfigured(format!("the checkpoint cannot be written: {reason}")).into());
+        match client.hand_over(&self.checkpoint_topic, ticket, Ok(record)).await {
+            Ok(None) => Ok(last),
+            Ok(Some(reason)) => {
+                Err(Fault::Misconfigured(format!("the checkpoint cannot be written: {reason}")).into())
+            }
+            Err(fault) => Err(self.client.fault(fault).await),
         }
-        let committed = self.client.commit(last);
-        let name = self.config.name.clone();
-        Ok(Box::pin(async move {
-            let closed = Fault::Unreachable("the sink was closed".to_owned());
-            let committed = committed.await.unwrap_or(Err(TransactionFault::Broken(closed)));
-            committed.map_err(|fault| commit_error(fault, &name))
-        }))
     }
 }
 
@@ -267,7 +306,8 @@ impl TransactionalSink for TransactionalKafka {
 
     fn commit(&mut self, checkpoint: Bytes) -> BoxFuture<'_, Result<CommitReceipt, CommitError>> {
         async move {
-            self.commit_all(checkpoint).await.map_err(|fault| commit_error(fault, &self.config.name))
+            let committing = self.commit_all(checkpoint).await;
+            committing.map_err(|fault| commit_error(fault, &self.config.name, &self.alone))
         }
         .boxed()
     }
@@ -297,6 +337,7 @@ impl TransactionalSink for TransactionalKafka {
             let client = self.connect_again().await.map_err(|fault| self.error(fault))?;
             self.is_fenced = false;
             self.known_topics = KnownTopics::default();
+            self.alone.clear();
             let_go(self.reader.take());
             std::mem::replace(&mut self.client, client).close().await;
             Ok(())
@@ -329,9 +370,12 @@ fn let_go(reader: Option<LatestReader>) {
     }
 }
 
-fn commit_error(fault: TransactionFault, sink: &str) -> CommitError {
+fn commit_error(fault: TransactionFault, sink: &str, alone: &BTreeMap<usize, String>) -> CommitError {
     match fault {
-        TransactionFault::Refused(reason) => CommitError::Refused(reason),
+        TransactionFault::Refused { reason, tickets } => {
+            let ids = tickets.iter().filter_map(|ticket| alone.get(ticket).cloned());
+            CommitError::Refused { reason, ids: ids.collect() }
+        }
         TransactionFault::Fenced(reason) => CommitError::Fenced(reason),
         TransactionFault::Broken(fault) => CommitError::Sink(fault.into_error(sink).into()),
     }

@@ -29,6 +29,9 @@ use crate::{
     simulation::happens,
 };
 
+/// Messages of a commit of which it says at once that it refuses them.
+const TOLD_MAX: usize = 5;
+
 /// How the bus keeps a stale writer out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fencing {
@@ -118,7 +121,11 @@ struct Travelling {
 
 #[derive(Debug, Clone)]
 enum Refusal {
-    Message(String),
+    /// It was this one, and of these it says so.
+    Messages {
+        reason: String,
+        told: Vec<String>,
+    },
     Stale,
     /// There was room for a part of it alone.
     StoredInPart,
@@ -263,12 +270,17 @@ impl TransactionalBus {
             return Err(Refusal::Stale);
         }
         let is_refused = |id: &&String| refuses_all || self.is_poison(id);
-        if let Some(refused) = commit.messages.iter().find(is_refused) {
-            let reason = format!("{refused} is refused");
-            let refused = refused.clone();
-            inner.refused.insert(refused);
+        let refused: Vec<_> = commit.messages.iter().filter(is_refused).take(TOLD_MAX).cloned().collect();
+        if let Some(first) = refused.first() {
+            let reason = format!("{first} is refused");
+            inner.refused.extend(refused.iter().cloned());
             happens("a commit is refused for a message");
-            return Err(Refusal::Message(reason));
+            // As Kafka's do, unless messages are refused that were sent together; JetStream's tells nothing.
+            let tells = self.plan.fencing == Fencing::ByEpoch && inner.random.u8(..4) > 0;
+            if tells {
+                happens("the bus tells which messages it refuses");
+            }
+            return Err(Refusal::Messages { reason, told: if tells { refused } else { Vec::new() } });
         }
         if let Some(room) = self.room(inner, commit.messages.len()) {
             happens("a batch is stored in part");
@@ -468,7 +480,9 @@ impl TransactionalSink for SimulatedTransactions {
                     *expected.lock().unwrap_or_else(PoisonError::into_inner) = sequence;
                     Ok(())
                 }
-                Some(Err(Refusal::Message(reason))) => Err(CommitError::Refused(reason)),
+                Some(Err(Refusal::Messages { reason, told })) => {
+                    Err(CommitError::Refused { reason, ids: told })
+                }
                 Some(Err(Refusal::Stale)) => {
                     Err(CommitError::Fenced("another sequence is expected".to_owned()))
                 }

@@ -26,6 +26,7 @@ use crate::{
         exactly_once::{ExactlyOnce, Owner},
     },
     simulation::{CommitObserver, Death, FailingStore, Mortal, happens},
+    sink::DeadLetters,
     source::{LogSource, simulation::stream_of_one_route},
     state::{Cursor, MemoryStore},
 };
@@ -38,6 +39,7 @@ pub(super) struct Daemon<'a> {
     scenario: &'a Scenario,
     copies: Arc<LocalCopies>,
     store: Arc<FailingStore>,
+    letters: DeadLetters,
 }
 
 /// The local copies of the checkpoint in one daemon's state.
@@ -77,7 +79,8 @@ impl<'a> Daemon<'a> {
             begin..begin + length
         });
         let store = FailingStore::that_hangs(0xc0de ^ number as u64, world.bad_until, hangs, observer);
-        Self { world, scenario, copies, store }
+        let letters = world.letters.of_route(ROUTE);
+        Self { world, scenario, copies, store, letters }
     }
 
     /// Lives all `lives` and one more, in which everything must come to its end.
@@ -180,7 +183,7 @@ impl<'a> Daemon<'a> {
 
     /// A route that begins, and who it is.
     fn route(&self) -> (Route, Owner) {
-        let World { log, letters, checks, .. } = &*self.world;
+        let World { log, checks, .. } = &*self.world;
         let me = Owner::of_this_run();
         let exactly_once = ExactlyOnce {
             factory: self.world.factory(),
@@ -190,7 +193,7 @@ impl<'a> Daemon<'a> {
         let seams = Seams {
             sink: SinkSeam::ExactlyOnce(exactly_once),
             state: self.store.state(),
-            dead_letters: letters.of_route(ROUTE),
+            dead_letters: self.letters.clone(),
         };
         let source = Calming { world: Arc::clone(&self.world) };
         let stream = stream_of_one_route(log.begin(), Arc::new(source));

@@ -31,6 +31,10 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
         (0..world.log.committed().len()).map(id).filter(|id| !on_bus.contains(id) && !dead.contains(id));
     wrong.extend(lost.map(|id| format!("{id} is lost")));
     wrong.extend(out_of_order(world, &committed));
+    if scenario.daemons.len() == 1 && scenario.damages.is_empty() {
+        let twice = dead.intersection(&on_bus);
+        wrong.extend(twice.map(|id| format!("{id} is delivered, and a dead letter beside that")));
+    }
     let odd = dead.iter().filter(|id| !world.bus.is_poison(id)).count();
     let lives: usize = scenario.daemons.iter().map(|lives| lives.len() + 1).sum();
     let odd_max = LOST_TO_REFUSAL_MAX * world.bus.refusing_times() * lives;

@@ -46,7 +46,9 @@ pub(super) async fn of_message(
         return SinkError::from(stream::untaken(jetstream, link, sink, subject).await).into();
     }
     match exchange::rejection(link, sink, subject, bytes, err) {
-        StoreRejection::Message(reason) => CommitError::Refused(format!("on `{subject}`: {reason}")),
+        StoreRejection::Message(reason) => {
+            CommitError::Refused { reason: format!("on `{subject}`: {reason}"), ids: Vec::new() }
+        }
         StoreRejection::Bus(error) => SinkError::from(error).into(),
     }
 }
@@ -65,7 +67,7 @@ pub(super) async fn of_checkpoint(sender: &Sender, bytes: usize, err: &PublishEr
         ));
     }
     match of_message(sender, checkpoint_subject, bytes, err).await {
-        CommitError::Refused(reason) => {
+        CommitError::Refused { reason, .. } => {
             let reason = format!("the checkpoint is not taken {reason}: raise that limit");
             SinkError::from(sender.misconfigured(reason)).into()
         }

@@ -140,7 +140,7 @@ impl Session {
             }
             Err(err) => match refusal::of_checkpoint(&self.sender, size, &err).await {
                 CommitError::Sink(error) => Err(error),
-                CommitError::Fenced(reason) | CommitError::Refused(reason) => {
+                CommitError::Fenced(reason) | CommitError::Refused { reason, .. } => {
                     Err(BusError::Poisoned { name: self.sender.sink.name.clone(), reason }.into())
                 }
             },

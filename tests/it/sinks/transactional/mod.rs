@@ -309,7 +309,7 @@ async fn what_the_bus_refuses_is_told_and_nothing_is_committed<B: CommitBench>(b
             let error = refusal(&mut sink, &page, range.clone()).await;
             let found = begin_anew(&mut sink).await.unwrap();
             assert_eq!(found, Some("one".into()));
-            error.is_none_or(|error| matches!(error, CommitError::Refused(_))).then_some(())
+            error.is_none_or(|error| matches!(error, CommitError::Refused { .. })).then_some(())
         })
         .await;
     }

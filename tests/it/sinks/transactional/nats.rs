@@ -197,7 +197,7 @@ async fn deliver_all(sink: &mut Box<dyn TransactionalSink>, batches: &[Arc<Messa
     let mut errors = 0;
     while stands < batches.len() {
         if let Err(error) = deliver_from(sink, batches, stands).await {
-            assert!(!matches!(error, CommitError::Refused(_)), "{error}");
+            assert!(!matches!(error, CommitError::Refused { .. }), "{error}");
             errors += 1;
         }
         stands = standing(begin_anew(sink).await);

@@ -52,7 +52,7 @@ async fn a_message_that_the_stream_refuses_after_all_is_told_and_nothing_is_stor
     stage(&mut sink, &events).await;
 
     let refused = commit(&mut sink, "30").await.unwrap_err();
-    let CommitError::Refused(reason) = refused else { panic!("{refused:?}") };
+    let CommitError::Refused { reason, .. } = refused else { panic!("{refused:?}") };
     assert!(reason.contains("bytes") && reason.contains("okta.acme.okta.user.session.start"), "{reason}");
     assert_read(&server, &[batch(0..10)], "10").await;
 
