@@ -203,6 +203,11 @@ impl Topology {
         self.loops.values()
     }
 
+    /// The loop of the route of this name.
+    pub(super) fn route(&self, name: &str) -> Option<&Loop> {
+        self.loops.get(&format!("route {name}"))
+    }
+
     pub(super) fn clients(&self) -> &Clients {
         &self.feeds.clients
     }
@@ -252,5 +257,5 @@ impl Topology {
 fn route_before(before: Option<(&Topology, &Unchanged)>, name: &str) -> Option<Loop> {
     let (before, same) = before?;
     let is_same = same.routes.contains(name);
-    before.loops.get(&format!("route {name}")).filter(|_| is_same).cloned()
+    before.route(name).filter(|_| is_same).cloned()
 }

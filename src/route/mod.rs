@@ -18,6 +18,7 @@ mod pages;
 mod pause;
 mod prefetch;
 mod rendering;
+mod reset;
 mod selection;
 #[cfg(test)]
 pub(crate) mod simulation;
@@ -36,6 +37,7 @@ use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
 pub use pause::RoutePause;
 pub(crate) use rendering::Rendering;
+pub use reset::fenced_checkpoint;
 pub use selection::Selection;
 pub(crate) use state_retry::StateRetry;
 pub use status::{Phase, RecentDeadLetter, RouteStatus, SearchStatus, Snapshot};
@@ -173,6 +175,19 @@ impl Route {
     /// Its name: unique, and the cursor's name.
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// What it reads.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// How this run of a route that delivers exactly once is called where its owner is named.
+    pub fn run_name(&self) -> Option<String> {
+        match &self.seams.sink {
+            SinkSeam::AtLeastOnce(_) => None,
+            SinkSeam::ExactlyOnce(sink) => Some(sink.me.to_string()),
+        }
     }
 
     /// How it stands, kept up to date while it runs.
