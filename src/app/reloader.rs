@@ -188,6 +188,7 @@ impl Reloader {
     async fn prepare(&self) -> Result<Option<Prepared>, ReloadError> {
         self.buses.iter().for_each(BusConfig::reload);
         self.topology.reload_secrets().await;
+        self.listeners.refresh().await;
         let Some(config) = self.load().await? else { return Ok(None) };
         let same = Unchanged::between(&self.topology.config, &config);
         let (admin, doorbells) = (config.runtime.admin.clone(), &config.doorbells);
