@@ -77,6 +77,7 @@ async fn it_begins_at_its_new_place_and_not_at_the_checkpoint_and_goes_on_where_
 #[tokio::test]
 async fn on_kafka_too_it_begins_at_its_new_place() {
     let (okta, broker) = (Okta::with_backlog(700).await, Broker::start().await);
+    broker.create_topic("okta.reset", 1, &[]).await;
     let workplace = Workplace::new(
         &okta,
         &format!(
