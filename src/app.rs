@@ -6,6 +6,7 @@ mod listeners;
 mod loops;
 mod opening;
 mod reloader;
+mod route_reset;
 mod series;
 mod state_watch;
 mod summary;

@@ -2,6 +2,7 @@
 //! large its head may be. Does not know the pages.
 
 mod bound_address;
+pub(crate) mod refresh;
 pub(crate) mod tls;
 
 use std::{

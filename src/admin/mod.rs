@@ -27,7 +27,7 @@ use okta_client::BudgetStatus;
 use tokio_util::sync::CancellationToken;
 
 pub use server::{AdminAddress, AdminError, Server};
-pub use starting::serve_starting;
+pub use starting::{STATE_NOT_OPEN, serve_starting};
 
 use access::Seen;
 

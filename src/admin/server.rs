@@ -13,6 +13,7 @@ use crate::{
     config::{AdminConfig, SecretError},
     serving::{
         self, BoundAddress, Bounds, ConnectionLimits,
+        refresh::{RefreshHandle, RefreshRequests, refresh_channel},
         tls::{CertificateError, CurrentAcceptor, read_acceptor},
     },
     telemetry::chain,
@@ -56,6 +57,7 @@ pub struct Server {
     config: AdminConfig,
     access: Arc<Access>,
     acceptor: CurrentAcceptor,
+    refresh: (RefreshHandle, RefreshRequests),
 }
 
 /// The bound address of the admin pages, which serves a server that follows another, too.
@@ -72,7 +74,8 @@ impl Server {
         let (token, acceptor) = read(&config).await?;
         let access = Arc::new(Access::new(config.hosts.clone(), token));
         let acceptor = CurrentAcceptor::new(acceptor);
-        Ok(Self { bound: AdminAddress(bound), listener, config, access, acceptor })
+        let refresh = refresh_channel();
+        Ok(Self { bound: AdminAddress(bound), listener, config, access, acceptor, refresh })
     }
 
     /// Where the pages are served.
@@ -85,14 +88,19 @@ impl Server {
         self.bound.clone()
     }
 
+    /// Has token and certificate read again.
+    pub(crate) fn refresh_handle(&self) -> RefreshHandle {
+        self.refresh.0.clone()
+    }
+
     pub(super) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access)
     }
 
     /// Serves `pages` until `stop`.
     pub(super) async fn serve(self, pages: Router, stop: CancellationToken) {
-        let Self { bound: _, listener, config, access, acceptor } = self;
-        let refreshing = refresh(&config, &access, &acceptor);
+        let Self { bound: _, listener, config, access, acceptor, refresh: (_, requests) } = self;
+        let refreshing = refresh(&config, &access, &acceptor, requests);
         let pages = move |io: &TcpStream| {
             let caller = Caller(io.peer_addr().ok().map(|address| address.ip().to_canonical()));
             pages.clone().layer(Extension(caller))
@@ -110,14 +118,17 @@ impl Server {
     }
 }
 
-/// Reloads token and certificate when they have changed. Unusable ones are ignored, and the old ones stay.
-async fn refresh(config: &AdminConfig, access: &Access, acceptor: &CurrentAcceptor) {
-    if config.token.is_none() && config.tls.is_none() {
-        return std::future::pending().await;
-    }
+/// Reloads token and certificate when they have changed, at once when that is asked for. Unusable ones are ignored, and the old ones
+/// stay.
+async fn refresh(
+    config: &AdminConfig,
+    access: &Access,
+    acceptor: &CurrentAcceptor,
+    mut requests: RefreshRequests,
+) {
     let mut trouble = String::new();
     loop {
-        tokio::time::sleep(REFRESH_EVERY).await;
+        let _told = requests.next_within(REFRESH_EVERY).await;
         match read(config).await {
             Ok((token, read)) => {
                 trouble.clear();

@@ -10,10 +10,13 @@ use super::{
     server::Server,
 };
 
+/// What they say, before the reason.
+pub const STATE_NOT_OPEN: &str = "the state cannot be opened";
+
 /// Serves them until it is dropped. `reason` is why the state cannot be opened.
 pub async fn serve_starting(server: Server, reason: watch::Receiver<String>) {
     let unready = move |Extension(seen): Extension<Seen>| {
-        let answer = super::answer(&[format!("the state cannot be opened: {}", *reason.borrow())], &[], seen);
+        let answer = super::answer(&[format!("{STATE_NOT_OPEN}: {}", *reason.borrow())], &[], seen);
         async { answer }
     };
     let guarded = middleware::from_fn_with_state(server.access(), access::guard);

@@ -13,6 +13,7 @@ use crate::{
     doorbell::{Doorbells, DoorbellsInUse},
     operations::Operations,
     overview::DaemonView,
+    serving::refresh::RefreshHandle,
 };
 
 /// How long a client of an admin page may take to read it after everything else has ended.
@@ -33,12 +34,14 @@ pub(super) struct Listeners {
 #[derive(Debug)]
 struct Admin {
     bound: AdminAddress,
+    refresh: RefreshHandle,
     _serving: DropGuard,
 }
 
 #[derive(Debug)]
 struct Bells {
     in_use: DoorbellsInUse,
+    refresh: Option<RefreshHandle>,
     _listening: DropGuard,
 }
 
@@ -55,19 +58,30 @@ impl Listeners {
 
     /// Serves the pages by `server` from now on.
     pub(super) fn serve_pages(&mut self, server: admin::Server) {
-        let (bound, stop) = (server.bound(), self.background.end.child_token());
+        let (bound, refresh, stop) =
+            (server.bound(), server.refresh_handle(), self.background.end.child_token());
         let _serving = stop.clone().drop_guard();
         let (view, operations) = (Arc::clone(&self.view), self.operations.clone());
         self.background.spawn(admin::serve(server, view, operations, stop));
-        self.admin = Some(Admin { bound, _serving });
+        self.admin = Some(Admin { bound, refresh, _serving });
     }
 
     /// Takes the rings of `doorbells` from now on.
     pub(super) fn take_rings(&mut self, doorbells: Doorbells) {
-        let (in_use, stop) = (doorbells.in_use(), self.stop.child_token());
+        let (in_use, refresh, stop) =
+            (doorbells.in_use(), doorbells.refresh_handle(), self.stop.child_token());
         let _listening = stop.clone().drop_guard();
         self.background.spawn(doorbells.run(stop));
-        self.bells = Some(Bells { in_use, _listening });
+        self.bells = Some(Bells { in_use, refresh, _listening });
+    }
+
+    /// Has tokens, secrets and certificates read again, and returns when that is done.
+    pub(super) async fn refresh(&self) {
+        let of_pages = self.admin.as_ref().map(|admin| &admin.refresh);
+        let of_bells = self.bells.as_ref().and_then(|bells| bells.refresh.as_ref());
+        for handle in of_pages.into_iter().chain(of_bells) {
+            handle.refresh().await;
+        }
     }
 
     /// The address of the pages.

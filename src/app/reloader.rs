@@ -25,7 +25,7 @@ use crate::{
     config::{BusConfig, Config, ConfigError},
     dead_letters::LetterRetries,
     doorbell::Doorbells,
-    operations::{ConfigChange, Operations, ReloadOutcome, ReloadRequests},
+    operations::{ConfigChange, LoopRequest, Operations, ReloadOutcome, ReloadRequests},
     overview::DaemonView,
     replay::Replays,
     state::{State, StateError},
@@ -70,7 +70,7 @@ pub(super) struct Reloadable {
 
 /// Why a reload is refused.
 #[derive(Debug, thiserror::Error)]
-enum ReloadError {
+pub(super) enum ReloadError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("these keys cannot change while the daemon runs, and need a restart: {0}")]
@@ -90,33 +90,48 @@ enum ReloadError {
 }
 
 /// A configuration that can be put in force.
-struct Prepared {
-    topology: Topology,
-    change: TopologyChange,
+pub(super) struct Prepared {
+    pub(super) topology: Topology,
+    pub(super) change: TopologyChange,
     /// None: they stay as they are.
-    pages: Option<admin::Server>,
-    doorbells: Option<Doorbells>,
+    pub(super) pages: Option<admin::Server>,
+    pub(super) doorbells: Option<Doorbells>,
 }
 
 impl Reloader {
-    /// Serves `requests` until `stop`.
+    /// Serves `requests` until `stop`, one after the other.
     pub(super) async fn run(mut self, mut requests: ReloadRequests, stop: CancellationToken) {
-        while let Some(Some(audience)) = stop.run_until_cancelled(requests.next()).await {
-            if let Some(source) = &self.source {
-                source.manager.reloading();
+        while let Some(Some(request)) = stop.run_until_cancelled(requests.next()).await {
+            match request {
+                LoopRequest::Reload(audience) => {
+                    let outcome = self.reload_and_show(&stop).await;
+                    audience.tell(&outcome);
+                }
+                LoopRequest::Reset(reset, answer) => {
+                    let outcome = Box::pin(self.reset(&reset, &stop)).await;
+                    // Who has left need not know.
+                    let _ = answer.send(outcome);
+                }
             }
-            let outcome = self.reload(&stop).await;
-            let refused = match &outcome {
-                ReloadOutcome::Refused { reason } => Some(reason.clone()),
-                ReloadOutcome::Applied(_) | ReloadOutcome::Unchanged => None,
-            };
-            metrics::config_reloaded(outcome.result(), refused.is_none());
-            self.parts.view.config_reloaded(refused);
-            if let Some(source) = &self.source {
-                source.manager.ready(&self.standing(&outcome));
-            }
-            audience.tell(&outcome);
         }
+    }
+
+    /// Reloads, and has metrics, pages and the service manager show what became of it.
+    async fn reload_and_show(&mut self, stop: &CancellationToken) -> ReloadOutcome {
+        if let Some(source) = &self.source {
+            source.manager.reloading();
+        }
+        let outcome = self.reload(stop).await;
+        let refused = match &outcome {
+            ReloadOutcome::Refused { reason } => Some(reason.clone()),
+            ReloadOutcome::Applied(_) | ReloadOutcome::Unchanged => None,
+        };
+        metrics::config_reloaded(outcome.result(), refused.is_none());
+        self.parts.view.config_reloaded(refused);
+        if let Some(source) = &self.source {
+            source.manager.ready(&self.standing(&outcome));
+        }
+        outcome
     }
 
     /// What the service manager shows.
@@ -137,7 +152,9 @@ impl Reloader {
             None => Err(ReloadError::Stopping),
             Some(Err(err)) => Err(err),
             Some(Ok(None)) => Ok(ReloadOutcome::Unchanged),
-            Some(Ok(Some(prepared))) => self.put_in_force(prepared, stop).await.map(ReloadOutcome::Applied),
+            Some(Ok(Some(prepared))) => {
+                self.put_in_force(prepared, None, stop).await.map(ReloadOutcome::Applied)
+            }
         };
         match reloaded {
             Ok(ReloadOutcome::Applied(told)) => {
@@ -171,6 +188,7 @@ impl Reloader {
     async fn prepare(&self) -> Result<Option<Prepared>, ReloadError> {
         self.buses.iter().for_each(BusConfig::reload);
         self.topology.reload_secrets().await;
+        self.listeners.refresh().await;
         let Some(config) = self.load().await? else { return Ok(None) };
         let same = Unchanged::between(&self.topology.config, &config);
         let (admin, doorbells) = (config.runtime.admin.clone(), &config.doorbells);
@@ -214,10 +232,11 @@ impl Reloader {
         Ok(Some(config))
     }
 
-    /// Nothing of this can fail but for a daemon that stops.
-    async fn put_in_force(
+    /// What begins does nothing before `gate` is cancelled, if there is one. Nothing of this can fail but for a daemon that stops.
+    pub(super) async fn put_in_force(
         &mut self,
         prepared: Prepared,
+        gate: Option<CancellationToken>,
         stop: &CancellationToken,
     ) -> Result<ConfigChange, ReloadError> {
         let Prepared { topology, change, pages, doorbells } = prepared;
@@ -247,7 +266,8 @@ impl Reloader {
         }
         let drained = CancellationToken::new();
         let grace = topology.config.runtime.shutdown_grace;
-        permit.send(LoopChange { ends, begins, grace, done: Arc::new(drained.clone().drop_guard()) });
+        let done = Arc::new(drained.clone().drop_guard());
+        permit.send(LoopChange { ends, begins, gate, grace, done });
         self.buses.extend(topology.config.buses.values().cloned());
         self.topology = Arc::new(topology);
 

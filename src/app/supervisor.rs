@@ -23,6 +23,8 @@ pub(super) struct LoopChange {
     pub(super) ends: Vec<Loop>,
     /// Each begins as soon as none that ends is in its way.
     pub(super) begins: Vec<Loop>,
+    /// Those that begin do nothing before this is cancelled.
+    pub(super) gate: Option<CancellationToken>,
     /// How long those that end may take, and from now on all of them when the daemon stops.
     pub(super) grace: Duration,
     /// Dropped when all of them have ended or begun.
@@ -62,7 +64,7 @@ pub(super) struct Supervisor {
     tasks: JoinSet<Result<(), Halt<AppError>>>,
     running: BTreeMap<Id, Supervised>,
     /// Loops that begin when others have ended.
-    waiting: Vec<(Loop, Arc<DropGuard>)>,
+    waiting: Vec<Waiting>,
     until: Until,
     state: State,
     stop: CancellationToken,
@@ -77,9 +79,18 @@ impl std::fmt::Debug for Supervisor {
     }
 }
 
+/// A route that begins when others have ended.
+struct Waiting {
+    route: Loop,
+    gate: Option<CancellationToken>,
+    _done: Arc<DropGuard>,
+}
+
 /// A route, with its restarts.
 struct Supervised {
     route: Loop,
+    /// It does nothing before this is cancelled.
+    gate: Option<CancellationToken>,
     restarts: Backoff,
     /// Ends it alone.
     stop: CancellationToken,
@@ -108,22 +119,29 @@ impl Supervisor {
                 route.end();
                 continue;
             }
-            supervisor.begin(route);
+            supervisor.begin(route, None);
         }
         supervisor
     }
 
-    fn begin(&mut self, route: Loop) {
+    fn begin(&mut self, route: Loop, gate: Option<CancellationToken>) {
         let (restarts, stop) = (RetryPolicy::RESTART.backoff(), self.stop.child_token());
         let (grace, ending) = (watch::Sender::default(), None);
-        self.spawn(Supervised { route, restarts, stop, grace, ending }, Duration::ZERO);
+        self.spawn(Supervised { route, gate, restarts, stop, grace, ending }, Duration::ZERO);
     }
 
     fn spawn(&mut self, supervised: Supervised, delay: Duration) {
         let (route, stop, until) = (supervised.route.clone(), supervised.stop.clone(), self.until);
         let (grace, state) = (supervised.grace.subscribe(), self.state.clone());
+        let gate = supervised.gate.clone();
         let task = self.tasks.spawn(async move {
-            if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
+            let beginning = async {
+                if let Some(gate) = gate {
+                    gate.cancelled().await;
+                }
+                tokio::time::sleep(delay).await;
+            };
+            if stop.run_until_cancelled(beginning).await.is_none() {
                 return Err(Halt::Stopped);
             }
             tokio::select! {
@@ -141,9 +159,9 @@ impl Supervisor {
 
     /// Ends some loops, and begins others.
     fn change(&mut self, change: LoopChange) {
-        let LoopChange { ends, begins, grace, done } = change;
+        let LoopChange { ends, begins, gate, grace, done } = change;
         self.grace = grace;
-        self.waiting.retain(|(waiting, _)| !ends.iter().any(|end| end.is(waiting)));
+        self.waiting.retain(|waiting| !ends.iter().any(|end| end.is(&waiting.route)));
         for supervised in self.running.values_mut() {
             if ends.iter().any(|end| end.is(&supervised.route)) {
                 supervised.ending = Some(Arc::clone(&done));
@@ -151,7 +169,11 @@ impl Supervisor {
                 supervised.stop.cancel();
             }
         }
-        self.waiting.extend(begins.into_iter().map(|route| (route, Arc::clone(&done))));
+        let waiting = begins.into_iter().map(|route| {
+            let (gate, _done) = (gate.clone(), Arc::clone(&done));
+            Waiting { route, gate, _done }
+        });
+        self.waiting.extend(waiting);
         self.begin_waiting();
     }
 
@@ -163,9 +185,11 @@ impl Supervisor {
         let ending: Vec<_> = self.running.values().filter(|supervised| supervised.ending.is_some()).collect();
         let is_in_the_way = |route: &Loop| ending.iter().any(|ending| ending.route.turn() == route.turn());
         let (waiting, begins): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|(route, _)| is_in_the_way(route));
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| is_in_the_way(&waiting.route));
         self.waiting = waiting;
-        begins.into_iter().for_each(|(route, _)| self.begin(route));
+        for Waiting { route, gate, _done } in begins {
+            self.begin(route, gate);
+        }
     }
 
     /// Waits for all routes. May be dropped and called again. The first route that fails stops the others.

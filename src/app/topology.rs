@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{AppError, Clients, UnusableOrg, clients::client, loops::Loop, unchanged::Unchanged};
 use crate::{
     command::engine::Engine,
-    config::Config,
+    config::{Config, RouteConfig, SinkConfig},
     doorbell::Doorbell,
     operations::ConfigChange,
     overview::{RouteView, Setup, Shown},
@@ -119,9 +119,9 @@ impl Topology {
                     continue;
                 }
                 // Loading the configuration has checked that it exists.
-                let Some(sink) = self.config.sink_of(route) else { continue };
+                let Some(sink) = self.sink_of(route, before) else { continue };
                 let (standby, stream) = (self.config.standby.as_ref(), Arc::clone(stream));
-                let route = Route::new(route.clone(), sink.clone(), standby, stream, state.clone());
+                let route = Route::new(route.clone(), sink, standby, stream, state.clone());
                 loops.push(Loop::Stream(Arc::new(route), config.poll_interval.longest()));
             }
         }
@@ -144,14 +144,29 @@ impl Topology {
                     loops.push(kept);
                     continue;
                 }
-                let Some(sink) = self.config.sink_of(&route.route) else { continue };
-                let (sink, search) = (sink.clone(), Arc::clone(&running.search));
+                let Some(sink) = self.sink_of(&route.route, before) else { continue };
+                let search = Arc::clone(&running.search);
                 let route = SearchRoute::new(route.clone(), sink, search, state.clone(), running.up_since);
                 loops.push(Loop::Search(Arc::new(route)));
             }
             self.searches.insert(name.clone(), running);
         }
         loops
+    }
+
+    /// The sink of a route that begins, with where its files were `before`.
+    fn sink_of(&self, route: &RouteConfig, before: Option<(&Self, &Unchanged)>) -> Option<SinkConfig> {
+        let mut sink = self.config.sink_of(route)?.clone();
+        let was = before.and_then(|(before, _)| {
+            let (was, _) = before.config.routes().find(|(was, _)| was.name == route.name)?;
+            before.config.sink_of(was)
+        });
+        if let (SinkConfig::File(file), Some(SinkConfig::File(was))) = (&mut sink, was)
+            && was.directory != file.directory
+        {
+            file.former_directory = Some(was.directory.clone());
+        }
+        Some(sink)
     }
 
     fn of_commands(
@@ -203,6 +218,11 @@ impl Topology {
         self.loops.values()
     }
 
+    /// The loop of the route of this name.
+    pub(super) fn route(&self, name: &str) -> Option<&Loop> {
+        self.loops.get(&format!("route {name}"))
+    }
+
     pub(super) fn clients(&self) -> &Clients {
         &self.feeds.clients
     }
@@ -252,5 +272,5 @@ impl Topology {
 fn route_before(before: Option<(&Topology, &Unchanged)>, name: &str) -> Option<Loop> {
     let (before, same) = before?;
     let is_same = same.routes.contains(name);
-    before.loops.get(&format!("route {name}")).filter(|_| is_same).cloned()
+    before.route(name).filter(|_| is_same).cloned()
 }

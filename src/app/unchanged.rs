@@ -33,6 +33,13 @@ struct Comparison<'a> {
 }
 
 impl Unchanged {
+    /// All of `config` but the route of this name.
+    pub(super) fn but_route(config: &Config, route: &str) -> Self {
+        let mut same = Self::between(config, config);
+        same.routes.remove(route);
+        same
+    }
+
     /// What `after` has in common with `before`.
     pub(super) fn between(before: &Config, after: &Config) -> Self {
         let compared = Comparison { before, after };

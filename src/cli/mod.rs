@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod admin_page;
 mod check;
 mod command;
 mod completions;

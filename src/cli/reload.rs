@@ -8,7 +8,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{ConfigArgument, Exit, fail, note, print, status::connect};
 use crate::{
-    control::ControlError,
     operations::{ConfigChange, ReloadHandle, ReloadOutcome},
     telemetry::printable,
 };
@@ -19,7 +18,8 @@ use crate::{
                   first, as at a stop, and no event is lost or delivered twice by it.
 
 Exit codes: 0 the configuration is in force, or says nothing new; 1 it is refused and the daemon goes on as before; 64 it is \
-                  invalid; 69 no daemon runs, or it stops.
+                  no TOML, lacks what finds the daemon, or has another `state.path` than the daemon that runs; 69 no daemon runs, or it \
+                  stops.
 
 Examples:
   oktabus check --offline && oktabus reload
@@ -42,7 +42,6 @@ pub(super) async fn reload(arguments: ReloadArguments) -> Exit {
     let asked = async { daemon.post("/reload", &()).await?.only().await };
     let outcome: ReloadOutcome = match asked.await {
         Ok(outcome) => outcome,
-        Err(err @ ControlError::Refused { .. }) => return fail(Exit::Unavailable, &err),
         Err(err) => return fail(Exit::Unavailable, &err),
     };
     if arguments.json {

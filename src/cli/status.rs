@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufReader, Read as _},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -12,13 +13,17 @@ use tokio::{
 };
 
 use super::{
-    ConfigArgument, Exit, fail, print,
+    ConfigArgument, Exit,
+    admin_page::{AdminAnswer, readiness},
+    fail, print,
     signal::StopSignals,
     standing::{Charts, Screen, Standing, StandingGrade, draw, terminal_width},
 };
 use crate::{
+    admin::STATE_NOT_OPEN,
+    config::Config,
     control::{Client, ControlError},
-    telemetry::printable_json,
+    telemetry::{printable, printable_json},
 };
 
 /// The shortest time between two looks.
@@ -30,7 +35,8 @@ const KEYS_MAX: usize = 8;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 all is well, or something should be looked at in time; 1 in trouble; 69 no daemon runs.
+    after_help = "Exit codes: 0 all is well, or something should be looked at in time; 1 in trouble, or the daemon still waits for its state; 64 a \
+                  daemon answers at the admin address whose state is elsewhere; 69 no daemon runs.
 
 Examples:
   oktabus status --config oktabus.toml
@@ -65,20 +71,65 @@ fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok().filter(|seconds| seconds.is_finite()).ok_or_else(|| "it is no number of seconds".to_owned())
 }
 
+/// There is no daemon to be asked.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no daemon runs with the state in {0}: start it with `oktabus run`, or name its configuration with --config; one that is still \
-     waiting for its state says so in its log and at /readyz"
-)]
-pub(super) struct NoDaemon(String);
+pub(super) enum NoDaemon {
+    #[error(
+        "no daemon runs with the state in {0}: start it with `oktabus run`, or name its configuration with --config"
+    )]
+    None(String),
+    /// One answers at the admin address, which does not have its state open.
+    #[error("the daemon at {address} starts, and waits with the state in {directory}: {reason}")]
+    Starting { address: SocketAddr, directory: String, reason: String },
+    /// One answers at the admin address, which has its state open.
+    #[error(
+        "no daemon has its state in {directory}, and one answers at {address}: if `state.path` was changed, restart that daemon, since \
+         this key cannot change while it runs; if its state was moved away, put it back"
+    )]
+    Elsewhere { address: SocketAddr, directory: String },
+}
+
+impl NoDaemon {
+    async fn of(config: &Config) -> Self {
+        let directory = config.runtime.state.path.display().to_string();
+        let address = config.runtime.admin.listen;
+        match readiness(&config.runtime.admin).await {
+            None => Self::None(directory),
+            Some(AdminAnswer { is_ready: false, text }) if is_starting(&text) => {
+                Self::Starting { address, directory, reason: text }
+            }
+            Some(_) => Self::Elsewhere { address, directory },
+        }
+    }
+
+    /// A configuration that the running daemon does not have is not usable here; the others are matters of the daemon.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::None(_) | Self::Starting { .. } => Exit::Unavailable,
+            Self::Elsewhere { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// Whether the page is that of a daemon that waits for its state.
+fn is_starting(readiness: &str) -> bool {
+    readiness.contains(STATE_NOT_OPEN)
+}
 
 /// The daemon of this configuration. Errors have been printed.
 pub(super) async fn connect(argument: &ConfigArgument) -> Result<Client, Exit> {
     let config = argument.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
-    let directory = &config.runtime.state.path;
-    match Client::connect(directory).await {
-        Ok(Some(daemon)) => Ok(daemon),
-        Ok(None) => Err(fail(Exit::Unavailable, &NoDaemon(directory.display().to_string()))),
+    match connect_to(&config).await? {
+        Ok(daemon) => Ok(daemon),
+        Err(nobody) => Err(fail(nobody.exit(), &nobody)),
+    }
+}
+
+/// The daemon of this configuration, or why there is none. Other errors have been printed.
+async fn connect_to(config: &Config) -> Result<Result<Client, NoDaemon>, Exit> {
+    match Client::connect(&config.runtime.state.path).await {
+        Ok(Some(daemon)) => Ok(Ok(daemon)),
+        Ok(None) => Ok(Err(NoDaemon::of(config).await)),
         Err(err) => Err(fail(Exit::Unavailable, &err)),
     }
 }
@@ -91,8 +142,14 @@ pub(super) async fn connect_until_stopped(argument: &ConfigArgument) -> Result<(
 }
 
 pub(super) async fn status(arguments: StatusArguments) -> Exit {
-    let mut daemon = match connect(&arguments.config).await {
-        Ok(daemon) => daemon,
+    let config = match arguments.config.load_without_secrets() {
+        Ok(config) => config,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let mut daemon = match connect_to(&config).await {
+        Ok(Ok(daemon)) => daemon,
+        Ok(Err(starting @ NoDaemon::Starting { .. })) => return show_starting(&starting, arguments.json),
+        Ok(Err(nobody)) => return fail(nobody.exit(), &nobody),
         Err(exit) => return exit,
     };
     let line = match overview(&mut daemon).await {
@@ -112,6 +169,18 @@ pub(super) async fn status(arguments: StatusArguments) -> Exit {
         StandingGrade::Well | StandingGrade::Attention => Exit::Done,
         StandingGrade::Trouble => Exit::Failed,
     }
+}
+
+/// A daemon that waits with its start is in trouble, and that is all there is to say.
+fn show_starting(starting: &NoDaemon, json: bool) -> Exit {
+    let sentence = starting.to_string();
+    if json {
+        let verdict = serde_json::json!({ "grade": "trouble", "sentence": sentence, "concerns": [] });
+        print(&printable_json(&format!("{}\n", serde_json::json!({ "verdict": verdict }))));
+    } else {
+        print(&format!("{}\n", printable(&sentence)));
+    }
+    Exit::Failed
 }
 
 async fn overview(daemon: &mut Client) -> Result<bytes::Bytes, ControlError> {

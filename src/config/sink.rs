@@ -115,6 +115,8 @@ pub struct FileSink {
     pub rotate: Rotate,
     /// How long closed files are kept; for ever unless set.
     pub retention: Option<Retention>,
+    /// Where they were before a reload has named another directory. What is there stays there.
+    pub former_directory: Option<PathBuf>,
 }
 
 /// Standard output.
@@ -311,7 +313,7 @@ pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkCon
                 .ok_or_else(|| Problem::new("directory", "a sink of kind file needs a directory"))?;
             let rotate = rotate(&raw.rotate.unwrap_or_default())?;
             let retention = raw.retention.map(|raw| retention(&raw, &rotate)).transpose()?;
-            Ok(SinkConfig::File(FileSink { name, directory, rotate, retention }))
+            Ok(SinkConfig::File(FileSink { name, directory, rotate, retention, former_directory: None }))
         }
         SinkKind::Stdout => {
             Ok(SinkConfig::Stdout(StdoutSink { name, style: raw.style.unwrap_or(StdoutStyle::Json) }))

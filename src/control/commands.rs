@@ -1,7 +1,7 @@
 //! `/commands`, `/commands/pause`, `/commands/resume`, `/commands/cancel`, `/audit`, `/limits`, `/limits/release`: runs
 //! commands, and lists and stops others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::{
     Extension, Json,
@@ -9,6 +9,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,8 +18,8 @@ use crate::{
     command::{
         Outcome,
         engine::{
-            CancelCommand, EngineError, ListCommands, LocalAnswer, PauseCommands, ReleaseLimit, StopChange,
-            UnknownCommands,
+            CancelCommand, Engine, EngineError, ListCommands, LocalAnswer, PauseCommands, ReleaseLimit,
+            StopChange, UnknownCommands,
         },
     },
     telemetry::chain,
@@ -57,17 +58,27 @@ pub(super) async fn run(
     Extension(peer): Extension<Peer>,
     Json(request): Json<RunCommand>,
 ) -> Result<Response, ErrorReply> {
-    let engine = context.engines.get(request.commands.as_deref()).map_err(unknown)?;
-    let payload = String::from(Box::<str>::from(request.message)).into();
-    let told = engine.submit(payload, peer.user().await).await;
-    // An engine that ends answers nobody by being dropped.
-    drop(engine);
-    let ran = match told.await {
-        Ok(LocalAnswer::Outcome(outcome)) => RunResult::Outcome(outcome),
-        Ok(LocalAnswer::NotNow(why)) => RunResult::NotNow(why),
-        Err(_) => RunResult::NotNow("the daemon has given it up: its log says why".to_owned()),
-    };
-    Ok(lines::one(&ran))
+    let payload = Bytes::from(String::from(Box::<str>::from(request.message)));
+    let by = peer.user().await;
+    let mut asked: Option<Weak<Engine>> = None;
+    loop {
+        let engine = context.engines.get(request.commands.as_deref()).map_err(unknown)?;
+        if asked.as_ref().is_some_and(|asked| std::ptr::eq(asked.as_ptr(), Arc::as_ptr(&engine))) {
+            let why = "the daemon stops, or has given it up: its log says why".to_owned();
+            return Ok(lines::one(&RunResult::NotNow(why)));
+        }
+        let told = engine.submit(payload.clone(), by.clone()).await;
+        // An engine that ends answers nobody by being dropped.
+        asked = Some(Arc::downgrade(&engine));
+        drop(engine);
+        let ran = match told.await {
+            Ok(LocalAnswer::Outcome(outcome)) => RunResult::Outcome(outcome),
+            Ok(LocalAnswer::NotNow(why)) => RunResult::NotNow(why),
+            // Another one takes its place after a reload: by its id it is the same command there.
+            Ok(LocalAnswer::Ended) | Err(_) => continue,
+        };
+        return Ok(lines::one(&ran));
+    }
 }
 
 pub(super) async fn list(

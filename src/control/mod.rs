@@ -30,7 +30,7 @@ pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
 pub use dead_letters::NamedLetters;
 pub use live::Passed;
-pub use routes::{NamedRoute, RouteChange};
+pub use routes::{NamedRoute, ResetRoute, RouteChange, RoutePosition};
 pub use socket::{NAME, Socket};
 
 use crate::{
@@ -108,6 +108,8 @@ pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
         .route("/commands/pause", get(commands::pauses).post(commands::pause))
         .route("/routes/pause", post(routes::pause))
         .route("/routes/resume", post(routes::resume))
+        .route("/routes/reset", post(routes::reset))
+        .route("/routes/position", get(routes::position))
         .route("/commands/resume", post(commands::resume))
         .route("/commands/cancel", post(commands::cancel))
         .route("/limits", get(commands::limits))

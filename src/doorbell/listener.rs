@@ -21,6 +21,7 @@ use crate::{
     config::{DoorbellListener, HookConfig, SecretError, ServerTls},
     serving::{
         self, BoundAddress, Bounds, ConnectionLimits,
+        refresh::{RefreshHandle, RefreshRequests, refresh_channel},
         tls::{CertificateError, CurrentAcceptor, read_acceptor},
     },
     telemetry::chain,
@@ -74,6 +75,7 @@ pub(super) struct Listener {
     tls: Option<ServerTls>,
     acceptor: CurrentAcceptor,
     hooks: Arc<Hooks>,
+    refresh: (RefreshHandle, RefreshRequests),
 }
 
 impl Listener {
@@ -110,7 +112,13 @@ impl Listener {
             tls: config.tls.clone(),
             acceptor: CurrentAcceptor::new(acceptor),
             hooks,
+            refresh: refresh_channel(),
         })
+    }
+
+    /// Has secrets and certificate read again.
+    pub(super) fn refresh_handle(&self) -> RefreshHandle {
+        self.refresh.0.clone()
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -140,7 +148,7 @@ impl Listener {
     }
 
     async fn serve(self, stop: CancellationToken) -> io::Result<()> {
-        let Self { listener, tls, acceptor, hooks, .. } = self;
+        let Self { listener, tls, acceptor, hooks, refresh: (_, requests), .. } = self;
         let listener = TcpListener::from_std(listener)?;
         let pages = router(Arc::clone(&hooks));
         let serving =
@@ -151,7 +159,7 @@ impl Listener {
         };
         tokio::select! {
             () = serving => {}
-            () = refresh(hooks, tls, acceptor) => {}
+            () = refresh(hooks, tls, acceptor, requests) => {}
             () = over => {}
         }
         Ok(())
@@ -162,11 +170,16 @@ fn own_runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Reads secrets and certificate again and again. What cannot be used is told once, and what was read before stays.
-async fn refresh(hooks: Arc<Hooks>, tls: Option<ServerTls>, acceptor: CurrentAcceptor) {
+/// Reads secrets and certificate again and again, at once when that is asked for. What cannot be used is told once, and what was read before stays.
+async fn refresh(
+    hooks: Arc<Hooks>,
+    tls: Option<ServerTls>,
+    acceptor: CurrentAcceptor,
+    mut requests: RefreshRequests,
+) {
     let mut certificate_trouble = None;
     loop {
-        tokio::time::sleep(REFRESH_EVERY).await;
+        let _told = requests.next_within(REFRESH_EVERY).await;
         let (read, tls) = (Arc::clone(&hooks), tls.clone());
         let reading = tokio::task::spawn_blocking(move || {
             read.bells().for_each(refresh_secrets);

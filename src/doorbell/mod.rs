@@ -23,7 +23,7 @@ pub(crate) use listener::REFRESH_EVERY;
 
 use crate::{
     config::{DoorbellsConfig, RingSource},
-    serving::BoundAddress,
+    serving::{BoundAddress, refresh::RefreshHandle},
 };
 use listener::Listener;
 use messages::MessageBell;
@@ -87,6 +87,11 @@ impl Doorbells {
     /// What serves those that may follow.
     pub fn in_use(&self) -> DoorbellsInUse {
         DoorbellsInUse { all: self.all.clone(), bound: self.listener.as_ref().map(Listener::bound) }
+    }
+
+    /// Has the secrets and the certificate of those that are hooks read again.
+    pub(crate) fn refresh_handle(&self) -> Option<RefreshHandle> {
+        self.listener.as_ref().map(Listener::refresh_handle)
     }
 
     /// Where hooks are received.

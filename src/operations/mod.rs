@@ -1,5 +1,5 @@
-//! What an operator may do to the running daemon from afar: pause and resume a route, pause and resume commands, release a limit,
-//! deliver dead letters once more.
+//! What an operator may do to the running daemon from afar: pause and resume a route, have it begin at another time, pause and
+//! resume commands, release a limit, deliver dead letters once more.
 //!
 //! Each is logged and audited: what concerns commands in the audit of the commands, what concerns routes in a file of its own.
 //! Whether somebody may do it is decided by whoever calls.
@@ -8,13 +8,17 @@ mod letter_retries;
 mod operator_log;
 mod reload;
 mod route_pauses;
+mod route_reset;
 
 use std::sync::Arc;
 
 pub use letter_retries::LetterRetryError;
 pub use operator_log::OperatorLog;
-pub use reload::{ConfigChange, ReloadAudience, ReloadHandle, ReloadOutcome, ReloadRequests, reload_channel};
+pub use reload::{
+    ConfigChange, LoopRequest, ReloadAudience, ReloadHandle, ReloadOutcome, ReloadRequests, reload_channel,
+};
 pub use route_pauses::{RoutePauseError, RoutePauses};
+pub use route_reset::{RouteReset, RouteResetError};
 
 use crate::{
     command::engine::{EngineError, Engines, PauseCommands, ReleaseLimit},
@@ -100,6 +104,11 @@ impl Operations {
         routes: impl IntoIterator<Item = Arc<RouteStatus>>,
     ) -> Result<(), StateError> {
         self.routes.exchange(routes).await
+    }
+
+    /// Where decisions about routes are kept.
+    pub(crate) fn log(&self) -> &OperatorLog {
+        &self.log
     }
 
     /// Does it. Gives, in a sentence, what is so now.

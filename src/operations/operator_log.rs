@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Operator;
+use super::{Operator, RouteReset};
 use crate::{
     command::audit::{AuditError, AuditFile},
     telemetry::printable_json,
@@ -27,6 +27,9 @@ struct Decision<'a> {
     at: Timestamp,
     decision: &'static str,
     route: &'a str,
+    /// Where the route is to begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Timestamp>,
     requested_by: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -46,9 +49,27 @@ impl OperatorLog {
         route: &str,
         by: &Operator,
     ) -> Result<(), AuditError> {
-        let Operator { name, reason } = by;
-        let decision =
-            Decision { at: Timestamp::now(), decision, route, requested_by: name, reason: reason.as_deref() };
+        self.append(decision, route, None, by).await
+    }
+
+    /// The same of a decision about where the route is to begin.
+    pub(crate) async fn keep_reset(
+        &self,
+        decision: &'static str,
+        RouteReset { route, to, by }: &RouteReset,
+    ) -> Result<(), AuditError> {
+        self.append(decision, route, Some(*to), by).await
+    }
+
+    async fn append(
+        &self,
+        decision: &'static str,
+        route: &str,
+        to: Option<Timestamp>,
+        by: &Operator,
+    ) -> Result<(), AuditError> {
+        let (at, requested_by, reason) = (Timestamp::now(), by.name.as_str(), by.reason.as_deref());
+        let decision = Decision { at, decision, route, to, requested_by, reason };
         // Texts and a time can always be written.
         let line = serde_json::to_string(&decision).unwrap_or_default();
         let (file, line) = (Arc::clone(&self.0), printable_json(&line).into_owned());

@@ -1,7 +1,10 @@
-//! How a reload of the configuration is asked for, and what became of it. What a reload does is `app`'s.
+//! How a reload of the configuration is asked for, and what became of it; resets of routes go the same way, one after the other. What
+//! each does is `app`'s.
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+
+use super::{RouteReset, RouteResetError};
 
 /// Requests that wait for the reload that is under way; all of them are served by the next one.
 const REQUESTS_MAX: usize = 16;
@@ -51,15 +54,34 @@ impl ReloadOutcome {
     }
 }
 
-/// Asks for reloads.
+/// Asks for reloads, and for resets of routes.
 #[derive(Debug, Clone)]
-pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
+pub struct ReloadHandle(mpsc::Sender<Asked>);
 
-/// Where requests for a reload arrive.
+/// Where requests for a reload or a reset arrive.
 #[derive(Debug)]
-pub struct ReloadRequests(mpsc::Receiver<ReloadRequest>);
+pub struct ReloadRequests {
+    arriving: mpsc::Receiver<Asked>,
+    /// What came behind reloads that are served together.
+    next: Option<Asked>,
+}
+
+/// What is served next.
+#[derive(Debug)]
+pub enum LoopRequest {
+    /// One reload, for all who have asked.
+    Reload(ReloadAudience),
+    /// A reset, and who is told of it.
+    Reset(RouteReset, oneshot::Sender<Result<String, RouteResetError>>),
+}
 
 /// A request, to be answered.
+#[derive(Debug)]
+enum Asked {
+    Reload(ReloadRequest),
+    Reset(RouteReset, oneshot::Sender<Result<String, RouteResetError>>),
+}
+
 type ReloadRequest = oneshot::Sender<ReloadOutcome>;
 
 /// Those who have asked for the same reload.
@@ -69,26 +91,46 @@ pub struct ReloadAudience(Vec<ReloadRequest>);
 /// A handle, and where its requests arrive.
 pub fn reload_channel() -> (ReloadHandle, ReloadRequests) {
     let (requests, arriving) = mpsc::channel(REQUESTS_MAX);
-    (ReloadHandle(requests), ReloadRequests(arriving))
+    (ReloadHandle(requests), ReloadRequests { arriving, next: None })
 }
 
 impl ReloadHandle {
     /// Has the configuration reloaded, after the reload that is under way if there is one. None: the daemon stops.
     pub async fn reload(&self) -> Option<ReloadOutcome> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(answer).await.ok()?;
+        self.0.send(Asked::Reload(answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Has a route begin at another time. Gives, in a sentence, what is so now. None: the daemon stops.
+    pub async fn reset(&self, reset: RouteReset) -> Option<Result<String, RouteResetError>> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Asked::Reset(reset, answer)).await.ok()?;
         answered.await.ok()
     }
 }
 
 impl ReloadRequests {
-    /// Waits for a request, and takes all that there are: one reload serves them. None: nobody can ask any more. Cancel-safe.
-    pub async fn next(&mut self) -> Option<ReloadAudience> {
-        let mut requests = vec![self.0.recv().await?];
-        while let Ok(request) = self.0.try_recv() {
-            requests.push(request);
+    /// Waits for a request, and takes all reloads that there are: one serves them. None: nobody can ask any more. Cancel-safe.
+    pub async fn next(&mut self) -> Option<LoopRequest> {
+        let first = match self.next.take() {
+            Some(next) => next,
+            None => self.arriving.recv().await?,
+        };
+        let mut requests = match first {
+            Asked::Reload(request) => vec![request],
+            Asked::Reset(reset, answer) => return Some(LoopRequest::Reset(reset, answer)),
+        };
+        while let Ok(asked) = self.arriving.try_recv() {
+            match asked {
+                Asked::Reload(request) => requests.push(request),
+                reset @ Asked::Reset(..) => {
+                    self.next = Some(reset);
+                    break;
+                }
+            }
         }
-        Some(ReloadAudience(requests))
+        Some(LoopRequest::Reload(ReloadAudience(requests)))
     }
 }
 
@@ -108,6 +150,40 @@ mod tests {
 
     use super::*;
 
+    async fn next_reload(requests: &mut ReloadRequests) -> ReloadAudience {
+        match requests.next().await {
+            Some(LoopRequest::Reload(audience)) => audience,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_keeps_its_place_among_reloads() {
+        let (handle, mut requests) = reload_channel();
+        let by = crate::operations::Operator { name: "ada".to_owned(), reason: None };
+        let reset = RouteReset { route: "log/siem".to_owned(), to: jiff::Timestamp::UNIX_EPOCH, by };
+        let asking: Vec<_> = (0..3)
+            .map(|number| {
+                let (handle, reset) = (handle.clone(), reset.clone());
+                tokio::spawn(async move {
+                    match number {
+                        1 => drop(handle.reset(reset).await),
+                        _ => drop(handle.reload().await),
+                    }
+                })
+            })
+            .collect();
+        while requests.arriving.len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        next_reload(&mut requests).await.tell(&ReloadOutcome::Unchanged);
+        let next = requests.next().await;
+        assert!(matches!(&next, Some(LoopRequest::Reset(reset, _)) if reset.route == "log/siem"), "{next:?}");
+        next_reload(&mut requests).await.tell(&ReloadOutcome::Unchanged);
+        drop(next);
+        join_all(asking).await;
+    }
+
     #[tokio::test]
     async fn those_who_ask_during_a_reload_share_the_next_one() {
         let (handle, mut requests) = reload_channel();
@@ -117,15 +193,15 @@ mod tests {
                 tokio::spawn(async move { handle.reload().await })
             })
             .collect();
-        while requests.0.len() < 5 {
+        while requests.arriving.len() < 5 {
             tokio::task::yield_now().await;
         }
-        requests.next().await.unwrap().tell(&ReloadOutcome::Unchanged);
+        next_reload(&mut requests).await.tell(&ReloadOutcome::Unchanged);
         for told in join_all(asking).await {
             assert_eq!(told.unwrap(), Some(ReloadOutcome::Unchanged));
         }
         let late = tokio::spawn(async move { handle.reload().await });
-        while requests.0.is_empty() {
+        while requests.arriving.is_empty() {
             tokio::task::yield_now().await;
         }
         drop(requests);

@@ -121,6 +121,7 @@ mod tests {
             published_max: None,
             advanced_at: None,
             lag_seconds: 0.0,
+            lag_events: None,
             held: 0,
             paused: None,
             okta_trouble: None,

@@ -78,6 +78,9 @@ pub struct OrgOverview {
     pub authentication: String,
     /// The share of each bucket that may be used.
     pub budget_share: f64,
+    /// Why a new secret is not used, if the one before still is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_trouble: Option<String>,
     /// The buckets that were used, or of which something is known.
     pub buckets: Vec<BucketOverview>,
 }
@@ -165,6 +168,7 @@ fn orgs(clients: &[Arc<Client>]) -> Vec<OrgOverview> {
             url: org.url.origin().ascii_serialization(),
             authentication: client.authentication(),
             budget_share: org.budget_share,
+            secret_trouble: client.secret_trouble(),
             buckets: buckets.collect(),
         }
     });

@@ -1,5 +1,7 @@
 //! Whether all is well, in one sentence, and what to do about each thing that is not. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::status::{OrgOverview, RouteOverview};
@@ -123,15 +125,40 @@ fn sentence(concerns: &[Concern], facts: &Facts<'_>) -> String {
 }
 
 fn all_is_well(facts: &Facts<'_>) -> String {
+    let snapshots = || facts.routes.iter().map(|route| &route.snapshot);
+    let owned = || snapshots().filter(|route| route.phase != Phase::Standby);
+    let others: Vec<_> = snapshots().filter(|route| route.phase == Phase::Standby).collect();
     // A lag that goes up and down below a second is no news.
-    let behind = facts.routes.iter().map(|route| route.snapshot.lag_seconds.ceil()).fold(1.0, f64::max);
+    let behind = owned().map(|route| route.lag_seconds.ceil()).fold(1.0, f64::max);
     let running = facts.commands.len();
-    match facts.routes.len() {
+    match owned().count() {
+        0 if !others.is_empty() => format!("All is well: this daemon stands by for {}.", stands_by(&others)),
         0 if running == 0 => "All is well, and there is nothing to do.".to_owned(),
         0 => "All is well: commands are carried out.".to_owned(),
-        1 => format!("All is well: one route delivers and is {} behind.", span(behind)),
-        routes => format!("All is well: {routes} routes deliver, none more than {} behind.", span(behind)),
+        1 if others.is_empty() => {
+            format!("All is well: one route delivers and is {} behind.", span(behind))
+        }
+        routes if others.is_empty() => {
+            format!("All is well: {routes} routes deliver, none more than {} behind.", span(behind))
+        }
+        routes => format!(
+            "All is well: {routes} of {} routes deliver here, none more than {} behind; this daemon stands by for {}.",
+            routes + others.len(),
+            span(behind),
+            stands_by(&others)
+        ),
     }
+}
+
+/// Routes that this daemon waits for, and who has them.
+fn stands_by(routes: &[&Snapshot]) -> String {
+    let owners: BTreeSet<_> = routes.iter().filter_map(|route| route.owner.as_deref()).collect();
+    let whose = match owners.len() {
+        0 => String::new(),
+        1 => format!(", which {} has", owners.into_iter().collect::<String>()),
+        _ => format!(", which {} have", owners.into_iter().collect::<Vec<_>>().join(" and ")),
+    };
+    format!("{}{whose}", counted(u64::try_from(routes.len()).unwrap_or(u64::MAX), "route"))
 }
 
 fn of_route(route: &Snapshot) -> Vec<Concern> {
@@ -236,13 +263,23 @@ fn of_commands(commands: &EngineSnapshot) -> Vec<Concern> {
 }
 
 fn of_org(org: &OrgOverview) -> Vec<Concern> {
+    let about = format!("org {}", org.org);
+    let secret = org.secret_trouble.iter().map(|trouble| Concern {
+        detail: Some(trouble.clone()),
+        ..concern(
+            Grade::Attention,
+            &about,
+            "goes on with the secret before the new one",
+            "Put a secret that is right in its place, and run `oktabus reload`: the one before ends with the next start.",
+        )
+    });
     let waiting = org.buckets.iter().filter_map(|bucket| {
         let seconds = bucket.waiting_seconds.filter(|seconds| *seconds >= WAITING_SECONDS)?;
         let what = format!("holds requests of {} back for {seconds} s", bucket.bucket);
         let remedy = "It goes on by itself with Okta's next window; if that is often so, raise `budget.share` or have others ask less.";
-        Some(concern(Grade::Attention, &format!("org {}", org.org), &what, remedy))
+        Some(concern(Grade::Attention, &about, &what, remedy))
     });
-    waiting.collect()
+    secret.chain(waiting).collect()
 }
 
 fn of_doorbell(doorbell: &DoorbellSnapshot) -> Option<Concern> {
@@ -305,6 +342,54 @@ mod tests {
         let well = verdict(&[route(|route| route.lag_seconds = 3.4)]);
         assert_eq!((well.grade, well.concerns.len()), (Grade::Well, 0));
         assert_eq!(well.sentence, "All is well: one route delivers and is 4 s behind.");
+    }
+
+    #[test]
+    fn a_daemon_that_stands_by_says_so_and_who_has_its_routes() {
+        let standby = |owner: Option<&str>| {
+            route(|route| {
+                (route.phase, route.owner) = (Phase::Standby, owner.map(str::to_owned));
+            })
+        };
+        let one = Some("process 7 on one");
+        for (routes, sentence) in [
+            (
+                vec![standby(one), standby(one)],
+                "All is well: this daemon stands by for 2 routes, which process 7 on one has.",
+            ),
+            (vec![standby(None)], "All is well: this daemon stands by for 1 route."),
+            (
+                vec![route(|route| route.lag_seconds = 2.0), standby(one), standby(Some("process 8 on two"))],
+                "All is well: 1 of 3 routes deliver here, none more than 2 s behind; this daemon stands by for 2 routes, which \
+                 process 7 on one and process 8 on two have.",
+            ),
+        ] {
+            let found = verdict(&routes);
+            assert_eq!((found.grade, found.sentence.as_str()), (Grade::Well, sentence));
+        }
+    }
+
+    #[test]
+    fn a_new_secret_that_is_refused_is_worth_a_look() {
+        let org = OrgOverview {
+            org: "acme".to_owned(),
+            url: "https://acme.okta.com".to_owned(),
+            authentication: "API token".to_owned(),
+            budget_share: 0.5,
+            secret_trouble: Some("the new secret is refused".to_owned()),
+            buckets: Vec::new(),
+        };
+        let found = DaemonVerdict::of(&Facts {
+            routes: &[],
+            orgs: &[org],
+            commands: &[],
+            doorbells: &[],
+            hanging: Vec::new(),
+            state: None,
+            refused_config: None,
+        });
+        assert_eq!(found.sentence, "Org acme goes on with the secret before the new one.");
+        assert_eq!(found.concerns[0].detail.as_deref(), Some("the new secret is refused"));
     }
 
     #[test]

@@ -19,9 +19,18 @@ pub(super) enum Frontier {
 #[derive(Debug, Default)]
 pub(super) struct Lag {
     frontier: Option<Frontier>,
-    /// Of each page that was read and is not proved, when its oldest event was published.
-    undelivered: BTreeMap<u64, Timestamp>,
+    /// The pages that were read and are not proved.
+    undelivered: BTreeMap<u64, UndeliveredPage>,
     next: u64,
+}
+
+/// A page that was read and is not proved.
+#[derive(Debug, Clone, Copy)]
+struct UndeliveredPage {
+    /// When its oldest event was published.
+    oldest: Timestamp,
+    /// How many events it has; none where that is not known any more.
+    events: Option<u64>,
 }
 
 impl Lag {
@@ -30,10 +39,10 @@ impl Lag {
         self.frontier = Some(frontier);
     }
 
-    /// A page with an event of this age waits to be proved. Gives its number.
-    pub(super) fn add(&mut self, oldest: Timestamp) -> u64 {
+    /// A page of so many events, if that is known, the oldest of this age, waits to be proved. Gives its number.
+    pub(super) fn add(&mut self, oldest: Timestamp, events: Option<u64>) -> u64 {
         self.next += 1;
-        self.undelivered.insert(self.next, oldest);
+        self.undelivered.insert(self.next, UndeliveredPage { oldest, events });
         self.next
     }
 
@@ -44,7 +53,15 @@ impl Lag {
 
     /// When the oldest event of the pages that wait was published, if any do.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.undelivered.values().min().copied()
+        self.undelivered.values().map(|page| page.oldest).min()
+    }
+
+    /// How many events wait to be proved; none while Okta has more, since nobody knows how many.
+    pub(super) fn events(&self) -> Option<u64> {
+        match self.frontier? {
+            Frontier::MoreFrom(_) => None,
+            Frontier::NothingSince(_) => self.undelivered.values().map(|page| page.events).sum(),
+        }
     }
 
     /// Whether there are pages that wait to be proved.
@@ -84,23 +101,25 @@ mod tests {
     async fn it_is_that_of_the_oldest_event_without_proof_whatever_is_read_behind_it() {
         let now = Timestamp::now();
         let mut lag = Lag::default();
-        let (younger, older) = (lag.add(now - 10 * SECOND), lag.add(now - 60 * SECOND));
+        let (younger, older) = (lag.add(now - 10 * SECOND, Some(7)), lag.add(now - 60 * SECOND, Some(5)));
         lag.read_to(Frontier::NothingSince(Instant::now()));
-        assert_eq!(lag.age(now), Some(60 * SECOND));
+        assert_eq!((lag.age(now), lag.events()), (Some(60 * SECOND), Some(12)));
         lag.remove(older);
         assert_eq!(lag.age(now), Some(10 * SECOND));
         lag.remove(younger);
         assert!(!lag.is_undelivered());
-        assert_eq!(lag.age(now), Some(Duration::ZERO));
+        assert_eq!((lag.age(now), lag.events()), (Some(Duration::ZERO), Some(0)));
+        lag.add(now, None);
+        assert_eq!(lag.events(), None, "what is read again is not counted yet");
     }
 
     #[test]
     fn it_is_that_of_what_comes_next_while_there_is_more_to_read() {
         let now = Timestamp::now();
         let mut lag = Lag::default();
-        lag.add(now - 30 * SECOND);
+        lag.add(now - 30 * SECOND, Some(3));
         lag.read_to(Frontier::MoreFrom(now - 90 * SECOND));
-        assert_eq!(lag.age(now), Some(90 * SECOND));
+        assert_eq!((lag.age(now), lag.events()), (Some(90 * SECOND), None));
         // Clocks disagree; a time to come is no age.
         lag.read_to(Frontier::MoreFrom(now + 90 * SECOND));
         assert_eq!(lag.age(now), Some(30 * SECOND));

@@ -18,6 +18,7 @@ mod pages;
 mod pause;
 mod prefetch;
 mod rendering;
+mod reset;
 mod selection;
 #[cfg(test)]
 pub(crate) mod simulation;
@@ -36,6 +37,7 @@ use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
 pub use pause::RoutePause;
 pub(crate) use rendering::Rendering;
+pub use reset::fenced_checkpoint;
 pub use selection::Selection;
 pub(crate) use state_retry::StateRetry;
 pub use status::{Phase, RecentDeadLetter, RouteStatus, SearchStatus, Snapshot};
@@ -175,6 +177,19 @@ impl Route {
         &self.config.name
     }
 
+    /// What it reads.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// How this run of a route that delivers exactly once is called where its owner is named.
+    pub fn run_name(&self) -> Option<String> {
+        match &self.seams.sink {
+            SinkSeam::AtLeastOnce(_) => None,
+            SinkSeam::ExactlyOnce(sink) => Some(sink.me.to_string()),
+        }
+    }
+
     /// How it stands, kept up to date while it runs.
     pub fn status(&self) -> Arc<RouteStatus> {
         Arc::clone(&self.status)
@@ -185,8 +200,19 @@ impl Route {
     pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<(), Halt<RouteError>> {
         match &self.seams.sink {
             SinkSeam::AtLeastOnce(sink) => self.run_at_least_once(&**sink, stop, until_caught_up).await,
-            SinkSeam::ExactlyOnce(sink) => exactly_once::run(self, sink, stop, until_caught_up).await,
+            SinkSeam::ExactlyOnce(sink) => {
+                self.show_distance().await;
+                exactly_once::run(self, sink, stop, until_caught_up).await
+            }
         }
+    }
+
+    /// How far behind it is by what the state has: its bus, which has its place, may be away for long.
+    async fn show_distance(&self) {
+        // Whatever keeps the state from being read is met, and told, next.
+        let Ok(stored) = self.seams.state.load(self.name()).await else { return };
+        let reached = stored.and_then(|stored| stored.cursor.published_max);
+        self.status.read_to(lag::Frontier::MoreFrom(reached.unwrap_or_else(|| self.stream.start())));
     }
 
     async fn run_at_least_once(

@@ -130,7 +130,9 @@ impl Prefetch {
         }
         let now = Timestamp::now();
         // First what is there, then what is not: in between nothing may seem to be delivered.
-        let undelivered = oldest(&read.page.events, now).map(|oldest| self.status.undelivered(oldest));
+        let events = u64::try_from(read.page.events.len()).ok();
+        let undelivered =
+            oldest(&read.page.events, now).map(|oldest| self.status.undelivered(oldest, events));
         self.status.read_to(if read.is_tail {
             Frontier::NothingSince(read.page.asked_at)
         } else {

@@ -184,6 +184,10 @@ pub struct Snapshot {
     /// Age of the oldest event that Okta has shown, or may have, and that the sink has not proved. Of a search: since when
     /// its run is due that is not delivered.
     pub lag_seconds: f64,
+    /// Events that were read and that the sink has not proved, where Okta had no more when it was asked last; none while there is more,
+    /// since nobody knows how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_events: Option<u64>,
     /// Messages that the sink refused and that wait until it is known whether they are wrong or the sink.
     pub held: usize,
     /// Who has paused it, if it is paused.
@@ -252,6 +256,7 @@ impl RouteStatus {
             published_max: inner.published_max,
             advanced_at: inner.advanced_at,
             lag_seconds: inner.lag_seconds(Timestamp::now()),
+            lag_events: inner.lag_events(),
             held: inner.held,
             paused,
             okta_trouble: text(&inner.okta_trouble),
@@ -316,16 +321,16 @@ impl RouteStatus {
         self.lock().lag.read_to(frontier);
     }
 
-    /// A page whose oldest event was published then waits to be proved.
-    pub(super) fn undelivered(self: &Arc<Self>, oldest: Timestamp) -> Undelivered {
-        let number = self.lock().lag.add(oldest);
+    /// A page of so many events, if that is known, whose oldest was published then, waits to be proved.
+    pub(super) fn undelivered(self: &Arc<Self>, oldest: Timestamp, events: Option<u64>) -> Undelivered {
+        let number = self.lock().lag.add(oldest, events);
         Undelivered { status: Arc::clone(self), number }
     }
 
     /// What waits to be proved now waits on, although its pages are given up and read again.
     pub(super) fn still_undelivered(self: &Arc<Self>) -> Option<Undelivered> {
         let oldest = self.lock().lag.oldest()?;
-        Some(self.undelivered(oldest))
+        Some(self.undelivered(oldest, None))
     }
 
     /// So many messages were refused and wait.
@@ -501,6 +506,13 @@ impl Inner {
     }
 }
 
+impl Inner {
+    fn lag_events(&self) -> Option<u64> {
+        let is_reading = matches!(self.phase, Phase::Reading | Phase::AtTail) && self.search.is_none();
+        is_reading.then(|| self.lag.events()).flatten()
+    }
+}
+
 impl Snapshot {
     /// What keeps the route from making progress, if anything.
     pub fn trouble(&self) -> Option<&str> {
@@ -562,15 +574,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_route_is_at_the_tail_when_what_was_read_is_proved() {
         let status = Arc::new(RouteStatus::new("a/b"));
-        let waiting = status.undelivered(Timestamp::now() - Duration::from_secs(900));
+        let waiting = status.undelivered(Timestamp::now() - Duration::from_secs(900), Some(4));
         status.read_to(Frontier::NothingSince(Instant::now()));
         status.enter(Phase::AtTail);
         let snapshot = status.snapshot();
-        assert_eq!(snapshot.phase, Phase::Reading);
+        assert_eq!((snapshot.phase, snapshot.lag_events), (Phase::Reading, Some(4)));
         assert!(snapshot.lag_seconds >= 900.0);
         drop(waiting);
         let snapshot = status.snapshot();
-        assert_eq!(snapshot.phase, Phase::AtTail);
+        assert_eq!((snapshot.phase, snapshot.lag_events), (Phase::AtTail, Some(0)));
         assert!(snapshot.lag_seconds < 1.0, "{}", snapshot.lag_seconds);
     }
 

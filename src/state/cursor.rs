@@ -35,6 +35,20 @@ pub struct Cursor {
     pub recent: RecentIds,
 }
 
+impl Cursor {
+    /// This beginning, for a route that stands elsewhere, and whose bus has the checkpoint `of_bus` if it has one. The sink goes on
+    /// where it stands, whatever it is given next. What was delivered is to be delivered again, so that it is not known any more.
+    #[must_use]
+    pub fn in_place_of(self, stands: Option<Self>, of_bus: Option<BusCheckpoint>) -> Self {
+        match stands {
+            Some(Self { mark, delivered, left_behind, .. }) => {
+                Self { mark, delivered, of_bus, left_behind, ..self }
+            }
+            None => Self { of_bus, ..self },
+        }
+    }
+}
+
 /// Where a sink stood after the last proved batch; kept with the cursor, atomically.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]

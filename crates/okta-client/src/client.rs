@@ -130,6 +130,11 @@ impl Client {
         self.auth.reload(&self.org().name).await;
     }
 
+    /// Why the secret that is at its source is not used, if the one before still is.
+    pub fn secret_trouble(&self) -> Option<String> {
+        self.auth.secret_trouble()
+    }
+
     /// The scopes of the org besides the System Log's that are not granted to the service app. Okta refuses
     /// several at once without saying which, so each is asked for alone.
     pub async fn ungranted_scopes(&self) -> Result<Vec<Scope>, OktaError> {

@@ -34,7 +34,7 @@ mod transport;
 pub mod users;
 pub mod zones;
 
-pub use auth::AuthError;
+pub use auth::{AuthError, require_private_key};
 pub use budget::{BudgetStatus, Priority};
 pub use client::{ChangePermit, Changed, Client, Found};
 pub use error::{Class, OktaError};

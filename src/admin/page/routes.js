@@ -64,7 +64,7 @@ function makeRow({ route: { route: name } }) {
     const [word, grade] = trouble ? ["in trouble", "trouble"] : PHASES[phase];
     text(state.firstChild, word);
     attribute(state.firstChild, "data-grade", grade);
-    text(lag, span(route.lag_seconds));
+    text(lag, lagOf(route));
     text(speed, rate(route.rate));
     text(to, route.setup ? `${route.setup.sink}, ${route.setup.format}` : "");
     const hour = history[name];
@@ -80,6 +80,12 @@ function makeRow({ route: { route: name } }) {
     }
   };
   return { node, update };
+}
+
+/** In seconds, and in events where there are some and it is known how many. */
+function lagOf(route) {
+  const events = route.lag_events;
+  return events ? `${span(route.lag_seconds)}, ${number(events)} ${events === 1 ? "event" : "events"}` : span(route.lag_seconds);
 }
 
 function makeDetails({ route: { route: name } }) {
@@ -126,6 +132,7 @@ function factsOf(route, { now, streams, doorbells }) {
     ["Wants", setup && (setup.selection.join("; ") || "all events")],
     ["Redacts", setup && (setup.redacts ? "yes" : "no")],
     ["Delivered", number(route.delivered)],
+    ["Not delivered", route.lag_events == null ? null : `${number(route.lag_events)} ${route.lag_events === 1 ? "event" : "events"} of those that were read`],
     ["Newest event", route.published_max && when(route.published_max, now)],
     ["Cursor moved", route.advanced_at && when(route.advanced_at, now)],
     ["Polls", stream && `every ${span(stream.poll_interval_seconds)} while nothing happens`],

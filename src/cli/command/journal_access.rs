@@ -266,7 +266,7 @@ async fn run_here(
     Ok(match answer {
         Ok(LocalAnswer::Outcome(outcome)) => RunResult::Outcome(outcome),
         Ok(LocalAnswer::NotNow(why)) => RunResult::NotNow(why),
-        Err(_) => RunResult::NotNow("it was given up: the log says why".to_owned()),
+        Ok(LocalAnswer::Ended) | Err(_) => RunResult::NotNow("it was given up: the log says why".to_owned()),
     })
 }
 

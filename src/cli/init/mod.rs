@@ -11,12 +11,14 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
+use okta_client::{AuthError, FixedSecret, SecretSource, require_private_key};
 
 use super::{Exit, fail, note, print};
-use crate::config::Config;
+use crate::{config::Config, telemetry::chain};
 use choices::{Choices, ChoicesError};
 use key_pair::{KeyPair, KeyPairError};
 
@@ -118,6 +120,12 @@ enum InitError {
     Choices(#[from] ChoicesError),
     #[error(transparent)]
     Key(#[from] KeyPairError),
+    #[error("cannot read {path}, which is to be the private key: name another file with --key-file")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "{path} is there already, and is no private key that can be used: {reason}; name another file with --key-file"
+    )]
+    NotAKey { path: PathBuf, reason: String },
     #[error("{0} is there already: --force replaces it, --output writes another file")]
     Exists(PathBuf),
     #[error("cannot write {path}")]
@@ -161,10 +169,21 @@ pub(super) fn init(arguments: InitArguments) -> Exit {
     }
 }
 
-/// Makes the private key of a service app, unless there is one.
+/// Makes the private key of a service app, unless there is one, which must be one.
 fn make_key(choices: &Choices) -> Result<Option<KeyPair>, InitError> {
     let Some(path) = choices.key_file() else { return Ok(None) };
     if path.exists() {
+        let text = fs::read_to_string(path)
+            .map_err(|source| InitError::Unreadable { path: path.to_owned(), source })?;
+        let source: SecretSource = Arc::new(FixedSecret::new(text));
+        // Where it comes from is told here.
+        require_private_key(&source).map_err(|err| {
+            let reason = match err {
+                AuthError::PrivateKey { reason, .. } => reason,
+                other => chain(&other),
+            };
+            InitError::NotAKey { path: path.to_owned(), reason }
+        })?;
         return Ok(None);
     }
     let key = KeyPair::generate()?;

@@ -1,4 +1,4 @@
-//! What changes the state, while the daemon is stopped.
+//! What changes the state: in the store while the daemon is stopped; of a route also through a daemon that runs.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     super::{Exit, fail, note, print},
     Loaded, confirm, fail_state,
+    inspect::reach_daemon,
 };
 use crate::{
     app::beginnings,
@@ -15,10 +16,10 @@ use crate::{
         engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
     },
     config::{AuditConfig, Config, SinkConfig},
+    control::{Client, ControlError, ResetRoute, RouteChange, RoutePosition, with_query},
     route::checkpoint_in_bus,
-    state::{
-        BusCheckpoint, Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export,
-    },
+    state::{BusCheckpoint, Contents, ImportError, Opening, State, StateError, read_export},
+    telemetry::printable,
 };
 
 /// The note of a state with the end of an audit's chain begins so; the name of the commands follows.
@@ -89,46 +90,59 @@ fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
     told.collect()
 }
 
-pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: bool) -> Exit {
+/// A route that is to begin at another time.
+#[derive(Debug)]
+pub(super) struct WantedReset {
+    pub(super) route: String,
+    pub(super) to: Timestamp,
+    pub(super) reason: Option<String>,
+    /// Nobody is asked.
+    pub(super) yes: bool,
+}
+
+impl WantedReset {
+    /// Whether it is to be done; `stands` is the link at which the route stands.
+    fn is_confirmed(&self, stands: Option<&str>) -> bool {
+        let Self { route, to, yes, .. } = self;
+        let stands = stands.unwrap_or("nowhere yet");
+        let question = format!(
+            "Route {route} stands at\n  {stands}\nand will begin at {to} instead: what came after that is delivered again, \
+             and what came between its place and a later time is not delivered."
+        );
+        *yes || confirm(&question, route)
+    }
+}
+
+/// Moves a route to another time: in the store, or through the daemon that has it.
+pub(super) async fn reset(loaded: &Loaded<'_>, wanted: WantedReset) -> Exit {
+    let WantedReset { route, to, .. } = &wanted;
+    let to = *to;
     let beginnings = match beginnings(&loaded.config, to) {
         Ok(beginnings) => beginnings,
         Err(err) => return fail(Exit::Usage, &err),
     };
     let names: Vec<_> = beginnings.iter().map(|(name, _)| name.clone()).collect();
-    let Some((_, beginning)) = beginnings.into_iter().find(|(name, _)| name == route) else {
-        return fail(Exit::Usage, &UnknownRoute { route: route.to_owned(), names });
+    let Some((_, beginning)) = beginnings.into_iter().find(|(name, _)| name == route.as_str()) else {
+        return fail(Exit::Usage, &UnknownRoute { route: route.clone(), names });
     };
     let state = match loaded.open().await {
         Ok(state) => state,
+        Err(StateError::Locked(_)) => return reset_through_daemon(loaded, wanted).await,
         Err(err) => return refuse(&err, loaded.file),
     };
     let stored = match state.load(route).await {
         Ok(stored) => stored,
         Err(err) => return refuse(&err, loaded.file),
     };
-    let stands =
-        stored.as_ref().map_or_else(|| "nowhere yet".to_owned(), |stored| stored.cursor.link.clone());
     let of_bus = match checkpoint_of(loaded, route).await {
         Ok(of_bus) => of_bus,
         Err(exit) => return exit,
     };
-    let question = format!(
-        "Route {route} stands at\n  {stands}\nand will begin at {to} instead: what came after that is delivered again, \
-         and what came between its place and a later time is not delivered."
-    );
-    if !yes && !confirm(&question, route) {
+    if !wanted.is_confirmed(stored.as_ref().map(|stored| stored.cursor.link.as_str())) {
         return not_done();
     }
     let expected = stored.as_ref().map_or(0, |stored| stored.generation);
-    // The sink goes on where it stands, whatever it is given next. What was delivered is to be delivered again, so that it
-    // is not known any more.
-    let cursor = match stored {
-        Some(StoredCursor { cursor, .. }) => {
-            let Cursor { mark, delivered, left_behind, .. } = cursor;
-            Cursor { mark, delivered, of_bus, left_behind, ..beginning }
-        }
-        None => Cursor { of_bus, ..beginning },
-    };
+    let cursor = beginning.in_place_of(stored.map(|stored| stored.cursor), of_bus);
     let moved = match state.advance(route, expected, Arc::new(cursor)).await {
         Ok(_) => close(Ok(state)).await,
         Err(err) => Err(err),
@@ -137,6 +151,42 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
         Ok(()) => done(&format!("route {route} begins at {to}\n")),
         Err(err) => refuse(&err, loaded.file),
     }
+}
+
+/// Has the daemon move the route, which it stops for that, and begins again.
+async fn reset_through_daemon(loaded: &Loaded<'_>, wanted: WantedReset) -> Exit {
+    let mut daemon = match reach_daemon(loaded).await {
+        Ok(daemon) => daemon,
+        Err(exit) => return exit,
+    };
+    if !wanted.yes {
+        match position(&mut daemon, &wanted.route).await {
+            Ok(RoutePosition { link }) if wanted.is_confirmed(link.as_deref()) => {}
+            Ok(_) => return not_done(),
+            Err(err) => return not_reset(&err),
+        }
+    }
+    let WantedReset { route, to, reason, .. } = wanted;
+    let asked = async { daemon.post("/routes/reset", &ResetRoute { route, to, reason }).await?.only().await };
+    match asked.await {
+        Ok(RouteChange { done: text }) => done(&format!("{}\n", printable(&text))),
+        Err(err) => not_reset(&err),
+    }
+}
+
+async fn position(daemon: &mut Client, route: &str) -> Result<RoutePosition, ControlError> {
+    let path = with_query("/routes/position", &serde_json::json!({ "route": route }));
+    daemon.get(&path).await?.only().await
+}
+
+/// Says why the daemon did not move the route.
+fn not_reset(err: &ControlError) -> Exit {
+    let exit = match err {
+        ControlError::Refused { status, .. } if status.as_u16() == 404 => Exit::Usage,
+        ControlError::Refused { status, .. } if status.as_u16() == 409 => Exit::Failed,
+        _ => Exit::Unavailable,
+    };
+    fail(exit, err)
 }
 
 /// The checkpoint that the bus has of a route that delivers exactly once, which the new cursor is to count more than. None: it

@@ -220,7 +220,7 @@ async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exi
 }
 
 /// The daemon that has locked the state and answers in its place.
-async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
+pub(super) async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
     let daemon = connect(loaded).await?;
     let socket = daemon.socket().display();
     note(&format!("the daemon is running; this is what it says through {socket}"));

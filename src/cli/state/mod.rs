@@ -1,7 +1,8 @@
 //! `oktabus state`: shows, verifies, exports and changes the durable state.
 //!
-//! All of it works while the daemon is stopped. While it runs the state is the daemon's: what only reads asks the
-//! daemon through its control socket, and what changes something says that it must be stopped. None of it reads a secret.
+//! All of it works while the daemon is stopped. While it runs the state is the daemon's: what only reads, and the reset of a route,
+//! asks the daemon through its control socket, and what changes something else says that it must be stopped. None of it reads a
+//! secret but for the bus of a route that delivers exactly once.
 
 mod change;
 mod inspect;
@@ -19,6 +20,7 @@ use crate::{
     config::{Config, Start},
     state::{Opening, RecoveryMode, State, StateError, StatePaths, is_import_unfinished},
 };
+use change::WantedReset;
 
 #[derive(Debug, Args)]
 pub(super) struct StateArguments {
@@ -63,7 +65,7 @@ enum StateCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Move a route to another time
+    /// Move a route to another time; a running daemon stops it for that, and no other
     Reset {
         #[command(flatten)]
         config: ConfigArgument,
@@ -72,6 +74,9 @@ enum StateCommand {
         /// now, -2h, or a timestamp
         #[arg(long, value_name = "TIME", value_parser = point_in_time, allow_hyphen_values = true)]
         to: Timestamp,
+        /// Why, for the log and the audit of a running daemon
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
@@ -111,8 +116,8 @@ pub(super) async fn state(arguments: StateArguments) -> Exit {
             Ok(config) => change::import(&config, &from, yes).await,
             Err(exit) => exit,
         },
-        StateCommand::Reset { config, route, to, yes } => match load(&config) {
-            Ok(config) => change::reset(&config, &route, to, yes).await,
+        StateCommand::Reset { config, route, to, reason, yes } => match load(&config) {
+            Ok(config) => change::reset(&config, WantedReset { route, to, reason, yes }).await,
             Err(exit) => exit,
         },
         StateCommand::RemoveNote { config, note, yes } => match load(&config) {

@@ -110,7 +110,8 @@ impl ClosedFiles {
         Ok(there.into_iter().take(count).collect())
     }
 
-    /// Removes `files`, and takes them off the record with those that are not there.
+    /// Removes `files`, and takes them off the record with those that are not there. What cannot be removed stays on it, with what
+    /// stands in its place.
     pub(super) fn remove(&self, files: &[ClosedAudit]) -> io::Result<RemovedAudits> {
         let mut removed = RemovedAudits::default();
         for file in files {
@@ -123,8 +124,26 @@ impl ClosedFiles {
         fs::File::open(directory(&self.open))?.sync_all()?;
         let record = record(&self.open);
         let named = record.read::<ClosedAudit>()?.into_iter();
-        record.replace(&named.filter(|file| is_file(&beside(&self.open, &file.name))).collect::<Vec<_>>())?;
+        record
+            .replace(&named.filter(|file| !is_gone(&beside(&self.open, &file.name))).collect::<Vec<_>>())?;
         Ok(removed)
+    }
+
+    /// Says so if a part of the record cannot be read.
+    pub(super) fn tell_damage(&self) {
+        let record = record(&self.open);
+        match record.damaged::<ClosedAudit>() {
+            Ok(0) => {}
+            Ok(lines) => tracing::error!(
+                record = %record.path().display(), lines,
+                "the record of an audit's closed files is damaged: `retention` never removes the files that those lines named, and \
+                 `command audit --verify` wants them named"
+            ),
+            Err(err) => tracing::error!(
+                record = %record.path().display(), error = %err,
+                "the record of an audit's closed files cannot be read"
+            ),
+        }
     }
 }
 
@@ -140,6 +159,11 @@ fn beside(open: &Path, name: &str) -> PathBuf {
 
 fn directory(open: &Path) -> &Path {
     open.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether nothing is there: what cannot be looked at may be.
+fn is_gone(path: &Path) -> bool {
+    matches!(path.symlink_metadata(), Err(err) if err.kind() == io::ErrorKind::NotFound)
 }
 
 fn is_file(path: &Path) -> bool {
@@ -214,6 +238,31 @@ mod tests {
         for other in ["hr-000000000001.jsonl", "hr.jsonl.1", "it.jsonl", "hr.jsonl"] {
             assert!(directory.path().join(other).exists(), "{other}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_removed_stays_on_the_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = directory.path().join("hr.jsonl");
+        let files = closed_files(&open, Retention { age: Some(DAY), size_bytes: None });
+        for day in [0, 1] {
+            write(&open, day);
+            assert!(files.close_if_due(at(day + 1), &head(day.unsigned_abs() + 1)).unwrap());
+        }
+        // Something that cannot be removed as a file stands in the place of the first.
+        let first = directory.path().join("hr-000000000001.jsonl");
+        fs::remove_file(&first).unwrap();
+        fs::create_dir(&first).unwrap();
+        let due = files.due(at(100)).unwrap();
+        assert_eq!(files.remove(&due).unwrap().files, 1);
+        let named = || record(&open).read::<ClosedAudit>().unwrap();
+        assert_eq!(named().len(), 1, "{:?}", named());
+        // It is back, and goes.
+        fs::remove_dir(&first).unwrap();
+        fs::write(&first, "x").unwrap();
+        let due = files.due(at(100)).unwrap();
+        assert_eq!(files.remove(&due).unwrap().files, 1);
+        assert_eq!(named().len(), 0);
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl AuditFile {
     pub fn of(config: &AuditFileConfig) -> Self {
         let AuditFileConfig { path, rotate, retention } = config;
         let closed = rotate.clone().map(|rotate| ClosedFiles::new(path, rotate, retention.clone()));
+        closed.iter().for_each(ClosedFiles::tell_damage);
         Self { closed, ..Self::new(path) }
     }
 

@@ -81,6 +81,8 @@ pub enum LocalAnswer {
     Outcome(Box<Outcome>),
     /// The command is not executed now, with the reason.
     NotNow(String),
+    /// The engine ends, and has not come to it.
+    Ended,
 }
 
 /// How a message is settled.
@@ -171,9 +173,7 @@ impl Origin {
                 drop(answer.send(LocalAnswer::NotNow("it waits in the state".to_owned())));
             }
             (Self::Local { answer, .. }, Settlement::Dropped) => {
-                drop(answer.send(LocalAnswer::NotNow(
-                    "the daemon stops, or its configuration is being reloaded".to_owned(),
-                )));
+                drop(answer.send(LocalAnswer::Ended));
             }
         }
     }

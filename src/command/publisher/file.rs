@@ -85,8 +85,13 @@ mod tests {
 
     fn publisher(directory: &std::path::Path) -> FilePublisher {
         let rotate = Rotate { size_bytes: 1 << 20, age: Duration::from_secs(86_400), compress: None };
-        let sink =
-            FileSink { name: "files".to_owned(), directory: directory.to_owned(), rotate, retention: None };
+        let sink = FileSink {
+            name: "files".to_owned(),
+            directory: directory.to_owned(),
+            rotate,
+            retention: None,
+            former_directory: None,
+        };
         FilePublisher::new(sink, FileStem::of_outcomes("provisioning"))
     }
 

@@ -130,10 +130,24 @@ impl OwnFiles {
         record.add(&RecordLine { name: name.to_string() }).map_err(doing("write to", record.path()))
     }
 
-    /// Takes what is not there any more off the record.
+    /// Says so if a part of the record cannot be read.
+    pub(super) fn tell_damage(&self) -> Result<(), WriterError> {
+        let record = self.record();
+        let damaged = record.damaged::<RecordLine>().map_err(doing("read", record.path()))?;
+        if damaged > 0 {
+            tracing::error!(
+                sink = self.sink, record = %record.path().display(), lines = damaged,
+                "the record of the files is damaged: closed files that those lines named are never removed by `retention`; remove \
+                 them by hand when their time has come"
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes what is not there any more off the record. Whatever else has its name stays on it: the file may come back.
     pub(super) fn tidy_record(&self) -> Result<(), WriterError> {
         let named = self.named()?;
-        let there: BTreeSet<_> = self.list()?.into_iter().map(|file| file.name).collect();
+        let there: BTreeSet<_> = self.names()?.into_iter().map(|(name, ..)| name).collect();
         let kept: Vec<_> =
             named.intersection(&there).map(|name| RecordLine { name: name.to_string() }).collect();
         if kept.len() == named.len() {

@@ -3,7 +3,7 @@
 //! What was proved is never touched. A file that does not have what was proved any more is left as it is and told, and
 //! the next one is begun: nothing is gained by waiting for what somebody has taken away.
 
-use std::{collections::VecDeque, io, os::unix::fs::FileExt as _};
+use std::{collections::VecDeque, io, os::unix::fs::FileExt as _, path::Path};
 
 use super::{
     compression,
@@ -67,6 +67,24 @@ pub(super) fn take_up_after(files: &OwnFiles, lost: &FileName) -> Result<Current
         Some(next) => Current::resume(files, next.name, 0, later),
         None => Current::begin(files, lost.number),
     }
+}
+
+/// Whether the file that was `proved` stays whole in the directory that the files were in `before` a reload has named another: nothing
+/// of it is lost, and the next one is begun here. Says so.
+pub(super) fn is_left_behind(files: &OwnFiles, before: Option<&Path>, proved: &Proved) -> bool {
+    let Some(before) = before.filter(|before| *before != files.directory) else { return false };
+    let is_whole = |path: &Path| {
+        path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() >= proved.length)
+    };
+    let path = proved.name.path_in(before);
+    if proved.name.path_in(&files.directory).symlink_metadata().is_ok() || !is_whole(&path) {
+        return false;
+    }
+    tracing::info!(
+        sink = files.sink, file = %path.display(), directory = %files.directory.display(),
+        "the sink has another directory: what was written stays where it is, and the route goes on in a file there"
+    );
+    true
 }
 
 /// The owner's files with numbers above `number`, one form of each.

@@ -10,27 +10,46 @@ use std::{
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{
     File,
+    error::WriterError,
     name::Form,
     own_files::{OwnFile, OwnFiles},
-    upkeep::{Removed, remove_due},
+    upkeep::{self, Removed},
     writer::Writer,
 };
 use crate::{
     config::{Compression, FileSink, FileStem, Retention, Rotate},
     message::{Origin, tests::batch},
-    sink::Sink as _,
+    sink::{Sink as _, retention::FileRecord},
     state::SinkMark,
 };
 
 const LARGE: u64 = 1 << 20;
 
+fn remove_due(
+    files: &OwnFiles,
+    retention: &Retention,
+    below: u64,
+    now: Timestamp,
+) -> Result<Removed, WriterError> {
+    let mut removed = Removed::default();
+    upkeep::remove_due(files, retention, below, now, &mut removed)?;
+    Ok(removed)
+}
+
 pub(super) fn config(directory: &Path, size_bytes: u64, compress: Option<Compression>) -> FileSink {
     let rotate = Rotate { size_bytes, age: Duration::from_secs(86_400), compress };
-    FileSink { name: "archive".to_owned(), directory: directory.to_owned(), rotate, retention: None }
+    FileSink {
+        name: "archive".to_owned(),
+        directory: directory.to_owned(),
+        rotate,
+        retention: None,
+        former_directory: None,
+    }
 }
 
 pub(super) fn files(directory: &Path, route: &str) -> OwnFiles {
@@ -400,8 +419,8 @@ fn by_age(days: u32) -> Retention {
 }
 
 /// So many days from now.
-fn after(days: u32) -> jiff::Timestamp {
-    jiff::Timestamp::now() + DAY * days
+fn after(days: u32) -> Timestamp {
+    Timestamp::now() + DAY * days
 }
 
 #[test]
@@ -493,6 +512,35 @@ fn what_is_too_much_goes_by_itself_once_its_cursor_is_committed() {
     place.open(LARGE, Some(&marks[3])).finish();
     let record = fs::read_to_string(place.path().join(".r.files")).unwrap();
     assert_eq!(record.lines().count(), 1, "what is gone is taken off the record: {record}");
+}
+
+#[test]
+fn what_is_named_and_cannot_be_removed_stays_on_the_record_and_damage_to_that_is_counted() {
+    let place = Place::new();
+    let mut writer = place.open(1, None);
+    for value in ["1", "2", "3"] {
+        deliver(&mut writer, &[value]);
+    }
+    let mark = writer.mark();
+    writer.finish();
+    let own = files(place.path(), "r");
+    let named = own.named().unwrap();
+    let first = named.first().unwrap().path_in(place.path());
+    // Something that is no file stands in its place for a while.
+    fs::remove_file(&first).unwrap();
+    fs::create_dir(&first).unwrap();
+    place.open(LARGE, Some(&mark)).finish();
+    assert_eq!(own.named().unwrap().first(), named.first());
+    fs::remove_dir(&first).unwrap();
+    fs::write(&first, "1\n").unwrap();
+    let by_size = Retention { age: None, size_bytes: Some(1) };
+    assert_eq!(remove_due(&own, &by_size, 2, Timestamp::now()).unwrap().files, 1);
+
+    let record = FileRecord::new(place.path().join(".r.files"), 0o640);
+    assert_eq!(record.damaged::<serde_json::Value>().unwrap(), 0);
+    let text = fs::read_to_string(record.path()).unwrap();
+    fs::write(record.path(), text.replacen("{\"name\"", "{\"na", 1)).unwrap();
+    assert_eq!(record.damaged::<serde_json::Value>().unwrap(), 1);
 }
 
 #[test]

@@ -141,13 +141,14 @@ fn work(
         }
         if let Some(retention) = retention {
             let below = closed_below.min(bounds.committed_below.load(Ordering::Relaxed));
-            match remove_due(files, retention, below, Timestamp::now()) {
-                Ok(removed) => metrics::files_removed(&files.sink, removed.files, removed.bytes),
-                Err(err) => tracing::error!(
+            let mut removed = Removed::default();
+            if let Err(err) = remove_due(files, retention, below, Timestamp::now(), &mut removed) {
+                tracing::error!(
                     sink = files.sink, error = %err.source,
                     "{}; what `retention` says is tried again in {} s", err.action, LOOK_EVERY.as_secs()
-                ),
+                );
             }
+            metrics::files_removed(&files.sink, removed.files, removed.bytes);
         }
     }
 }
@@ -173,13 +174,15 @@ fn compress_closed(files: &OwnFiles, compression: Compression, below: u64, is_en
     }
 }
 
-/// Removes the files that have to go `now`, of those that the record names with numbers below `below`.
+/// Removes the files that have to go `now`, of those that the record names with numbers below `below`, and counts them as
+/// `removed`.
 pub(super) fn remove_due(
     files: &OwnFiles,
     retention: &Retention,
     below: u64,
     now: Timestamp,
-) -> Result<Removed, WriterError> {
+    removed: &mut Removed,
+) -> Result<(), WriterError> {
     let named = files.named()?;
     let mut forms: BTreeMap<FileName, Vec<(OwnFile, u64)>> = BTreeMap::new();
     for file in files.list()?.into_iter().filter(|file| file.is_archive() && named.contains(&file.name)) {
@@ -194,19 +197,18 @@ pub(super) fn remove_due(
     let other_bytes = all_bytes - candidates.iter().map(|file| file.bytes).sum::<u64>();
 
     let going = &closed[..due(retention, &candidates, other_bytes, now)];
-    let mut removed = Removed::default();
     for (file, bytes) in going.iter().flat_map(|(name, _)| &forms[*name]) {
         fs::remove_file(&file.path).map_err(doing("remove", &file.path))?;
         removed.files += 1;
         removed.bytes += bytes;
     }
-    let (Some((first, _)), Some((last, until))) = (going.first(), going.last()) else { return Ok(removed) };
+    let (Some((first, _)), Some((last, until))) = (going.first(), going.last()) else { return Ok(()) };
     files.sync()?;
     tracing::info!(
         sink = files.sink, files = removed.files, bytes = removed.bytes, %first, %last, %until,
         "closed files were removed, as `retention` says"
     );
-    Ok(removed)
+    Ok(())
 }
 
 /// The named files with numbers below `below` that are closed, with the time when the next one was begun.

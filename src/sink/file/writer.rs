@@ -14,7 +14,7 @@ use super::{
     lock::Lock,
     name::FileName,
     own_files::OwnFiles,
-    taking_up::{Proved, take_up, take_up_after},
+    taking_up::{Proved, is_left_behind, take_up, take_up_after},
     tidy::tidy,
     upkeep::{Commits, Upkeep},
 };
@@ -55,7 +55,7 @@ impl Writer {
         stem: FileStem,
         mark: Option<&SinkMark>,
     ) -> Result<Self, WriterError> {
-        let FileSink { name: sink, directory, rotate, retention } = config;
+        let FileSink { name: sink, directory, rotate, retention, former_directory } = config;
         let proved = match mark {
             Some(SinkMark::File { name, length_bytes }) => {
                 FileName::parse_plain(&stem, name).map(|name| Proved { name, length: *length_bytes })
@@ -65,6 +65,7 @@ impl Writer {
         let files = OwnFiles { sink, directory, stem };
         files.create_directory()?;
         let lock = Lock::acquire(&files.directory, &files.stem)?;
+        files.tell_damage()?;
         tidy(&files, proved.as_ref().map(|proved| &proved.name))?;
         files.tidy_record()?;
         if retention.is_some() {
@@ -72,7 +73,12 @@ impl Writer {
         }
         // Its mark is committed.
         let committed = proved.as_ref().map(|proved| proved.name.clone());
-        let current = take_up(&files, proved.as_ref())?;
+        let left =
+            proved.as_ref().filter(|proved| is_left_behind(&files, former_directory.as_deref(), proved));
+        let current = match left {
+            Some(proved) => take_up_after(&files, &proved.name)?,
+            None => take_up(&files, proved.as_ref())?,
+        };
         let proved = Proved { name: current.name.clone(), length: current.length };
         let upkeep = Upkeep::start(&files, rotate.compress, retention, committed.as_ref());
         let writer =

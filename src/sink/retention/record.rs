@@ -38,6 +38,13 @@ impl FileRecord {
         Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 
+    /// How many lines of it name nothing: whatever they named will never be removed. The end of a line that a crash cut short is one.
+    pub(crate) fn damaged<T: DeserializeOwned>(&self) -> io::Result<usize> {
+        let text = self.bytes()?;
+        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        Ok(lines.filter(|line| serde_json::from_slice::<T>(line).is_err()).count())
+    }
+
     /// Adds `named`, and returns when that is on the disk.
     pub(crate) fn add(&self, named: &impl Serialize) -> io::Result<()> {
         let before = self.bytes()?;

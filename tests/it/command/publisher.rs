@@ -47,6 +47,7 @@ fn file(directory: &Path) -> SinkConfig {
         directory: directory.to_owned(),
         rotate: Rotate { size_bytes: u64::MAX, age: Duration::from_hours(24), compress: None },
         retention: None,
+        former_directory: None,
     })
 }
 

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::TO_FILES;
+#[cfg(feature = "kafka")]
+use crate::support::kafka::{Broker, Record};
 use crate::support::{
     daemon::Workplace,
     judges::traces::Collector,
@@ -84,6 +86,75 @@ async fn a_page_is_traced_from_its_fetch_to_its_commit_and_its_messages_say_so()
     assert!(daemon.ended().await.success());
     let pages = collector.received().iter().filter(|span| span["name"] == "page").count();
     assert_eq!(pages, 3);
+}
+
+/// Delivers 250 events into the sink `once`, in pages of 100, and gives a whole page's `traceparent` once all is told of it. All of
+/// what is told ends in a commit, the messages of each page in one of their own trace.
+async fn traced_page(okta: &Okta, collector: &Collector, sink: &str) -> String {
+    let stream =
+        "[streams.log]\norg = \"acme\"\nstart = \"-90d\"\npage_size = 100\nroutes = [{ sink = \"once\" }]\n";
+    let workplace = Workplace::new(okta, &format!("{stream}{sink}{}", collector.section()));
+    let daemon = workplace.start(&[]);
+    workplace.route("log/once", |route| route.phase == "at_tail" && route.delivered == 250).await;
+    let page = collector
+        .span("a whole page", |span| {
+            span["name"] == "page" && attribute(span, "oktabus.events") == 100 && span["parent"] == ""
+        })
+        .await;
+    assert_eq!(attribute(&page, "oktabus.phase"), "committed", "{page}");
+    assert_eq!((attribute(&page, "oktabus.messages"), &page["error"]), (&json!(100), &Value::Null));
+    let mut phases = collector.children(&page, &["fetch", "render", "deliver", "commit"]).await;
+    phases.sort_by_key(|phase| phase["start"].as_u64());
+    assert!(phases.windows(2).all(|two| two[0]["end"] == two[1]["start"]), "{phases:?}");
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
+    require_impersonal(&collector.received());
+    let pages: Vec<_> = collector.received().into_iter().filter(|span| span["name"] == "page").collect();
+    assert_eq!(pages.len(), 3, "{pages:?}");
+    assert!(pages.iter().all(|page| attribute(page, "oktabus.phase") == "committed"), "{pages:?}");
+    format!("00-{}-{}-01", page["trace"].as_str().unwrap(), page["span"].as_str().unwrap())
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn messages_in_kafka_say_of_which_page_they_are_at_least_once_and_exactly_once() {
+    let broker = Broker::start().await;
+    for delivery in ["at_least_once", "exactly_once"] {
+        let (okta, collector) = (Okta::with_backlog(250).await, Collector::start().await);
+        let topic = format!("okta.traced.{delivery}");
+        broker.create_topic(&topic, 1, &[]).await;
+        let sink = format!(
+            "{}[sinks.once]\nkind = \"kafka\"\ntopic = \"{topic}\"\ndelivery = \"{delivery}\"\n",
+            broker.section()
+        );
+        let context = traced_page(&okta, &collector, &sink).await;
+        let records = broker.records(&topic).await;
+        let of = |traceparent: &str| {
+            let is_of =
+                |record: &&Record| record.headers.get("traceparent").is_some_and(|of| of == traceparent);
+            records.iter().filter(is_of).count()
+        };
+        assert_eq!((of(&context), records.len()), (100, 250), "{delivery}");
+        assert!(records.iter().all(|record| record.headers.contains_key("traceparent")), "{delivery}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_committed_exactly_once_in_jetstream_is_traced_to_its_commit() {
+    let (okta, nats, collector) =
+        (Okta::with_backlog(250).await, NatsServer::start().await, Collector::start().await);
+    let sink = format!(
+        "{}[sinks.once]\nkind = \"nats\"\nstream = \"OKTA\"\ndelivery = \"exactly_once\"\ncreate = {{}}\n",
+        nats.section()
+    );
+    let context = traced_page(&okta, &collector, &sink).await;
+    let stored = nats.stored("OKTA").await;
+    let events: Vec<_> = stored.iter().filter(|stored| stored.subject.starts_with("okta.")).collect();
+    let of_page = events.iter().filter(|event| event.header("traceparent") == Some(&context)).count();
+    assert_eq!((of_page, events.len()), (100, 250));
+    // The checkpoint is of no page.
+    let others = stored.iter().filter(|stored| !stored.subject.starts_with("okta."));
+    assert!(others.into_iter().all(|stored| stored.header("traceparent").is_none()));
 }
 
 #[tokio::test]

@@ -42,12 +42,20 @@ async fn a_bad_new_token_does_not_stop_what_works() {
     logged(&workplace, "the new secret is refused: going on with the one before", 1).await;
     works(&okta, &workplace, 2).await;
     assert_eq!(okta.answered(401).await, 1);
+    let status = workplace.oktabus(&["status"]).await;
+    assert!(
+        status.code == Some(0)
+            && status.stdout.contains("Org acme goes on with the secret before the new one"),
+        "{status:?}"
+    );
+    assert!(status.stdout.contains("Okta refuses the new secret"), "{status:?}");
 
     // The right one again.
     workplace.write_token(TOKEN);
     daemon.reload().await;
     logged(&workplace, "is the same", 1).await;
     works(&okta, &workplace, 3).await;
+    assert!(workplace.oktabus(&["status"]).await.stdout.starts_with("ok  All is well"));
     assert!(!crate::support::okta::leaks_token(&workplace.path("log")));
     let uuids = workplace.uuids("archive");
     assert_eq!(uuids, okta.uuids().await);

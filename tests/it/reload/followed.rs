@@ -127,6 +127,14 @@ async fn the_pages_move_and_get_a_token() {
     assert_eq!(workplace.oktabus(&["reload"]).await.code, Some(0));
     assert_eq!(workplace.get("/status").await.unwrap().0, 401);
 
+    // Another token counts as soon as the reload is answered.
+    for token in ["another-token-of-the-pages", "a-third-token-of-the-pages"] {
+        workplace.write_secret("pages", token);
+        assert_eq!(workplace.oktabus(&["reload"]).await.code, Some(0));
+        let shown = reqwest::Client::new().get(workplace.page_url("/status")).bearer_auth(token);
+        assert_eq!(shown.send().await.unwrap().status().as_u16(), 200);
+    }
+
     let moved = format!("127.0.0.1:{}", free_port());
     fs::write(&path, text.replace(workplace.admin(), &moved)).unwrap();
     assert_eq!(workplace.oktabus(&["reload"]).await.code, Some(0));

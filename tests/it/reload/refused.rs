@@ -1,6 +1,6 @@
 //! What cannot be put in force is refused whole, and the daemon goes on as before.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
 use serde_json::Value;
 
@@ -87,6 +87,25 @@ async fn what_needs_a_restart_is_named_and_nothing_of_the_rest_is_done() {
     assert_eq!(workplace.routes().await.len(), 1);
     let said = workplace.oktabus(&["reload"]).await;
     assert!(said.stdout.is_empty() && said.stderr.contains("goes on as before"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_state_that_is_elsewhere_and_a_file_that_is_no_toml_are_mistakes_in_the_configuration() {
+    let (_okta, workplace, daemon) = at_work().await;
+    let path = workplace.path("oktabus.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("/state\"", "/elsewhere\"")).unwrap();
+    for command in ["reload", "status"] {
+        let said = workplace.oktabus(&[command]).await;
+        assert!(said.code == Some(64) && said.stderr.contains("`state.path` was changed"), "{said:?}");
+    }
+    fs::write(&path, "this is no TOML").unwrap();
+    assert_eq!(workplace.oktabus(&["reload"]).await.code, Some(64));
+    fs::write(&path, text).unwrap();
+    assert_eq!(reload(&workplace, 0).await["result"], "unchanged");
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
+    assert_eq!(workplace.oktabus(&["status"]).await.code, Some(69));
 }
 
 #[tokio::test]

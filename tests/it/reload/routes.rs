@@ -29,6 +29,9 @@ async fn routes_come_change_and_go_while_events_flow_and_no_event_is_missed_or_t
         lines.filter(|line| line.contains(&format!("\"route\":\"{route}\""))).count()
     };
     assert_eq!((begun("log/one"), begun("moving")), (2, 5), "{}", workplace.log());
+    // What was written stays in the folders before, and that is no error.
+    let log = workplace.log();
+    assert!(!log.contains("\"level\":\"ERROR\"") && log.contains("the sink has another directory"), "{log}");
     workplace.catch_up().await;
     assert_each_once(&okta, &workplace, &["one"]).await;
     assert_each_once(&okta, &workplace, &["two", "three", "four"]).await;

@@ -26,6 +26,7 @@ impl Bench for FileBench {
             directory: self.directory.path().to_owned(),
             rotate: Rotate { size_bytes: u64::MAX, age: Duration::from_hours(24), compress: None },
             retention: None,
+            former_directory: None,
         })
     }
 

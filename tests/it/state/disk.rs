@@ -139,6 +139,12 @@ async fn a_start_on_a_full_disk_waits_and_says_so_as_a_running_daemon_does() {
     let (_, reason) = eventually("a daemon that is not ready", unready).await;
     assert!(reason.contains("make room"), "{reason}");
     assert_eq!(workplace.get("/livez").await.unwrap().0, 200, "a restart would not help");
+    let told = workplace.oktabus(&["status"]).await;
+    assert!(told.code == Some(1) && told.stdout.contains("starts, and waits with the state in"), "{told:?}");
+    assert!(told.stdout.contains("make room"), "{told:?}");
+    let told = workplace.oktabus(&["status", "--json"]).await.stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["verdict"]["grade"], "trouble", "{told}");
     daemon.terminate().await;
     assert!(daemon.ended().await.success(), "it can be stopped while it waits");
 

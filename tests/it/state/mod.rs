@@ -8,6 +8,7 @@ mod disk;
 mod displaced;
 mod kill;
 mod power;
+mod reset;
 
 use std::{path::Path, sync::Arc};
 

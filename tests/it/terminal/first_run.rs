@@ -91,6 +91,31 @@ async fn a_service_app_gets_a_key_of_which_the_public_half_is_told() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_private_key_is_not_taken_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let arguments = ["init", "--org", "acme.okta.com", "--auth", "service-app", "--sink", "file"];
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let public = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+    for content in ["", "hunter2", certificate, public, "{\"kty\":\"EC\"}"] {
+        fs::write(path.join("okta-key.pem"), content).unwrap();
+        let refused = oktabus(path, &arguments).await;
+        assert_eq!(refused.status.code(), Some(64), "{content}: {}", said(&refused));
+        assert!(
+            said(&refused).contains("no private key that can be used: "),
+            "{content}: {}",
+            said(&refused)
+        );
+        assert!(!path.join("oktabus.toml").exists(), "{content}");
+        assert!(!said(&refused).contains("hunter2"));
+    }
+    fs::remove_file(path.join("okta-key.pem")).unwrap();
+    fs::create_dir(path.join("okta-key.pem")).unwrap();
+    let refused = oktabus(path, &arguments).await;
+    assert!(said(&refused).contains("cannot read okta-key.pem"), "{}", said(&refused));
+}
+
+#[tokio::test]
 async fn where_nobody_can_be_asked_the_missing_flag_is_named_and_print_writes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     for (arguments, missing) in [

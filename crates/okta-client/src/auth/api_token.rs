@@ -32,6 +32,10 @@ impl ApiToken {
         if self.token.refused(version).await { Verdict::TryAgain } else { Verdict::Final }
     }
 
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.token.trouble()
+    }
+
     pub(super) async fn reload(&self) -> Result<bool, AuthError> {
         self.token.reload().await
     }

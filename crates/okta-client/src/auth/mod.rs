@@ -26,12 +26,15 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub use self::error::AuthError;
-use self::{api_token::ApiToken, rotation::Version, service_app::ServiceApp, token::AccessToken};
+use self::{
+    api_token::ApiToken, private_key::PrivateKey, rotation::Version, service_app::ServiceApp,
+    token::AccessToken,
+};
 use super::{
     OktaError,
     transport::{ClientError, Reply, Transport},
 };
-use crate::{Auth, Org, Scope, chain::chain};
+use crate::{Auth, Org, Scope, SecretSource, chain::chain};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -56,6 +59,11 @@ pub(super) enum Verdict {
     Final,
     /// The credential was refused, and there is another one.
     TryAgain,
+}
+
+/// Reads a private key, to see whether a service app could sign with it.
+pub fn require_private_key(source: &SecretSource) -> Result<(), AuthError> {
+    PrivateKey::read(source, None, None).map(drop)
 }
 
 impl Authenticator {
@@ -128,6 +136,14 @@ impl Authenticator {
                     "the secret was read again and cannot be used; going on with the one before"
                 );
             }
+        }
+    }
+
+    /// Why the secret at its source is not used, if the one before still is.
+    pub(super) fn secret_trouble(&self) -> Option<String> {
+        match self {
+            Self::ApiToken(token) => token.trouble(),
+            Self::ServiceApp(app) => app.secret_trouble(),
         }
     }
 

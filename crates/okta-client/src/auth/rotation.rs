@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::AuthError;
-use crate::SecretSource;
+use crate::{SecretSource, chain::chain};
 
 /// One reading of a secret.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ struct Held<T> {
     /// The previous secret, if Okta accepted it.
     before: Option<Version<T>>,
     next_number: u64,
+    /// Why what is at the source now is not used.
+    trouble: Option<String>,
 }
 
 impl<T> Held<T> {
@@ -52,6 +54,7 @@ impl<T> Held<T> {
         self.next_number += 1;
         self.current = Some(version.clone());
         self.is_proven = false;
+        self.trouble = None;
         version
     }
 }
@@ -74,7 +77,7 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         source: SecretSource,
         read: impl Fn(&SecretSource) -> Result<T, AuthError> + Send + Sync + 'static,
     ) -> Self {
-        let held = Held { current: None, is_proven: false, before: None, next_number: 0 };
+        let held = Held { current: None, is_proven: false, before: None, next_number: 0, trouble: None };
         Self { source, read: Arc::new(read), held: Mutex::new(held) }
     }
 
@@ -102,6 +105,11 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
             Some(current) => Ok(current),
             None => Ok(held.take_up(value)),
         }
+    }
+
+    /// Why what is at the source now is not used, if another one still is.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
     }
 
     /// Okta has accepted this secret.
@@ -140,15 +148,24 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
                 source = self.source.to_string(),
                 "the new secret is refused: going on with the one before, which must be replaced soon"
             );
+            held.trouble = Some(format!("Okta refuses the new secret from {}", self.source));
         }
         held.is_proven
     }
 
     /// Reads the secret again; true if it has changed. A secret that cannot be read changes nothing.
     pub(super) async fn reload(&self) -> Result<bool, AuthError> {
-        let value = self.read().await?;
+        let read = self.read().await;
         let mut held = self.lock();
+        let value = match read {
+            Ok(value) => value,
+            Err(err) => {
+                held.trouble = held.is_proven.then(|| chain(&err));
+                return Err(err);
+            }
+        };
         if held.current.as_ref().is_some_and(|current| current.value.is_same(&value)) {
+            held.trouble = None;
             return Ok(false);
         }
         if held.is_proven {
@@ -246,6 +263,10 @@ mod tests {
         vault.write("");
         assert!(secret.reload().await.is_err());
         assert_eq!(current(&secret).await.1, "good");
+        assert_eq!(secret.trouble().as_deref(), Some("it is empty"));
+        vault.write("good");
+        assert!(!secret.reload().await.unwrap());
+        assert_eq!(secret.trouble(), None);
 
         vault.write("bad");
         assert!(secret.reload().await.unwrap());
@@ -253,9 +274,12 @@ mod tests {
         assert_eq!(text, "bad");
         assert!(secret.refused(&bad).await, "the one before is tried");
         assert_eq!(current(&secret).await.1, "good");
+        let trouble = secret.trouble().unwrap();
+        assert_eq!(trouble, "Okta refuses the new secret from the vault");
 
         vault.write("better");
         assert!(secret.reload().await.unwrap());
+        assert_eq!(secret.trouble(), None);
         let (better, _) = current(&secret).await;
         secret.accepted(&better);
         assert!(!secret.refused(&better).await, "what worked once is not tried after its successor has");

@@ -138,6 +138,10 @@ impl ServiceApp {
     }
 
     /// Reads the key again; the next request replaces the token, to see that the key works while the old token still does.
+    pub(super) fn secret_trouble(&self) -> Option<String> {
+        self.key.trouble()
+    }
+
     pub(super) async fn reload(&self) -> Result<bool, AuthError> {
         let has_changed = self.key.reload().await?;
         if has_changed {

@@ -1,6 +1,7 @@
 //! The policy of commands is another one while they are carried out.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::scene::{Scene, essence, until};
 
@@ -14,6 +15,36 @@ async fn reload(scene: &Scene) -> Value {
     let said = scene.workplace.oktabus(&["reload", "--json"]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     serde_json::from_str(&said.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_by_hand_that_waits_is_carried_out_after_a_reload() {
+    const GETS: &str = "\"user.get\", \"user.suspend\"";
+    let mut scene = Scene::start(&policy(5, GETS)).await;
+    scene.plant_user("a@acme.com").await;
+    assert_eq!(scene.by_hand(&["pause", "--reason", "a test"]).await.code, Some(0));
+    let asking = scene.workplace.path("oktabus.toml");
+    let mut asked = tokio::process::Command::new(env!("CARGO_BIN_EXE_oktabus"))
+        .args(["command", "run", "user.get", "-p", "user=a@acme.com", "--id", "by-hand", "--config"])
+        .arg(&asking)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // It says so when it has waited with the daemon for some seconds.
+    let mut told = BufReader::new(asked.stderr.take().unwrap()).lines();
+    let waits = told.next_line().await.unwrap().unwrap();
+    assert!(waits.contains("the daemon is still at it"), "{waits}");
+    for limit in [4, 3] {
+        scene = scene.under(&policy(limit, GETS));
+        assert_eq!(reload(&scene).await["changed"], json!(["commands hr"]));
+    }
+    assert!(asked.try_wait().unwrap().is_none(), "it waits on");
+    assert_eq!(scene.by_hand(&["resume", "--reason", "a test"]).await.code, Some(0));
+    let said = asked.wait_with_output().await.unwrap();
+    let rest = told.next_line().await.unwrap();
+    assert_eq!((said.status.code(), &rest), (Some(0), &None), "{}", String::from_utf8_lossy(&said.stdout));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -58,6 +58,9 @@ async fn pair(places: &[Workplace; 2]) -> [Daemon; 2] {
     let second = places[1].start(&[]);
     phase(&places[1], "standby").await;
     assert_eq!(places[1].get("/readyz").await.unwrap().0, 200, "a standby is ready to take over");
+    let told = places[1].oktabus(&["status"]).await;
+    let standing = format!("this daemon stands by for 1 route, which process {} on", first.id());
+    assert!(told.code == Some(0) && told.stdout.contains(&standing), "{told:?}");
     [first, second]
 }
 

@@ -171,3 +171,19 @@ async fn a_route_that_is_moved_to_another_stream_and_back_goes_on_where_it_stand
     assert_each_once("both streams", &okta.uuids().await, &[okta_stream, other].concat());
     assert!(workplace.log().contains("was in another place since"), "{}", workplace.log());
 }
+
+#[tokio::test]
+async fn a_route_whose_bus_is_away_at_the_start_shows_how_far_behind_it_is() {
+    let (okta, mut nats) = (Okta::with_backlog(100).await, NatsServer::start().await);
+    let workplace = Workplace::new(&okta, &configuration(&nats, "exactly_once"));
+    workplace.catch_up().await;
+    nats.stop().await;
+    let daemon = workplace.start(&[]);
+    // The events of the simulated org are of the days before.
+    let waiting = workplace.route("log/once", |route| route.sink_trouble.is_some()).await;
+    assert!(waiting.phase == "starting" && waiting.lag_seconds > 1.0, "{waiting:?}");
+    nats.restart().await;
+    workplace.route("log/once", |route| route.phase == "at_tail" && route.lag_seconds < 60.0).await;
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
+}

@@ -119,11 +119,25 @@ async fn the_page_says_at_a_glance_whether_all_is_well_and_what_to_do_if_not() {
     let audit = workplace.oktabus(&["command", "audit"]).await;
     assert!(audit.code.is_some(), "{audit:?}");
 
+    let (store, away) = (workplace.path("state/store"), workplace.path("state/store.away"));
+    std::fs::rename(&store, &away).unwrap();
+    let is_away = |shown: &Value| shown["verdict"]["concerns"][0]["about"] == "the state";
+    overview_with(&workplace, "the state to be missed", is_away).await;
+    says(&look(&workplace, "trouble", "state").await, "The state is not where it was");
+    std::fs::rename(&away, &store).unwrap();
+    overview_with(&workplace, "the state to be back", |shown| shown["verdict"]["grade"] == "well").await;
+
     let moved = workplace.path("elsewhere");
     std::fs::rename(workplace.path("archive"), &moved).unwrap();
     std::fs::write(workplace.path("archive"), "no directory").unwrap();
     overview_with(&workplace, "the sink to fail", |shown| shown["sinks"][0]["trouble"] != json!(null)).await;
     says(&look(&workplace, "trouble", "sink").await, "cannot deliver to its sink");
+    // All that Okta had is read, so it is known how many events wait.
+    let waiting = |shown: &Value| {
+        let routes = shown["routes"].as_array().into_iter().flatten();
+        routes.filter_map(|route| route["lag_events"].as_u64()).any(|events| events > 0)
+    };
+    overview_with(&workplace, "events that wait", waiting).await;
 }
 
 #[tokio::test]
