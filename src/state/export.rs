@@ -26,7 +26,7 @@ const FORMAT: u32 = 2;
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Line {
     State { format: u32, store: StoreId, commits: u64, exported_at: Timestamp, exported_by: String },
-    Cursor { route: String, generation: u64, cursor: Cursor, recent_count: u64, recent: String },
+    Cursor { route: String, generation: u64, cursor: Box<Cursor>, recent_count: u64, recent: String },
     Command { id: String, generation: u64, entry: Entry },
     Note { name: String, generation: u64, content: String },
     End { lines: u64 },
@@ -127,6 +127,7 @@ async fn write(store: &dyn Store, part: Part, lines: u64) -> Result<(Piece, Part
             })?;
             for (route, StoredCursor { generation, cursor }) in cursors::list(store).await? {
                 let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
+                let cursor = Box::new(cursor);
                 piece.put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
             }
             Part::Entries(None)
@@ -172,7 +173,7 @@ pub fn read(export: impl BufRead) -> Result<Contents, ImportError> {
                 let recent = RecentIds::from_hex(recent_count, &recent);
                 cursor.recent =
                     recent.ok_or_else(|| misunderstood("the recent events are not understood".to_owned()))?;
-                contents.routes.push((route, generation, cursor));
+                contents.routes.push((route, generation, *cursor));
             }
             Line::Command { id, generation, entry } => {
                 contents.entries.push(StoredEntry { id, generation, entry });

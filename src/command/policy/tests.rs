@@ -381,15 +381,15 @@ fn a_limit_that_leaves_the_configuration_and_comes_back_is_as_it_was() {
     let others = [limit("user.*", 100, HOUR)];
     let mut limits = Limits::default();
     limits.take(&[suspends.clone(), deletes.clone()], Action::UserDelete, 4, at(0)).unwrap();
-    assert!(limits.take(&[suspends.clone()], Action::UserSuspend, 3, at(0)).is_err());
+    assert!(limits.take(std::slice::from_ref(&suspends), Action::UserSuspend, 3, at(0)).is_err());
     limits.take(&others, Action::UserClearSessions, 1, at(60)).unwrap();
     limits.forget_unused(&others, at(60));
     assert!(
-        limits.take(&[suspends.clone()], Action::UserSuspend, 1, at(120)).is_err(),
+        limits.take(std::slice::from_ref(&suspends), Action::UserSuspend, 1, at(120)).is_err(),
         "nobody has released it"
     );
     assert!(
-        limits.clone().take(&[deletes.clone()], Action::UserDelete, 2, at(120)).is_err(),
+        limits.clone().take(std::slice::from_ref(&deletes), Action::UserDelete, 2, at(120)).is_err(),
         "four of five are taken"
     );
     // What did not trip is forgotten when its time is over.
