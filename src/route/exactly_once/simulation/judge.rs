@@ -35,7 +35,8 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
         let twice = dead.intersection(&on_bus);
         wrong.extend(twice.map(|id| format!("{id} is delivered, and a dead letter beside that")));
     }
-    let odd = dead.iter().filter(|id| !world.bus.is_poison(id)).count();
+    // A letter that counts because nobody can know what became of its transaction is no loss if its message is delivered.
+    let odd = dead.difference(&on_bus).filter(|id| !world.bus.is_poison(id)).count();
     let lives: usize = scenario.daemons.iter().map(|lives| lives.len() + 1).sum();
     let odd_max = LOST_TO_REFUSAL_MAX * world.bus.refusing_times() * lives;
     if odd > odd_max {
