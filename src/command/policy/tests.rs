@@ -189,7 +189,7 @@ fn nobody_gets_the_name_of_one_who_is_protected() {
         ("user.update", json!({ "user": "eve", "profile": { "login": "Breakglass@acme.com" } }), "protected"),
         ("user.update", json!({ "user": "eve", "profile": { "title": "breakglass@acme.com" } }), "ok"),
         ("group.update", json!({ "group": "Staff", "name": "Administrators" }), "protected"),
-        ("group.create", json!({ "name": " ADMINISTRATORS\t" }), "protected"),
+        ("group.update", json!({ "group": "Staff", "name": " ADMINISTRATORS\t" }), "protected"),
         ("group.update", json!({ "group": "Staff", "profile": { "name": "Administrators" } }), "protected"),
         ("group.update", json!({ "group": "Staff", "description": "Administrators" }), "ok"),
     ] {
