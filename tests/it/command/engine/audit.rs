@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command};
 
+use async_nats::jetstream::consumer::PullConsumer;
 use serde_json::{Value, json};
 
 use super::{
@@ -203,6 +204,14 @@ async fn a_flood_of_unsigned_messages_is_summed_up_and_what_a_key_has_signed_is_
     scene.resume();
     assert_eq!(essence(&scene.outcome("COMMANDS@401").await), ("refused", "not_allowed"));
     until(async || scene.dead_letters().lines().count() == 400).await;
+    // The letter comes before the record, and the record before the acknowledgement.
+    let stream = jetstream.get_stream("COMMANDS").await.unwrap();
+    until(async || {
+        let mut consumer: PullConsumer = stream.get_consumer("oktabus-hr").await.unwrap();
+        let info = consumer.info().await.unwrap();
+        (info.num_pending, info.num_ack_pending) == (0, 0)
+    })
+    .await;
     scene.stop().await;
 
     let audit = scene.audit();
