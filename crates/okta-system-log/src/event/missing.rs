@@ -11,6 +11,12 @@ pub fn is_missing(text: &str) -> bool {
     }
 }
 
+/// Whether nobody can see anything in `text`, or only such a word.
+#[inline]
+pub fn says_nothing(text: &str) -> bool {
+    is_missing(text.trim_ascii())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

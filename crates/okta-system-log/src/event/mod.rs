@@ -5,6 +5,7 @@ mod events;
 mod fields;
 pub mod json;
 mod missing;
+pub(crate) mod named_values;
 mod party;
 mod pattern;
 mod printable;
@@ -12,7 +13,7 @@ mod redaction;
 mod repair;
 
 pub use events::{Event, Events, EventsError};
-pub use missing::is_missing;
+pub use missing::{is_missing, says_nothing};
 pub use party::name_of;
 pub use pattern::Pattern;
 pub use printable::{is_noncharacter, push_printable};

@@ -10,6 +10,7 @@ use std::{borrow::Cow, collections::HashSet, ops::Range};
 use super::{facts::notation, log_event::LogEvent, object::Object};
 use crate::event::{
     json::{Document, Value},
+    named_values::{NAMES, VALUES, is_any},
     repaired,
 };
 
@@ -41,6 +42,9 @@ const LISTS: [&[&str]; 2] = [&["target"], &["request", "ipChain"]];
 const DETAIL: &str = "detailEntry";
 /// The parts that are texts and decide what an event means.
 const TEXTS: [&[&str]; 2] = [&["client", "ipAddress"], &["outcome", "result"]];
+
+/// What a list of names and values has beside them.
+const TYPES: [&str; 3] = ["type", "dataType", "@type"];
 
 /// What is in a part may be in another form too.
 const PASSES: usize = 3;
@@ -174,12 +178,11 @@ fn merged(elements: &[&str], depth: usize) -> Option<String> {
 fn named_value<'a>(member: &Object<'a>) -> Option<(Cow<'a, str>, &'a str)> {
     let (mut name, mut value) = (None, None);
     for (known, json) in member.members() {
-        let is_any = |names: [&str; 3]| names.iter().any(|name| known.trim().eq_ignore_ascii_case(name));
-        if is_any(["name", "key", "k"]) {
+        if is_any(&NAMES, known) {
             name = notation::content(json);
-        } else if is_any(["value", "val", "v"]) {
+        } else if is_any(&VALUES, known) {
             value = Some(json);
-        } else if !is_any(["type", "dataType", "@type"]) {
+        } else if !is_any(&TYPES, known) {
             return None;
         }
     }

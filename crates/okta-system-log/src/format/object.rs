@@ -10,8 +10,8 @@ use std::{
 
 use super::writer::ObjectWriter;
 use crate::event::{
-    is_missing,
     json::{Document, Key, Value},
+    says_nothing,
 };
 
 /// A JSON object, borrowed from its text, in which no name occurs twice.
@@ -380,12 +380,6 @@ impl<'a> Object<'a> {
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.present().map(|member| (member.name(), member.json()))
     }
-}
-
-/// Whether nobody can see anything in `text`, or only a word for what is missing.
-#[inline]
-fn says_nothing(text: &str) -> bool {
-    is_missing(text.trim_ascii())
 }
 
 /// The truth value that `json` is, or that is the text in it, in any case of its letters.

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use super::{
     super::{
         json::{Items, Value},
-        missing::is_missing,
+        missing::{is_missing, says_nothing},
+        named_values::{NAMES, VALUES, is_any},
     },
     pseudonym::Pseudonyms,
     rules::{Action, Node},
@@ -194,21 +195,22 @@ impl<'e> Rewriting<'e, '_> {
 /// of its bytes they are.
 fn other_form(value: Value<'_, '_>) -> Fate {
     match value.first_byte() {
-        b'"' if is_missing(plain(value).trim_ascii()) => Fate::Leave,
+        b'"' if says_nothing(&plain(value)) => Fate::Leave,
         b'"' => Fate::Replace(MASK),
         _ => Fate::Replace(NULL),
     }
 }
 
-/// Whether `value` is `{"name":"clientSecret","value":"x"}`: a member of an object that has become a list.
+/// Whether `value` is `{"name":"clientSecret","value":"x"}`: a member of an object that has become a list. More words are taken for
+/// this than readers know.
 fn is_named_value(value: Value<'_, '_>) -> bool {
-    let is_any = |names: [&str; 4]| {
-        value.members().any(|member| names.iter().any(|name| member.name().trim().eq_ignore_ascii_case(name)))
+    let has = |words: &[&str], more: &str| {
+        value.members().any(|member| is_any(words, member.name()) || is_any(&[more], member.name()))
     };
     value.first_byte() == b'{'
-        && value.items().count() <= 3
-        && is_any(["name", "key", "field", "k"])
-        && is_any(["value", "v", "val", "values"])
+        && value.items().nth(3).is_none()
+        && has(&NAMES, "field")
+        && has(&VALUES, "values")
 }
 
 /// Where there are rules by type, those for the type of the object `value`.

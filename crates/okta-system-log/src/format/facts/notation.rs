@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use crate::{event::is_missing, format::object::Object};
+use crate::{event::says_nothing, format::object::Object};
 
 /// How often JSON may stand in a text of JSON.
 const TEXTS_IN_TEXTS_MAX: usize = 3;
@@ -30,7 +30,7 @@ pub(in crate::format) fn content(json: &str) -> Option<Cow<'_, str>> {
         let Some(inner) = inner else { break };
         content = inner;
     }
-    (!is_missing(content.trim_ascii())).then_some(content)
+    (!says_nothing(&content)).then_some(content)
 }
 
 /// What is written in the text that `text` is.
@@ -299,6 +299,7 @@ mod tests {
             "{a=b",
             "a={b",
             "a=b}",
+            "a=b=c",
             "the risk is high",
             "{x, a=b}",
             "Actor{a=b}",
