@@ -200,19 +200,8 @@ impl Route {
     pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<(), Halt<RouteError>> {
         match &self.seams.sink {
             SinkSeam::AtLeastOnce(sink) => self.run_at_least_once(&**sink, stop, until_caught_up).await,
-            SinkSeam::ExactlyOnce(sink) => {
-                self.show_distance().await;
-                exactly_once::run(self, sink, stop, until_caught_up).await
-            }
+            SinkSeam::ExactlyOnce(sink) => exactly_once::run(self, sink, stop, until_caught_up).await,
         }
-    }
-
-    /// How far behind it is by what the state has: its bus, which has its place, may be away for long.
-    async fn show_distance(&self) {
-        // Whatever keeps the state from being read is met, and told, next.
-        let Ok(stored) = self.seams.state.load(self.name()).await else { return };
-        let reached = stored.and_then(|stored| stored.cursor.published_max);
-        self.status.read_to(lag::Frontier::MoreFrom(reached.unwrap_or_else(|| self.stream.start())));
     }
 
     async fn run_at_least_once(

@@ -504,9 +504,7 @@ impl Inner {
         };
         age.unwrap_or_default().as_secs_f64()
     }
-}
 
-impl Inner {
     fn lag_events(&self) -> Option<u64> {
         let is_reading = matches!(self.phase, Phase::Reading | Phase::AtTail) && self.search.is_none();
         is_reading.then(|| self.lag.events()).flatten()

@@ -19,11 +19,11 @@ use crate::{
 
 /// How long the state may take for a copy before the copy is said to be behind.
 const BEHIND_AFTER: Duration = Duration::from_secs(5);
-/// How many places a route remembers that it left.
-const LEFT_BEHIND_MAX: usize = 8;
-
 /// How long the end of a run waits for the last copy, which is where a route goes on that delivers at least once from then on.
 const LAST_COPY_MAX: Duration = Duration::from_secs(5);
+
+/// How many places a route remembers that it left.
+const LEFT_BEHIND_MAX: usize = 8;
 
 /// Where a route stands by what the bus has shown this run last, or, before it has shown anything, by the local state.
 #[derive(Debug)]

@@ -33,6 +33,7 @@ pub use record::RecordProblem;
 use super::{
     Route, RouteError,
     delivery::{alive_while, breaker::Ruling, patient},
+    lag::Frontier,
     opening::open_until,
     prefetch::Prefetch,
     rendering::Rendering,
@@ -94,6 +95,9 @@ pub(super) async fn run(
     let (status, state) = (route.status(), &route.seams.state);
     let state_retry = StateRetry { status: Arc::clone(&status), stop: stop.clone() };
     let found = state_retry.run(|| state.load(route.name())).await?;
+    // How far behind it is by what the state has: its bus, which has its place, may be away for long.
+    let reached = found.as_ref().and_then(|found| found.cursor.published_max);
+    status.read_to(Frontier::MoreFrom(reached.unwrap_or_else(|| route.stream.start())));
     let rendering = Arc::new(Rendering::open(&route.config, route.stream.client().org()).await?);
     let origin = &rendering.origin;
     let sink = open_until(&status, stop, || factory.open(origin)).await?;
@@ -259,9 +263,11 @@ impl Run<'_> {
         last: Option<CheckpointRecord>,
         stop: &CancellationToken,
     ) -> Result<CheckpointRecord, Interruption> {
-        let before = last.as_ref().map(|last| (last.cursor.link.clone(), last.cursor.recent.clone()));
-        let record = self.claimed(last);
-        if before.is_none_or(|before| before != (record.cursor.link.clone(), record.cursor.recent.clone())) {
+        let record = self.claimed(last.as_ref());
+        let is_at = |last: &CheckpointRecord| {
+            (&last.cursor.link, &last.cursor.recent) == (&record.cursor.link, &record.cursor.recent)
+        };
+        if !last.as_ref().is_some_and(is_at) {
             // The route goes on elsewhere than at what the bus has: it may not come to these messages again.
             self.continuity.letters.count(stop).await?;
         }
@@ -291,16 +297,16 @@ impl Run<'_> {
 
     /// The record that makes the route ours. The cursor is the bus's, unless it has none, or the route went on here from
     /// just that one.
-    fn claimed(&mut self, last: Option<CheckpointRecord>) -> CheckpointRecord {
+    fn claimed(&mut self, last: Option<&CheckpointRecord>) -> CheckpointRecord {
         let copy = &self.continuity.copy;
-        let found = last.as_ref().map(CheckpointRecord::number);
+        let found = last.map(CheckpointRecord::number);
         // Where the route was elsewhere, it has moved on since.
-        let is_elsewhere = last.as_ref().is_none_or(|last| copy.left_behind(last));
+        let is_elsewhere = last.is_none_or(|last| copy.left_behind(last));
         let copied = copy.of_bus().filter(|_| is_elsewhere);
         let numbers = found.iter().chain(&copied);
         let epoch = numbers.clone().map(|number| number.epoch).max().unwrap_or_default();
         let generation = numbers.map(|number| number.generation).max().unwrap_or_default();
-        let of_bus = last.filter(|last| !self.goes_on_at_copy(last)).map(|last| last.cursor);
+        let of_bus = last.filter(|last| !self.goes_on_at_copy(last)).map(|last| last.cursor.clone());
         let copied = || copy.cursor().map(|cursor| Cursor::clone(&cursor));
         let cursor = of_bus.or_else(copied).unwrap_or_else(|| self.beginning.clone());
         CheckpointRecord {
