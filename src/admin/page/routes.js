@@ -85,8 +85,10 @@ function makeRow({ route: { route: name } }) {
 /** In seconds, and in events where there are some and it is known how many. */
 function lagOf(route) {
   const events = route.lag_events;
-  return events ? `${span(route.lag_seconds)}, ${number(events)} ${events === 1 ? "event" : "events"}` : span(route.lag_seconds);
+  return events ? `${span(route.lag_seconds)}, ${eventCount(events)}` : span(route.lag_seconds);
 }
+
+const eventCount = (events) => `${number(events)} ${events === 1 ? "event" : "events"}`;
 
 function makeDetails({ route: { route: name } }) {
   const detailsId = `details-${name.replaceAll(/[^\w-]/g, "-")}`;
@@ -132,7 +134,7 @@ function factsOf(route, { now, streams, doorbells }) {
     ["Wants", setup && (setup.selection.join("; ") || "all events")],
     ["Redacts", setup && (setup.redacts ? "yes" : "no")],
     ["Delivered", number(route.delivered)],
-    ["Not delivered", route.lag_events == null ? null : `${number(route.lag_events)} ${route.lag_events === 1 ? "event" : "events"} of those that were read`],
+    ["Not delivered", route.lag_events == null ? null : `${eventCount(route.lag_events)} of those that were read`],
     ["Newest event", route.published_max && when(route.published_max, now)],
     ["Cursor moved", route.advanced_at && when(route.advanced_at, now)],
     ["Polls", stream && `every ${span(stream.poll_interval_seconds)} while nothing happens`],

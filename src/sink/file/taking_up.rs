@@ -73,11 +73,9 @@ pub(super) fn take_up_after(files: &OwnFiles, lost: &FileName) -> Result<Current
 /// of it is lost, and the next one is begun here. Says so.
 pub(super) fn is_left_behind(files: &OwnFiles, before: Option<&Path>, proved: &Proved) -> bool {
     let Some(before) = before.filter(|before| *before != files.directory) else { return false };
-    let is_whole = |path: &Path| {
-        path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() >= proved.length)
-    };
     let path = proved.name.path_in(before);
-    if proved.name.path_in(&files.directory).symlink_metadata().is_ok() || !is_whole(&path) {
+    let is_whole = path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() >= proved.length);
+    if proved.name.path_in(&files.directory).symlink_metadata().is_ok() || !is_whole {
         return false;
     }
     tracing::info!(

@@ -33,16 +33,13 @@ impl FileRecord {
 
     /// All that it names, in the order in which that was added. None is there before the first.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> io::Result<Vec<T>> {
-        let text = self.bytes()?;
-        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        Ok(whole_lines(&self.bytes()?).filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 
     /// How many lines of it name nothing: whatever they named will never be removed. The end of a line that a crash cut short is one.
     pub(crate) fn damaged<T: DeserializeOwned>(&self) -> io::Result<usize> {
-        let text = self.bytes()?;
-        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        Ok(lines.filter(|line| serde_json::from_slice::<T>(line).is_err()).count())
+        let is_damaged = |line: &&[u8]| serde_json::from_slice::<T>(line).is_err();
+        Ok(whole_lines(&self.bytes()?).filter(is_damaged).count())
     }
 
     /// Adds `named`, and returns when that is on the disk.
@@ -102,6 +99,11 @@ impl FileRecord {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     }
+}
+
+/// The lines of `text` that a crash has not cut short.
+fn whole_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
 }
 
 #[cfg(test)]

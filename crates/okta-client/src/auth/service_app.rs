@@ -137,11 +137,12 @@ impl ServiceApp {
         }
     }
 
-    /// Reads the key again; the next request replaces the token, to see that the key works while the old token still does.
+    /// Why the key at its source is not used, if the one before still is.
     pub(super) fn secret_trouble(&self) -> Option<String> {
         self.key.trouble()
     }
 
+    /// Reads the key again; the next request replaces the token, to see that the key works while the old token still does.
     pub(super) async fn reload(&self) -> Result<bool, AuthError> {
         let has_changed = self.key.reload().await?;
         if has_changed {

@@ -52,7 +52,8 @@ impl Limiter {
         }
         let mut known = self.saved.lock().await;
         let mut next = self.known(&mut known).await?;
-        let taken = next.limits.take(limits, action, changes, self.clock.now());
+        let now = self.clock.now();
+        let taken = next.limits.take(limits, action, changes, now);
         if let Err(tripped) = taken {
             tracing::warn!(
                 commands = self.status.name(),
@@ -61,7 +62,7 @@ impl Limiter {
             self.keep(&mut known, next, limits).await?;
             return Ok(Err(tripped));
         }
-        next.limits.forget_unused(limits, self.clock.now());
+        next.limits.forget_unused(limits, now);
         let note = self.note(&next)?;
         // If this is dropped, the result of the write is unknown: the next call reads the state again.
         *known = None;
